@@ -1,0 +1,134 @@
+"""入口 load:按名字读出原料,按种子切分,交出 Dataset。"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from vision_attention.checks import choice, subset
+from vision_attention.data import digits
+from vision_attention.data.dataset import (
+    Dataset,
+    Source,
+    channel_statistics,
+    fingerprint,
+)
+from vision_attention.data.splits import (
+    POOL,
+    TEST,
+    VALIDATION,
+    at_least,
+    noisy_labels,
+    stratified_order,
+)
+
+NAMES = ("digits",)
+
+
+def load(
+    name: str,
+    *,
+    n_train: int | None = None,
+    seed: int = 0,
+    label_noise: float = 0.0,
+    validation: int = 0,
+    classes: tuple[int, ...] | None = None,
+    max_test: int | None = None,
+) -> Dataset:
+    """载入一份数据,并切成训练、验证与测试三部分。
+
+    测试集与 seed 无关。验证集先从训练池里分层留出,n_train 张训练图片再从余下的里
+    分层抽取;种子相同时,小的训练集总是大的训练集的开头。
+
+    形状: 见 Dataset
+    参数: name 为 "digits";n_train 缺省为全部;
+        label_noise 为换成随机标签的份额(见 noisy_labels,只动训练标签);
+        validation 为验证集张数;classes 只保留这些类别编号,并按所给次序重编为 0, 1, …;
+        max_test 只取测试集里分层固定的那么多张
+    单位: label_noise 取 0–1
+    错误: 名字不认识、张数超出数据、份额越界时抛出 ValueError
+    """
+    at_least("seed", seed, 0)
+    if not 0 <= label_noise <= 1:
+        raise ValueError(f"label_noise={label_noise} 超出范围;它是份额,应取 0–1")
+    source = _read(name)
+    if classes is not None:
+        source = keep_classes(source, classes)
+    train, held_out = _split(source.pool_labels, n_train, validation, seed)
+    test = _first(source.test_labels, max_test)
+    labels = source.pool_labels[train]
+    dataset = Dataset(
+        source.name,
+        source.pool_images[train],
+        noisy_labels(labels, label_noise, len(source.class_names), seed),
+        source.pool_images[held_out],
+        source.pool_labels[held_out],
+        source.test_images[test],
+        source.test_labels[test],
+        source.class_names,
+        *channel_statistics(source.pool_images[train]),
+        flip=source.flip,
+        fingerprint="",
+    )
+    return replace(dataset, fingerprint=fingerprint(dataset))
+
+
+def _read(name: str) -> Source:
+    choice("name", name, NAMES)
+    return digits.read()
+
+
+def keep_classes(source: Source, classes: tuple[int, ...]) -> Source:
+    """只留下若干类别,按所给次序重新编号。
+
+    错误: classes 少于两个、有重复或超出类别编号时抛出 ValueError
+    """
+    known = range(len(source.class_names))
+    classes = subset("classes", classes, known)
+    if len(classes) < 2:
+        raise ValueError(f"classes={classes} 太少;分类至少要两个类别")
+    renumber = np.full(len(known), -1)
+    renumber[list(classes)] = np.arange(len(classes))
+    pool, test = renumber[source.pool_labels], renumber[source.test_labels]
+    return replace(
+        source,
+        pool_images=source.pool_images[pool >= 0],
+        pool_labels=pool[pool >= 0],
+        test_images=source.test_images[test >= 0],
+        test_labels=test[test >= 0],
+        class_names=tuple(source.class_names[k] for k in classes),
+    )
+
+
+def _split(
+    labels: np.ndarray, n_train: int | None, validation: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """从训练池里先留出验证集,再抽训练集;返回两组下标。"""
+    at_least("validation", validation, 0)
+    least = len(np.unique(labels))
+    available = len(labels) - validation
+    if available < least:
+        raise ValueError(
+            f"validation={validation} 太大:训练池只有 {len(labels)} 张,"
+            f"至少要给训练留下 {least} 张(每类一张)"
+        )
+    if n_train is None:
+        n_train = available
+    if not least <= n_train <= available:
+        raise ValueError(
+            f"n_train={n_train} 不合适;可用的范围是 {least}–{available}"
+            "(每类至少一张,至多是训练池减去验证集)"
+        )
+    order = stratified_order(labels, seed, VALIDATION)
+    held_out, rest = np.sort(order[:validation]), np.sort(order[validation:])
+    return rest[stratified_order(labels[rest], seed, POOL)[:n_train]], held_out
+
+
+def _first(labels: np.ndarray, max_test: int | None) -> np.ndarray:
+    if max_test is None:
+        return np.arange(len(labels))
+    at_least("max_test", max_test, 1)
+    if max_test > len(labels):
+        raise ValueError(f"max_test={max_test} 超出测试集的 {len(labels)} 张;请减小它")
+    return np.sort(stratified_order(labels, 0, TEST, 1)[:max_test])
