@@ -30,7 +30,7 @@ def batches(
 
     形状: 每批 images float32 (B, C, H, W),已归一化;targets float32 (B, num_classes)
     参数: steps 为总步数;start 为第一批的编号(续训时用);
-        augment 取 "none"、"weak";label_smoothing 取 [0, 1)
+        augment 取 "none"、"weak"、"strong";label_smoothing 取 [0, 1)
     错误: 参数越界或 augment 无此名时抛出 ValueError
     """
     choice("augment", augment, augmentation.POLICIES)
@@ -72,6 +72,8 @@ def batch(
     rng = np.random.default_rng((seed, AUGMENT, k))
     images = augmentation.pixels(images, rng, augment, flip=dataset.flip)
     images = dataset.normalize(images)
+    if augment == "strong":
+        images, targets = augmentation.mix(images, targets, rng)
     if label_smoothing:
         targets *= np.float32(1 - label_smoothing)
         targets += np.float32(label_smoothing / dataset.num_classes)
