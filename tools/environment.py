@@ -1,0 +1,106 @@
+"""造 .venv、装依赖:做成了才写下 .venv/.ready,下一次凭它放行。只用标准库。"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from workplace import (
+    CACHE,
+    DISK_FULL,
+    NETWORK,
+    PYTHON,
+    ROOT,
+    VENV,
+    StepError,
+    lock,
+    packages,
+    reason,
+    remove,
+    run,
+    say,
+    unfinished,
+    was_broken,
+    write,
+)
+
+
+def install() -> str:
+    """保证 .venv 里装好了 requirements.txt 的一切;返回一句说明。"""
+    stamp = VENV / ".ready"
+    ready = json.dumps({"root": str(ROOT), "packages": packages()})
+    usable = PYTHON.exists() and not was_broken("venv") and starts(PYTHON)
+    if usable and stamp.exists() and stamp.read_text("utf8") == ready:
+        refuse_other_python()
+        return "已就绪"
+    lock()
+    moved = stamp.exists() and json.loads(stamp.read_text("utf8"))["root"] != str(ROOT)
+    fresh = not usable or moved
+    with unfinished("venv"):
+        if fresh:
+            make_venv()
+        else:
+            refuse_other_python()
+        pip_install(fresh)
+        write(stamp, ready)
+    return "新装" if fresh else "更新"
+
+
+def starts(python: Path) -> bool:
+    """这个解释器还跑得起来,而且不低于 3.10。"""
+    check = "import sys; sys.exit(sys.version_info < (3, 10))"
+    try:
+        command = [python, "-c", check]
+        return subprocess.run(command, check=False, capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
+def refuse_other_python() -> None:
+    """已有的 .venv 与 PYTHON= 指定的版本不同:说出来,不悄悄忽略。"""
+    if not os.environ.get("PYTHON"):
+        return
+    ask = "import sys; print('%d.%d' % sys.version_info[:2])"
+    have = subprocess.check_output([PYTHON, "-c", ask], text=True).strip()
+    want = "{}.{}".format(*sys.version_info)
+    if have != want:
+        raise StepError(
+            f"装环境:.venv 是用 Python {have} 造的,而 PYTHON 指定了 {want};"
+            "要换的话先 make distclean"
+        )
+
+
+def make_venv() -> None:
+    """从头造一个 .venv。"""
+    say(f"造 .venv(Python {sys.version.split()[0]})……")
+    remove(VENV)
+    code, text = run([sys.executable, "-m", "venv", VENV], {**os.environ}, "venv.log")
+    if code == 0:
+        return
+    remove(VENV)
+    if "ensurepip" in text and not DISK_FULL.search(text):
+        raise StepError(
+            "造 .venv:这个 Python 没有 venv 组件;"
+            "Debian/Ubuntu 上 apt install python3-venv,或用 PYTHON=路径 换一个"
+        )
+    raise StepError(f"造 .venv:{reason(text, 'venv.log')}")
+
+
+def pip_install(fresh: bool) -> None:
+    """安装 requirements.txt;下载的东西存在仓库里,中断之后不必重下。"""
+    say("安装依赖(首次约 1 GB,几分钟)……")
+    env = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONUTF8": "1"}
+    env.setdefault("PIP_CACHE_DIR", str(CACHE / "pip"))
+    env.pop("PYTHONPATH", None)
+    command = [PYTHON, "-m", "pip", "install", "--progress-bar", "off"]
+    code, text = run([*command, "-r", "requirements.txt"], env, "pip.log")
+    if code == 0:
+        return
+    if fresh:
+        remove(VENV)
+    elif NETWORK.search(text):  # 还没开始改动,旧环境照样能用
+        remove(CACHE / "venv.unfinished")
+    raise StepError(f"安装依赖:{reason(text, 'pip.log')}")

@@ -1,0 +1,92 @@
+"""并行执行缓存里没有的笔记本,把输出放进 jupyter-cache;造书时直接取用。
+
+用法: python tools/notebooks.py 结果.json。由 course.py 在 .venv 里调用。
+哪些笔记本要执行,由 _toc.yml 说了算;同时跑几本由环境变量 COURSE_JOBS 决定。
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+import yaml
+from jupyter_cache import get_cache
+from jupyter_cache.base import CacheBundleIn
+from jupyter_cache.cache.main import JupyterCacheBase
+from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
+from workplace import CACHE, ROOT, write
+
+
+def toc_notebooks() -> list[Path]:
+    """返回 _toc.yml 里的笔记本,依书中的顺序。"""
+    toc = (ROOT / "_toc.yml").read_text("utf8")
+    names = re.findall(r"(?:file|root): *(\S+)", toc)
+    paths = (ROOT / name.removesuffix(".ipynb") for name in names)
+    paths = (path.with_name(path.name + ".ipynb") for path in paths)
+    return [path for path in paths if path.exists()]
+
+
+def timeout() -> int:
+    """返回一格最多跑多少秒,与 _config.yml 同一个数。"""
+    return yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))["execute"][
+        "timeout"
+    ]
+
+
+def execute(path: Path) -> tuple[nbformat.NotebookNode, ExecutionResult]:
+    """在笔记本自己的文件夹里执行它;返回带输出的笔记本与结果。"""
+    notebook = nbformat.read(path, nbformat.NO_CONVERT)
+    result = single_nb_execution(
+        notebook, cwd=str(path.parent), timeout=timeout(), allow_errors=False
+    )
+    return notebook, result
+
+
+def cached_seconds(cache: JupyterCacheBase, path: Path) -> float | None:
+    """返回缓存里这一本上次用了多少秒;没有就是 None。"""
+    try:
+        record = cache.match_cache_notebook(nbformat.read(path, nbformat.NO_CONVERT))
+    except KeyError:
+        return None
+    return record.data["execution_seconds"]
+
+
+def main(target: Path) -> int:
+    """执行、入缓存、写下每本的秒数;有一本出错就返回 1。"""
+    cache = get_cache(str(CACHE / "jupyter"))
+    paths = toc_notebooks()
+    seconds = {path: cached_seconds(cache, path) for path in paths}
+    todo = [path for path in paths if seconds[path] is None]
+    with ThreadPoolExecutor(int(os.environ.get("COURSE_JOBS", "1"))) as pool:
+        for path, (notebook, result) in zip(todo, pool.map(execute, todo), strict=True):
+            name = path.relative_to(ROOT).as_posix()
+            if result.err is not None:
+                print(result.exc_string)
+                print(f"ERROR 笔记本 {name} 没有跑通:{last_line(result.exc_string)}")
+                continue
+            print(f"笔记本 {name} {result.time:.1f} 秒", flush=True)
+            data = {"execution_seconds": result.time}
+            bundle = CacheBundleIn(notebook, str(path), data=data)
+            cache.cache_notebook_bundle(bundle, overwrite=True)
+            seconds[path] = result.time
+    report = {
+        path.relative_to(ROOT).as_posix(): {"seconds": time, "cached": path not in todo}
+        for path, time in seconds.items()
+    }
+    write(target, json.dumps(report, ensure_ascii=False, indent=1))
+    return int(None in seconds.values())
+
+
+def last_line(trace: str) -> str:
+    """返回一段报错的最后一行。"""
+    lines = [line for line in trace.splitlines() if line.strip()]
+    return lines[-1][:200] if lines else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
