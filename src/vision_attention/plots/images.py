@@ -1,0 +1,174 @@
+"""图像与权重：成排的图、热力图、叠加图、注意力矩阵。"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from vision_attention.plots.style import INK, MAP, new_figure
+
+
+def image_grid(
+    images: ArrayLike,
+    titles: Sequence[str] | None = None,
+    *,
+    columns: int = 5,
+    size: float = 0.95,
+) -> Figure:
+    """成排的图像：数据长什么样。
+
+    形状: images (B, H, W) 或 (B, C, H, W)，C 为 1（灰度）或 3（彩色）
+    参数: titles 为每张图上方的字；columns 为每行张数；size 为每张的边长（英寸）
+    返回: Figure；灰度图各自拉伸到全部灰阶，彩色浮点图取值应在 [0, 1]
+    错误: 维数、通道数不对，或 titles 与图像数目不等时抛出 ValueError
+    """
+    pictures = [_picture(image) for image in np.asarray(images)]
+    if titles is not None and len(titles) != len(pictures):
+        raise ValueError(
+            f"titles 有 {len(titles)} 个，images 有 {len(pictures)} 张；两者应一样多"
+        )
+    columns = min(columns, len(pictures))
+    rows = -(-len(pictures) // columns)
+    height = size * (1.32 if titles is not None else 1.05)
+    figure, axes = new_figure(rows, columns, (columns * size * 1.05, rows * height))
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for k, (axis, picture) in enumerate(zip(axes.flat, pictures, strict=False)):
+        axis.imshow(picture, cmap="gray")
+        if titles is not None:
+            axis.set_title(titles[k], fontsize=10, pad=3)
+    return figure
+
+
+def heatmap(
+    values: ArrayLike,
+    *,
+    title: str = "",
+    label: str = "门控值",
+    limits: tuple[float, float] | None = None,
+) -> Figure:
+    """一张热力图：门控或注意力在每个位置的取值。
+
+    形状: values (H, W)；多余的长为 1 的轴会被去掉
+    参数: label 写在色条旁；limits 为色条的下限与上限，None 表示取数据的最小与最大值
+    返回: Figure
+    错误: 去掉长为 1 的轴后不是二维时抛出 ValueError
+    """
+    figure, axes = new_figure(size=(3.6, 3.0))
+    low, high = limits or (None, None)
+    shown = axes[0, 0].imshow(_matrix(values), cmap=MAP, vmin=low, vmax=high)
+    _finish_map(figure, axes[0, 0], shown, title, label)
+    return figure
+
+
+def overlay(
+    image: ArrayLike,
+    values: ArrayLike,
+    *,
+    title: str = "",
+    label: str = "注意力",
+    opacity: float = 0.55,
+) -> Figure:
+    """原图与叠在它上面的热力图：模型看着哪里。
+
+    形状: image (H, W) 或 (C, H, W)；values (h, w)，可比原图粗，按比例铺满
+    参数: label 写在色条旁；opacity 为热力图的不透明度，0–1
+    返回: Figure，左边原图，右边叠加
+    错误: image 或 values 的维数不对时抛出 ValueError
+    """
+    picture = _picture(np.asarray(image))
+    height, width = picture.shape[:2]
+    figure, axes = new_figure(1, 2, (5.2, 2.6))
+    for axis in axes.flat:
+        axis.imshow(picture, cmap="gray", extent=(0, width, height, 0))
+        axis.set_axis_off()
+    shown = axes[0, 1].imshow(
+        _matrix(values), cmap=MAP, alpha=opacity, extent=(0, width, height, 0)
+    )
+    axes[0, 0].set_title("原图")
+    _finish_map(figure, axes[0, 1], shown, title or label, label)
+    return figure
+
+
+def attention_matrix(
+    weights: ArrayLike,
+    row_labels: Sequence[str],
+    col_labels: Sequence[str],
+    *,
+    title: str = "",
+    digits: int = 2,
+) -> Figure:
+    """注意力矩阵：每行是一个查询，行内的权重加起来是 1。
+
+    形状: weights (N, M)；边长都不超过 12 时格子里写出数字
+    参数: row_labels 为 N 个查询的名字，col_labels 为 M 个键的名字；digits 为小数位数
+    返回: Figure
+    错误: 不是二维，或名字的个数与形状对不上时抛出 ValueError
+    """
+    matrix = _matrix(weights)
+    if matrix.shape != (len(row_labels), len(col_labels)):
+        raise ValueError(
+            f"weights 的形状是 {matrix.shape}，而名字有 {len(row_labels)} 行、"
+            f"{len(col_labels)} 列；请让两者一致"
+        )
+    size = (1.6 + 0.62 * min(matrix.shape[1], 6), 1.0 + 0.55 * min(matrix.shape[0], 6))
+    figure, axes = new_figure(size=size)
+    axis = axes[0, 0]
+    shown = axis.imshow(matrix, cmap=MAP, vmin=0, vmax=max(1.0, float(matrix.max())))
+    axis.set_xticks(range(matrix.shape[1]), col_labels)
+    axis.set_yticks(range(matrix.shape[0]), row_labels)
+    axis.set(xlabel="键", ylabel="查询", title=title)
+    axis.tick_params(length=0)
+    if max(matrix.shape) <= 12:
+        _write_numbers(axis, matrix, shown, digits)
+    return figure
+
+
+def _write_numbers(axis: Any, matrix: np.ndarray, shown: Any, digits: int) -> None:
+    """在每格中央写出数字；亮格用黑字，暗格用白字。"""
+    for (row, column), value in np.ndenumerate(matrix):
+        red, green, blue, _ = shown.cmap(shown.norm(value))
+        bright = 0.299 * red + 0.587 * green + 0.114 * blue > 0.5
+        color = "black" if bright else "white"
+        text = f"{value:.{digits}f}"
+        centred = {"ha": "center", "va": "center"}
+        axis.text(column, row, text, color=color, fontsize=10, **centred)
+
+
+def _finish_map(figure: Figure, axis: Any, shown: Any, title: str, label: str) -> None:
+    axis.set_title(title)
+    axis.set_axis_off()
+    bar = figure.colorbar(shown, ax=axis, shrink=0.85)
+    bar.set_label(label)
+    bar.outline.set_edgecolor(INK)
+    # 叠加图是半透明的，色条仍用本色，才对得上图例
+    bar.solids.set_alpha(1)
+
+
+def _matrix(values: ArrayLike) -> np.ndarray:
+    matrix = np.asarray(values, dtype=float)
+    while matrix.ndim > 2 and 1 in matrix.shape:
+        matrix = matrix.squeeze(matrix.shape.index(1))
+    if matrix.ndim != 2:
+        raise ValueError(
+            f"values 的形状是 {matrix.shape}；应为二维 (H, W),"
+            "请先选出一张，例如 values[0, 0]"
+        )
+    return matrix
+
+
+def _picture(image: np.ndarray) -> np.ndarray:
+    """(H, W) 或 (C, H, W) → Matplotlib 认识的 (H, W) 或 (H, W, 3)。"""
+    if image.ndim == 2:
+        return image
+    if image.ndim == 3 and image.shape[0] == 1:
+        return image[0]
+    if image.ndim == 3 and image.shape[0] == 3:
+        return np.moveaxis(image, 0, -1)
+    raise ValueError(
+        f"图像的形状是 {image.shape}；应为 (H, W)、(1, H, W) 或 (3, H, W)，通道在前"
+    )

@@ -1,0 +1,281 @@
+"""画图：中文不缺字，文字是真文字，两种页面上都读得出，画两遍一字不差。"""
+
+import io
+import itertools
+import re
+import subprocess
+import sys
+import warnings
+import xml.etree.ElementTree as ElementTree
+from base64 import b64decode
+from types import SimpleNamespace
+
+import matplotlib
+import numpy as np
+import pytest
+from fontTools.ttLib import TTFont
+from matplotlib import font_manager
+
+from vision_attention import plots
+from vision_attention.plots import font
+
+SVG = "{http://www.w3.org/2000/svg}"
+PAGES = {"浅色": "#ffffff", "深色": "#121212", "主题的深色": "#14181e"}
+
+
+def history(seed, top=0.7):
+    rng = np.random.default_rng(seed)
+    step = list(range(0, 110, 10))
+    rising = np.linspace(0.1, top, len(step)) + rng.normal(0, 0.01, len(step))
+    return SimpleNamespace(
+        step=step,
+        train_accuracy=list(np.linspace(0.1, 1, len(step))),
+        test_accuracy=list(rising),
+        train_loss=list(np.linspace(2.3, 0, len(step))),
+        test_loss=list(np.linspace(2.3, 1.2, len(step))),
+    )
+
+
+def rows(n, seed=0):
+    weights = np.random.default_rng(seed).random((n, n))
+    return weights / weights.sum(1, keepdims=True)
+
+
+IMAGES = np.random.default_rng(0).random((5, 7, 13))
+SAMPLES = {
+    "学习曲线": lambda: plots.learning_curves(
+        {"ViT": [history(0), history(1)], "小型 CNN": [history(2, 0.95)]}
+    ),
+    "损失": lambda: plots.learning_curves({"ViT": history(0)}, metric="loss"),
+    "数据量": lambda: plots.accuracy_by_data_size(
+        {"ViT": {50: [0.5, 0.6, 0.55], 1297: [0.9, 0.91, 0.93]}, "CNN": {50: [0.8]}}
+    ),
+    "横条": lambda: plots.bar_with_values(
+        ["SE", "注意力"], [1234, 56], xlabel="参数量"
+    ),
+    "成对差值": lambda: plots.paired_differences(
+        ["CBAM", "随机门控"],
+        [[0.01, 0.02, 0.03], [-0.02, 0.01, -0.03]],
+        verdicts=["成立", "看不出差别"],
+    ),
+    "成排图像": lambda: plots.image_grid(IMAGES, list("一二三四五")),
+    "热力图": lambda: plots.heatmap(IMAGES[None, :1], title="空间注意力"),
+    "叠加": lambda: plots.overlay(IMAGES[0], IMAGES[1, :4, :4]),
+    "注意力矩阵": lambda: plots.attention_matrix(
+        rows(3), list("猫坐垫"), list("猫坐垫")
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def style():
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plots.use_style()
+        yield
+
+
+def draw(figure, file_format="svg"):
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=file_format, bbox_inches="tight")
+    return drawn.getvalue()
+
+
+def written(svg):
+    root = ElementTree.fromstring(svg)
+    return ["".join(text.itertext()) for text in root.iter(f"{SVG}text")]
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("file_format", ["svg", "png"])
+def test_no_glyph_is_missing(name, file_format):
+    assert draw(SAMPLES[name](), file_format)
+
+
+def test_missing_glyph_would_be_an_error():
+    figure = plots.bar_with_values(["\u1234"], [1], xlabel="")
+    with pytest.raises(UserWarning, match="missing from font"):
+        draw(figure)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_same_figure_same_bytes(name):
+    assert draw(SAMPLES[name]()) == draw(SAMPLES[name]())
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_svg_is_small_and_undated(name):
+    svg = draw(SAMPLES[name]()).decode()
+    assert len(svg) < 80_000
+    assert "dc:date" not in svg
+
+
+def test_text_is_text():
+    labels = written(draw(SAMPLES["成对差值"]()))
+    assert {"随机门控", "看不出差别", "测试准确率之差"} <= set(labels)
+
+
+def test_minus_sign_is_a_minus_sign():
+    labels = written(draw(SAMPLES["成对差值"]()))
+    assert any(label.startswith("\N{MINUS SIGN}0.0") for label in labels)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_svg_carries_every_glyph_it_uses(name):
+    svg = draw(SAMPLES[name]()).decode()
+    data = re.search(r"data:font/woff;base64,([^)]*)\)", svg)
+    carried = TTFont(io.BytesIO(b64decode(data[1]))).getBestCmap()
+    used = {ord(character) for character in "".join(written(svg))}
+    assert used - {ord("\n")} <= set(carried)
+
+
+def test_svg_without_text_stays_as_it_is():
+    assert font.embed("<svg></svg>") == "<svg></svg>"
+
+
+def test_escaped_characters_are_carried_too():
+    svg = font.embed("<svg><text>a &lt; b</text></svg>")
+    data = re.search(r"base64,([^)]*)\)", svg)
+    assert ord("<") in TTFont(io.BytesIO(b64decode(data[1]))).getBestCmap()
+
+
+def test_background_is_transparent():
+    svg = draw(SAMPLES["横条"]()).decode()
+    assert "fill: #ffffff" not in svg
+
+
+def luminance(color):
+    value = np.array(matplotlib.colors.to_rgb(color))
+    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def contrast(first, second):
+    low, high = sorted((luminance(first), luminance(second)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("color", plots.COLORS)
+def test_lines_stand_out_on_both_pages(page, color):
+    assert contrast(color, PAGES[page]) >= 3
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_words_are_readable_on_both_pages(page):
+    assert contrast(plots.INK, PAGES[page]) >= 4
+
+
+# Machado、Oliveira 与 Fernandes 2009，完全色觉缺失的矩阵（线性 RGB）
+BLINDNESS = {
+    "红色盲": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "绿色盲": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "蓝色盲": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+
+
+PAIRS = list(itertools.combinations(plots.COLORS, 2))
+
+
+def lab(linear):
+    to_xyz = [
+        [0.4124, 0.3576, 0.1805],
+        [0.2126, 0.7152, 0.0722],
+        [0.0193, 0.1192, 0.9505],
+    ]
+    xyz = np.array(to_xyz) @ np.clip(linear, 0, 1) / [0.9505, 1, 1.089]
+    x, y, z = np.cbrt(xyz)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("kind", BLINDNESS)
+@pytest.mark.parametrize("pair", PAIRS, ids="-".join)
+def test_colors_differ_for_colour_blind_readers(kind, pair):
+    seen = []
+    for color in pair:
+        value = np.array(matplotlib.colors.to_rgb(color))
+        linear = np.where(
+            value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4
+        )
+        seen.append(lab(np.array(BLINDNESS[kind]) @ linear))
+    assert np.linalg.norm(seen[0] - seen[1]) >= 12
+
+
+def test_interval_matches_a_hand_worked_example():
+    # 1、2、3：平均 2，标准误 1/√3，自由度 2 的 t 分位数 4.302653
+    mean, low, high = plots.interval([1, 2, 3])
+    np.testing.assert_allclose([mean, low, high], [2, -0.484138, 4.484138], rtol=1e-5)
+
+
+def test_one_run_has_no_interval():
+    assert np.isnan(plots.interval([0.5])[1:]).all()
+
+
+def test_single_run_is_never_coloured_as_decided():
+    svg = draw(plots.paired_differences(["CBAM"], [[0.5]])).decode()
+    assert plots.COLORS[1] not in svg
+
+
+def test_use_style_twice_registers_the_font_once():
+    plots.use_style()
+    paths = [entry.fname for entry in font_manager.fontManager.ttflist]
+    assert paths.count(str(font.font_path())) == 1
+
+
+def test_import_changes_nothing():
+    code = (
+        "import matplotlib; before = dict(matplotlib.rcParams); import sys;"
+        "import vision_attention.plots;"
+        "assert dict(matplotlib.rcParams) == before;"
+        "unwanted = {'zhplot', 'torch', 'paddle', 'matplotlib.pyplot'};"
+        "assert not unwanted & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_style_does_not_load_the_font_package():
+    code = (
+        "import sys; from vision_attention import plots; plots.use_style();"
+        "assert not {'zhplot', 'matplotlib.pyplot'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+WRONG = {
+    "metric": (
+        lambda: plots.learning_curves({"a": history(0)}, metric="acc"),
+        "metric",
+    ),
+    "titles": (lambda: plots.image_grid(IMAGES, ["一"]), "titles 有 1 个"),
+    "picture": (lambda: plots.image_grid(np.zeros((2, 5, 7, 13))), "通道在前"),
+    "values": (lambda: plots.heatmap(np.zeros((2, 3, 4))), r"values\[0, 0\]"),
+    "labels": (lambda: plots.attention_matrix(rows(3), "ab", "abc"), "2 行"),
+    "bars": (lambda: plots.bar_with_values(["a"], [1, 2], xlabel=""), "values 有 2 个"),
+    "paired": (lambda: plots.paired_differences(["a"], [[1], [2]]), "differences"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_input_is_refused_in_words(case):
+    call, words = WRONG[case]
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+def test_different_steps_are_refused():
+    short = history(1)
+    short.step = short.step[:-1]
+    with pytest.raises(ValueError, match="eval_every"):
+        plots.learning_curves({"ViT": [history(0), short]})
