@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from vision_attention.checks import choice, subset
-from vision_attention.data import digits
+from vision_attention.data import cifar10, digits, folder
 from vision_attention.data.dataset import (
     Dataset,
     Source,
@@ -23,7 +24,7 @@ from vision_attention.data.splits import (
     stratified_order,
 )
 
-NAMES = ("digits",)
+NAMES = ("digits", "cifar10", "folder:路径")
 
 
 def load(
@@ -34,6 +35,8 @@ def load(
     label_noise: float = 0.0,
     validation: int = 0,
     classes: tuple[int, ...] | None = None,
+    root: str | Path | None = None,
+    image_size: int | None = None,
     max_test: int | None = None,
 ) -> Dataset:
     """载入一份数据,并切成训练、验证与测试三部分。
@@ -42,17 +45,18 @@ def load(
     分层抽取;种子相同时,小的训练集总是大的训练集的开头。
 
     形状: 见 Dataset
-    参数: name 为 "digits";n_train 缺省为全部;
+    参数: name 为 "digits"、"cifar10" 或 "folder:路径";n_train 缺省为全部;
         label_noise 为换成随机标签的份额(见 noisy_labels,只动训练标签);
         validation 为验证集张数;classes 只保留这些类别编号,并按所给次序重编为 0, 1, …;
+        root 为 CIFAR-10 的压缩包或文件夹;image_size 为 folder 的边长,缺省 32;
         max_test 只取测试集里分层固定的那么多张
-    单位: label_noise 取 0–1
-    错误: 名字不认识、张数超出数据、份额越界时抛出 ValueError
+    单位: label_noise 取 0–1;image_size 为像素
+    错误: 名字不认识、张数超出数据、份额越界、参数用错数据集时抛出 ValueError
     """
     at_least("seed", seed, 0)
     if not 0 <= label_noise <= 1:
         raise ValueError(f"label_noise={label_noise} 超出范围;它是份额,应取 0–1")
-    source = _read(name)
+    source = _read(name, root, image_size)
     if classes is not None:
         source = keep_classes(source, classes)
     train, held_out = _split(source.pool_labels, n_train, validation, seed)
@@ -74,9 +78,19 @@ def load(
     return replace(dataset, fingerprint=fingerprint(dataset))
 
 
-def _read(name: str) -> Source:
-    choice("name", name, NAMES)
-    return digits.read()
+def _read(name: str, root: str | Path | None, image_size: int | None) -> Source:
+    kind, _, path = name.partition(":")
+    if kind != "folder":
+        choice("name", name, NAMES)
+    if kind != "folder" and image_size is not None:
+        raise ValueError(
+            f"image_size={image_size} 只用于 folder:路径;{name} 的边长是固定的,请去掉它"
+        )
+    if kind != "cifar10" and root is not None:
+        raise ValueError(f"root={str(root)!r} 只用于 cifar10;读 {name} 时请去掉它")
+    if kind == "folder":
+        return folder.read(path, 32 if image_size is None else image_size)
+    return cifar10.read(root) if kind == "cifar10" else digits.read()
 
 
 def keep_classes(source: Source, classes: tuple[int, ...]) -> Source:
