@@ -1,0 +1,65 @@
+"""右翼:PaddlePaddle。与 vision_attention.torch 同名、同参数、同结果。"""
+
+from . import init
+from .gates import (
+    BAM,
+    CBAM,
+    ECA,
+    GATES,
+    ChannelAttention,
+    ConcatChannelAttention,
+    ConstantGate,
+    CoordinateAttention,
+    MultiScaleSpatialAttention,
+    ScalarGate,
+    SeparateChannelAttention,
+    SimAM,
+    SpatialAttention,
+    SqueezeExcitation,
+    build_gate,
+)
+from .mobile import MobileNet
+from .models import build
+from .resnet import ResNet
+from .self_attention import (
+    LocalitySelfAttention,
+    MultiHeadSelfAttention,
+    SelfAttention2d,
+)
+from .small_cnn import SmallCNN
+from .tokens import ConvTokenizer, PatchEmbedding, ShiftedPatchEmbedding
+from .vit import MLP, DropPath, SequencePool, TransformerBlock, ViT
+
+__all__ = [
+    "BAM",
+    "CBAM",
+    "ECA",
+    "GATES",
+    "MLP",
+    "ChannelAttention",
+    "ConcatChannelAttention",
+    "ConstantGate",
+    "ConvTokenizer",
+    "CoordinateAttention",
+    "DropPath",
+    "LocalitySelfAttention",
+    "MobileNet",
+    "MultiHeadSelfAttention",
+    "MultiScaleSpatialAttention",
+    "PatchEmbedding",
+    "ResNet",
+    "ScalarGate",
+    "SelfAttention2d",
+    "SeparateChannelAttention",
+    "SequencePool",
+    "ShiftedPatchEmbedding",
+    "SimAM",
+    "SmallCNN",
+    "SpatialAttention",
+    "SqueezeExcitation",
+    "TransformerBlock",
+    "ViT",
+    "build",
+    "build_gate",
+    "init",
+]

@@ -1,0 +1,118 @@
+"""给 32×32 小图的 ResNet,三个阶段,可在任意位置装注意力。"""
+
+from __future__ import annotations
+
+from paddle import Tensor, nn
+from paddle.nn import functional as F
+
+from vision_attention import checks
+from vision_attention.specs import ResNetSpec
+
+from . import init
+from .placement import Residual, insert_attention
+
+
+def conv_norm(
+    in_channels: int, out_channels: int, kernel_size: int, stride: int = 1
+) -> list[nn.Layer]:
+    """卷积(不带偏置)与批归一化。"""
+    padding = kernel_size // 2
+    return [
+        nn.Conv2D(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride=stride,
+            padding=padding,
+            bias_attr=False,
+        ),
+        init.batch_norm(out_channels),
+    ]
+
+
+def shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Layer:
+    """捷径:形状不变时恒等,否则 1×1 卷积。"""
+    if stride == 1 and in_channels == out_channels:
+        return nn.Identity()
+    return nn.Sequential(*conv_norm(in_channels, out_channels, 1, stride))
+
+
+class BasicBlock(Residual):
+    """两个 3×3 卷积的残差块。
+
+    形状: x (B, C, H, W) → (B, C', H/stride, W/stride)
+    参数: in_channels 即 C;width 即 C';stride 为第一个卷积的步长
+    出处: He 等 2016,arXiv:1512.03385,图 5 左
+    """
+
+    expansion = 1
+
+    def __init__(self, in_channels: int, width: int, stride: int):
+        branch = nn.Sequential(
+            *conv_norm(in_channels, width, 3, stride),
+            nn.ReLU(),
+            *conv_norm(width, width, 3),
+        )
+        super().__init__(branch, shortcut(in_channels, width, stride), nn.ReLU())
+
+
+class Bottleneck(Residual):
+    """1×1、3×3、1×1 的残差块,输出宽是中间宽的 4 倍。
+
+    形状: x (B, C, H, W) → (B, 4·width, H/stride, W/stride)
+    参数: in_channels 即 C;width 为中间宽;stride 为 3×3 卷积的步长
+    出处: He 等 2016,arXiv:1512.03385,图 5 右;步长放在 3×3 上是后来的通行写法
+    """
+
+    expansion = 4
+
+    def __init__(self, in_channels: int, width: int, stride: int):
+        branch = nn.Sequential(
+            *conv_norm(in_channels, width, 1),
+            nn.ReLU(),
+            *conv_norm(width, width, 3, stride),
+            nn.ReLU(),
+            *conv_norm(width, 4 * width, 1),
+        )
+        super().__init__(branch, shortcut(in_channels, 4 * width, stride), nn.ReLU())
+
+
+BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
+
+
+class ResNet(nn.Layer):
+    """CIFAR 式 ResNet:一个 3×3 卷积,三个阶段(后两个各缩小一半),平均后分类。
+
+    形状: x (B, C, S, S) → (B, 类别数)
+    参数: spec 为 ResNetSpec,见该类各字段
+    错误: x 的形状或数据类型不符时抛出 ValueError;尺寸的错误由 ResNetSpec 抛出
+    出处: He 等 2016,arXiv:1512.03385,§4.2;捷径用 1×1 卷积(该文的方案 B)
+    """
+
+    def __init__(self, spec: ResNetSpec):
+        super().__init__()
+        self.spec = spec
+        block = BLOCKS[spec.block]
+        widths = [spec.width, 2 * spec.width, 4 * spec.width]
+        self.stem = nn.Sequential(*conv_norm(spec.in_channels, spec.width, 3))
+        stages, channels = [], spec.width
+        for width, stride in zip(widths, (1, 2, 2), strict=True):
+            blocks = []
+            for number in range(spec.blocks_per_stage):
+                blocks.append(block(channels, width, stride if number == 0 else 1))
+                channels = width * block.expansion
+            stages.append(nn.Sequential(*blocks))
+        self.stages = nn.Sequential(*stages)
+        self.head = nn.Linear(channels, spec.num_classes)
+        init.convolutions(self)
+        init.transformer(self.head)
+        insert_attention(self.stages, [w * block.expansion for w in widths], spec)
+
+    def features(self, x: Tensor) -> Tensor:
+        """最后一张特征图,(B, C', S/4, S/4)。"""
+        checks.image(x, self.spec.in_channels, self.spec.image_size)
+        return self.stages(F.relu(self.stem(x)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled = F.adaptive_avg_pool2d(self.features(x), 1)
+        return self.head(pooled.flatten(1))

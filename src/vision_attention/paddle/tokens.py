@@ -1,0 +1,123 @@
+"""从图像到记号的三种方式:切块、带位移的切块、卷积。"""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import paddle
+from paddle import Tensor, nn
+from paddle.nn import functional as F
+
+from vision_attention import checks
+
+from . import init
+
+
+class PatchEmbedding(nn.Layer):
+    """切块:每个 P×P 的小块展平,线性投影成一个记号。
+
+    形状: x (B, C, S, S) → (B, N, D),N = (S / P)²
+    参数: image_size 即 S;patch_size 即 P;in_channels 即 C;embed_dim 即 D
+    错误: patch_size 不能整除 image_size、x 的形状不符时抛出 ValueError
+    出处: Dosovitskiy 等 2021,arXiv:2010.11929,式 (1);参数名与 timm 相同
+    """
+
+    def __init__(
+        self, image_size: int, patch_size: int, in_channels: int, embed_dim: int
+    ):
+        super().__init__()
+        self.grid = checks.divisible("image_size", image_size, "patch_size", patch_size)
+        self.image_size = image_size
+        self.in_channels = in_channels
+        self.proj = nn.Conv2D(in_channels, embed_dim, patch_size, stride=patch_size)
+        init.transformer(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        checks.image(x, self.in_channels, self.image_size)
+        return project_patches(x, self.proj.weight, self.grid) + self.proj.bias
+
+
+def project_patches(x: Tensor, weight: Tensor, grid: int) -> Tensor:
+    """步长等于核宽的卷积,写成一次矩阵乘:Paddle 的卷积在 CPU 上慢 6 倍。
+
+    形状: x (B, C, S, S)、weight (D, C, P, P) → (B, N, D),N = grid²
+    """
+    b, c, size, _ = x.shape
+    patch = size // grid
+    patches = x.reshape((b, c, grid, patch, grid, patch))
+    tokens = paddle.einsum("bcipjq,dcpq->bijd", patches, weight)
+    return tokens.reshape((b, grid * grid, -1))
+
+
+class ShiftedPatchEmbedding(nn.Layer):
+    """带位移的切块(SPT):原图与四张斜移半块的图一起切块。
+
+    形状: x (B, C, S, S) → (B, N, D),N = (S / P)²
+    参数: 同 PatchEmbedding
+    错误: 同 PatchEmbedding;patch_size 小于 2 时没有半块,也抛出 ValueError
+    出处: Lee 等 2021,arXiv:2112.13492,式 (3)–(5):斜移半块、拼接、切块、层归一化、
+        线性投影(vit-pytorch 的同名实现是上下左右各移 1 像素)
+    """
+
+    def __init__(
+        self, image_size: int, patch_size: int, in_channels: int, embed_dim: int
+    ):
+        super().__init__()
+        self.grid = checks.divisible("image_size", image_size, "patch_size", patch_size)
+        self.half = checks.half_patch(patch_size)
+        self.image_size = image_size
+        self.in_channels = in_channels
+        inputs = 5 * in_channels * patch_size**2
+        self.norm = nn.LayerNorm(inputs, 1e-6)
+        self.proj = nn.Linear(inputs, embed_dim)
+        init.transformer(self)
+
+    def shift(self, x: Tensor) -> Tensor:
+        """原图与左上、右上、左下、右下四张位移图,空出的地方补 0:(B, 5C, S, S)。"""
+        padded = F.pad(x, [self.half] * 4)
+        far, size = 2 * self.half, self.image_size
+        corners = [(far, far), (far, 0), (0, far), (0, 0)]
+        shifted = [padded[:, :, i : i + size, j : j + size] for i, j in corners]
+        return paddle.concat([x, *shifted], 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        checks.image(x, self.in_channels, self.image_size)
+        b, patch = x.shape[0], self.image_size // self.grid
+        shape = (b, -1, self.grid, patch, self.grid, patch)
+        patches = paddle.einsum("bcipjq->bijcpq", self.shift(x).reshape(shape))
+        return self.proj(self.norm(patches.reshape((b, self.grid**2, -1))))
+
+
+class ConvTokenizer(nn.Layer):
+    """卷积分词(CCT):3×3 卷积、ReLU、步长 2 的最大池化,重复到与切块同样密。
+
+    形状: x (B, C, S, S) → (B, N, D),N = (S / P)²
+    参数: 同 PatchEmbedding;P 为 2 的幂,重复 log2 P 次
+    错误: patch_size 不是 2 的幂或不能整除 image_size 时抛出 ValueError
+    出处: Hassani 等 2021,arXiv:2104.05704,§3.2 与作者代码:卷积不带偏置;
+        中间层宽 64 照作者代码
+    """
+
+    def __init__(
+        self, image_size: int, patch_size: int, in_channels: int, embed_dim: int
+    ):
+        super().__init__()
+        checks.divisible("image_size", image_size, "patch_size", patch_size)
+        repeats = round(math.log2(checks.power_of_two("patch_size", patch_size)))
+        widths = [in_channels, *[64] * (repeats - 1), embed_dim]
+        self.image_size = image_size
+        self.in_channels = in_channels
+        layers = []
+        for width, following in itertools.pairwise(widths):
+            layers += [
+                nn.Conv2D(width, following, 3, padding=1, bias_attr=False),
+                nn.ReLU(),
+                nn.MaxPool2D(3, 2, 1),
+            ]
+        self.layers = nn.Sequential(*layers)
+        init.convolutions(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        checks.image(x, self.in_channels, self.image_size)
+        return paddle.einsum("bdn->bnd", self.layers(x).flatten(2))

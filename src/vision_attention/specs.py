@@ -1,0 +1,205 @@
+"""模型的尺寸:两翼共用一张表。每个尺寸是一个冻结的 dataclass,构造时就检查。"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from vision_attention import checks
+
+PLACEMENTS = ("branch", "output", "identity")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSpec:
+    """每个模型都有的三项:输入的边长、通道数与类别数。
+
+    参数: image_size 即 S(正方形);in_channels 即输入通道;num_classes 为类别数
+    错误: 不是正整数时抛出 ValueError
+    """
+
+    image_size: int = 32
+    in_channels: int = 3
+    num_classes: int = 10
+
+    def __post_init__(self):
+        for name in ("image_size", "in_channels", "num_classes"):
+            checks.positive(name, getattr(self, name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViTSpec(ImageSpec):
+    """ViT 的尺寸。
+
+    参数: patch_size 即 P;embed_dim 即 D;depth 为块数 L;num_heads 即 A;mlp_ratio 为
+        MLP 中间宽与 D 之比;qkv_bias 为投影的偏置;pool 为分类前的汇集(class、
+        mean、sequence);position 为位置编码(learned、sincos、none);tokenizer 为
+        图像到记号的方式(patch、shifted、conv);attention 为注意力的范围
+        (global、window、locality);window 为窗口宽(奇数,单位为记号);
+        drop_path_rate 为最后一块的丢弃率,从 0 线性增加
+    错误: 任何一项不认识或不相容时抛出 ValueError
+    """
+
+    patch_size: int = 4
+    embed_dim: int = 128
+    depth: int = 6
+    num_heads: int = 4
+    mlp_ratio: float = 4.0
+    qkv_bias: bool = True
+    pool: str = "class"
+    position: str = "learned"
+    tokenizer: str = "patch"
+    attention: str = "global"
+    window: int = 3
+    drop_path_rate: float = 0.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        checks.divisible("image_size", self.image_size, "patch_size", self.patch_size)
+        checks.divisible("embed_dim", self.embed_dim, "num_heads", self.num_heads)
+        checks.positive("depth", self.depth)
+        checks.choice("pool", self.pool, ("class", "mean", "sequence"))
+        checks.choice("position", self.position, ("learned", "sincos", "none"))
+        checks.choice("tokenizer", self.tokenizer, ("patch", "shifted", "conv"))
+        checks.choice("attention", self.attention, ("global", "window", "locality"))
+        checks.odd("window", self.window)
+        checks.fraction("drop_path_rate", self.drop_path_rate)
+
+    @property
+    def grid(self) -> int:
+        """每边的记号数 S / P。"""
+        return self.image_size // self.patch_size
+
+    @property
+    def num_tokens(self) -> int:
+        """记号数 N,含类别记号。"""
+        return self.grid**2 + (self.pool == "class")
+
+    def drop_path_rates(self) -> list[float]:
+        """每一块的丢弃率:从 0 线性增加到 drop_path_rate。"""
+        last = max(self.depth - 1, 1)
+        return [self.drop_path_rate * i / last for i in range(self.depth)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttentionSpec(ImageSpec):
+    """卷积网络里注意力的三个问题:用哪种、加在哪里、参数怎么设。
+
+    参数: attention 为 none、任一种门的名字,或 self_attention;attention_options 为
+        它的其余参数;placement 为位置:branch(支路末端,相加之前)、output
+        (相加之后)、identity(恒等支路上);stages 为加注意力的阶段编号
+    错误: placement 或 stages 不认识时抛出 ValueError;attention 的名字与参数在
+        建模型时检查
+    """
+
+    attention: str = "none"
+    attention_options: Mapping[str, Any] = field(default_factory=dict)
+    placement: str = "branch"
+    stages: tuple[int, ...] = (1, 2, 3)
+
+    def __post_init__(self):
+        super().__post_init__()
+        checks.choice("placement", self.placement, PLACEMENTS)
+        object.__setattr__(
+            self, "stages", checks.subset("stages", self.stages, (1, 2, 3))
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResNetSpec(AttentionSpec):
+    """CIFAR 式 ResNet 的尺寸。
+
+    参数: depth 为层数(basic 为 6n+2,bottleneck 为 9n+2);width 为第一阶段的宽;
+        block 为 basic 或 bottleneck;其余见 AttentionSpec
+    错误: depth 不合式子、block 不认识时抛出 ValueError
+    出处: He 等 2016,arXiv:1512.03385,§4.2
+    """
+
+    depth: int = 20
+    width: int = 16
+    block: str = "basic"
+
+    def __post_init__(self):
+        super().__post_init__()
+        checks.positive("width", self.width)
+        checks.choice("block", self.block, ("basic", "bottleneck"))
+        self.blocks_per_stage  # noqa: B018  深度不合式子时在这里报错
+
+    @property
+    def blocks_per_stage(self) -> int:
+        """每个阶段的块数 n。"""
+        layers = 6 if self.block == "basic" else 9
+        count, rest = divmod(self.depth - 2, layers)
+        if rest or count < 1:
+            shown = ", ".join(str(layers * n + 2) for n in (1, 2, 3, 5, 9))
+            raise ValueError(
+                f"depth={self.depth} 不合 {layers}n+2(block={self.block!r});"
+                f"可用的取值:{shown}, …"
+            )
+        return count
+
+
+@dataclass(frozen=True, kw_only=True)
+class MobileNetSpec(AttentionSpec):
+    """窄的 MobileNetV2 式网络的尺寸。
+
+    参数: width 为第一阶段的宽;expansion 为倒残差中间宽与输入宽之比;
+        depth 为每个阶段的块数;其余见 AttentionSpec
+    出处: Sandler 等 2018,arXiv:1801.04381,图 4
+    """
+
+    width: int = 8
+    expansion: int = 4
+    depth: int = 2
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("width", "expansion", "depth"):
+            checks.positive(name, getattr(self, name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmallCNNSpec(AttentionSpec):
+    """三层卷积的小网络:第二、三层之前各缩小一半。
+
+    参数: width 为前两层的宽,第三层是它的两倍;其余见 AttentionSpec;没有残差,
+        所以 placement 只能是 branch
+    错误: placement 不是 branch 时抛出 ValueError
+    """
+
+    width: int = 32
+
+    def __post_init__(self):
+        super().__post_init__()
+        checks.positive("width", self.width)
+        checks.choice("placement", self.placement, ("branch",))
+
+
+_DIGITS = {"image_size": 8, "in_channels": 1}
+
+SPECS: dict[str, ImageSpec] = {
+    "small_cnn": SmallCNNSpec(**_DIGITS),
+    "vit_tiny": ViTSpec(**_DIGITS, patch_size=2, embed_dim=64, depth=4, mlp_ratio=2),
+    "resnet_narrow": ResNetSpec(**_DIGITS, depth=8, width=8),
+    "mobile_narrow": MobileNetSpec(**_DIGITS),
+    "resnet20": ResNetSpec(depth=20),
+    "resnet32": ResNetSpec(depth=32),
+    "resnet56": ResNetSpec(depth=56),
+    "vit_cifar": ViTSpec(embed_dim=128, depth=6, mlp_ratio=2),
+}
+
+
+def named(name: str, **overrides: Any) -> ImageSpec:
+    """按名字取一组尺寸,并改其中几项。
+
+    参数: name 为 SPECS 里的名字;overrides 为要改的字段
+    返回: 冻结的 dataclass
+    错误: 名字、字段或取值不对时抛出 ValueError,并给出最近的一个
+    """
+    spec = SPECS[checks.choice("model", name, SPECS)]
+    fields = [f.name for f in dataclasses.fields(spec)]
+    for key in overrides:
+        checks.choice(f"{name} 的字段", key, fields)
+    return dataclasses.replace(spec, **overrides)

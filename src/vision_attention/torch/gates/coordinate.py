@@ -1,0 +1,47 @@
+"""坐标注意力:沿高、沿宽各开一道门。"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vision_attention import checks
+
+from .. import init
+
+
+class CoordinateAttention(nn.Module):
+    """坐标注意力:每一行打一个分,每一列打一个分,两者相乘。
+
+    形状: x (B, C, H, W) → (B, C, H, W);gate(x) (B, C, H, W)
+    参数: in_channels 即 C;reduction_ratio 即 r;min_hidden 为瓶颈宽的下限
+    单位: 门控无量纲,取值 (0, 1)
+    错误: x 不是 (B, C, H, W) 浮点时抛出 ValueError
+    出处: Hou 等 2021,arXiv:2103.02907;32 与 8 是该文的 r 与下限
+    """
+
+    def __init__(
+        self, in_channels: int, reduction_ratio: int = 32, *, min_hidden: int = 8
+    ):
+        super().__init__()
+        hidden = checks.bottleneck(in_channels, reduction_ratio, min_hidden)
+        self.in_channels = in_channels
+        self.shared = nn.Conv2d(in_channels, hidden, 1)
+        self.norm = init.batch_norm(hidden)
+        self.to_height = nn.Conv2d(hidden, in_channels, 1)
+        self.to_width = nn.Conv2d(hidden, in_channels, 1)
+        init.gates(self)
+
+    def gate(self, x: Tensor) -> Tensor:
+        checks.feature_map(x, self.in_channels)
+        height = x.shape[2]
+        # 行的平均与列的平均首尾相接,共用一个 1×1 卷积:(B, C, H + W, 1)
+        lines = torch.concat([x.mean(3), x.mean(2)], 2).unsqueeze(3)
+        lines = F.hardswish(self.norm(self.shared(lines)))
+        rows = self.to_height(lines[:, :, :height]).sigmoid()  # (B, C, H, 1)
+        columns = self.to_width(lines[:, :, height:]).sigmoid()  # (B, C, W, 1)
+        return rows * columns.squeeze(3).unsqueeze(2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.gate(x)
