@@ -1,0 +1,65 @@
+"""设备:自己找到 GPU 或 CPU,把数组搬上去,管住那里的随机数与精度。
+
+- `find_device`、`device_of`:该用哪个设备;模型在哪个设备上
+- `tensor`:数组变成那个设备上的张量
+- `reseed`:第 k 步的随机数只由 (seed, k) 决定
+- `autocast`:float32,或自动混合 bfloat16
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import numpy as np
+import paddle
+from paddle import Tensor, nn
+
+from vision_attention.journal import step_seed
+
+
+def find_device(name: str, precision: str = "float32") -> paddle.device.Place:
+    """按名字找设备,并确认它有所要的精度。
+
+    参数: name 取 "auto"(有 GPU 用 GPU)、"cpu"、"gpu"
+    错误: 指明要 GPU 而没有,或处理器没有 bfloat16 指令时抛出 ValueError
+    """
+    found = paddle.device.is_compiled_with_cuda() and paddle.device.cuda.device_count()
+    if name == "gpu" and not found:
+        raise ValueError(
+            'device="gpu":PaddlePaddle 没有找到可用的 GPU;请改用 device="cpu" 或 "auto"'
+        )
+    # 优化器的状态建在默认设备上,所以默认设备也要一起换
+    device = paddle.device.set_device("gpu" if found and name != "cpu" else "cpu")
+    if precision == "bfloat16" and not has_bfloat16(device):
+        raise ValueError(
+            'precision="bfloat16":这里没有 bfloat16 可用(PaddlePaddle 的自动混合精度'
+            '只在 GPU 上生效,在 CPU 上不起作用);请改用 precision="float32"'
+        )
+    return device
+
+
+def has_bfloat16(device: paddle.base.core.Place) -> bool:
+    """这个设备有没有 bfloat16 可用。"""
+    return device.is_gpu_place() and paddle.amp.is_bfloat16_supported()
+
+
+def device_of(model: nn.Layer) -> paddle.base.core.Place:
+    """模型的参数所在的设备。"""
+    return next(iter(model.parameters())).place
+
+
+def tensor(array: np.ndarray, device: paddle.base.core.Place) -> Tensor:
+    """数组变成 device 上的张量。"""
+    return paddle.to_tensor(array, place=device)
+
+
+def reseed(seed: int, step: int, device: paddle.base.core.Place) -> None:
+    """让第 step 步的随机失活等只由 (seed, step) 决定,续训因此不必保存发生器的状态。"""
+    paddle.seed(step_seed(seed, step))
+
+
+def autocast(precision: str, device: paddle.base.core.Place) -> AbstractContextManager:
+    """float32 时什么也不做;bfloat16 时由框架挑选可以用低精度的运算。"""
+    if precision == "float32":
+        return nullcontext()
+    return paddle.amp.auto_cast(dtype="bfloat16")

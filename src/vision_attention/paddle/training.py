@@ -1,0 +1,197 @@
+"""训练:一个模型、一份数据、一份配置,得到一条学习曲线。
+
+- `fit`:训练的循环,随时可以被打断,再从检查点续上
+- `train_step`:一步,六条语句
+- `cross_entropy`:软目标的交叉熵
+- `evaluate`:评估模式下的损失与准确率
+- `build_optimizer`:优化器,偏置与归一化的参数不衰减
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import paddle
+from paddle import Tensor, nn
+from paddle.nn import functional as F
+from paddle.optimizer import Optimizer
+
+from vision_attention import data
+from vision_attention.config import TrainConfig
+from vision_attention.data import Dataset
+from vision_attention.history import History, Score
+from vision_attention.journal import (
+    Journal,
+    check_classes,
+    check_scored,
+    evaluation_sets,
+)
+from vision_attention.paddle.checkpoint import Checkpoint
+from vision_attention.paddle.device import (
+    autocast,
+    device_of,
+    find_device,
+    reseed,
+    tensor,
+)
+
+
+def fit(
+    model: nn.Layer,
+    dataset: Dataset,
+    config: TrainConfig,
+    *,
+    checkpoint: str | Path | None = None,
+    progress: bool = False,
+) -> History:
+    """训练 model,返回学习曲线;模型就地改变,结束时处于训练模式。
+
+    第 k 步的批次与随机失活都只由 (config.seed, k) 决定,所以同一种子的两次训练
+    在 CPU 上逐位相同;被打断的训练从检查点续上,结果与没有打断过一样。
+
+    参数: checkpoint 为检查点的路径(.safetensors),每次评估后写入,已存在则续训;
+        progress 为真时画进度条,默认什么也不打印
+    错误: 损失不是有限的数时抛出 TrainingDivergedError;检查点属于别的模型、数据或配置时
+        抛出 ValueError;检查点写不进去时抛出 OSError,旧的检查点仍然完好
+    """
+    device = find_device(config.device, config.precision)
+    model.to(device)
+    optimizer = build_optimizer(model, config)
+    train, test = evaluation_sets(dataset, config)
+    saved = Checkpoint(checkpoint, model, optimizer, config, dataset)
+    with Journal(config, saved.restore(), progress) as journal:
+        if not journal.history.step:
+            journal.record(evaluate(model, *train), evaluate(model, *test))
+        model.train()
+        for images, targets in batches(dataset, config, start=journal.step):
+            reseed(config.seed, journal.step, device)
+            set_lr(optimizer, journal.lr)
+            journal.add(train_step(model, optimizer, images, targets, config))
+            if journal.due:
+                journal.record(evaluate(model, *train), evaluate(model, *test))
+                saved.save(journal.history)
+    return journal.history
+
+
+def batches(
+    dataset: Dataset, config: TrainConfig, start: int = 0
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """训练用的批次流,从第 start 批到最后一批。
+
+    形状: 每批 images float32 (B, C, H, W);targets float32 (B, num_classes)
+    """
+    return data.batches(
+        dataset,
+        batch_size=config.batch_size,
+        steps=config.steps,
+        seed=config.seed,
+        augment=config.augment,
+        label_smoothing=config.label_smoothing,
+        start=start,
+    )
+
+
+def train_step(
+    model: nn.Layer,
+    optimizer: Optimizer,
+    images: np.ndarray,
+    targets: np.ndarray,
+    config: TrainConfig,
+) -> Tensor:
+    """走一步:前向、损失、清零、反向、裁剪、更新。
+
+    形状: images float32 (B, C, H, W);targets float32 (B, num_classes) → 损失 ()
+    """
+    device = device_of(model)
+    with autocast(config.precision, device):
+        logits = model(tensor(images, device))
+        loss = cross_entropy(logits, tensor(targets, device))
+    optimizer.clear_grad()
+    loss.backward()
+    # 裁剪是 Paddle 优化器的一部分,在 step 里发生
+    optimizer.step()
+    return loss.detach()
+
+
+def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """软目标的交叉熵:−Σ 目标 × log softmax(logits),再对一批取平均。
+
+    标签平滑、mixup 与 CutMix 都已写在 targets 里,损失只有这一个式子。
+
+    形状: logits (B, num_classes);targets (B, num_classes) → ()
+    单位: nat
+    错误: 两者形状不同时抛出 ValueError
+    """
+    if logits.shape != targets.shape:
+        raise ValueError(
+            f"模型的输出是 {tuple(logits.shape)},数据的目标是 {tuple(targets.shape)};"
+            f"建立模型时请写 num_classes={targets.shape[1]}"
+        )
+    return -(targets * F.log_softmax(logits, -1)).sum(-1).mean()
+
+
+def evaluate(
+    model: nn.Layer, images: np.ndarray, labels: np.ndarray, batch_size: int = 500
+) -> Score:
+    """评估模式下的 (平均损失, 准确率);模型各层原来的模式不变。
+
+    按图片数平均,所以结果与 batch_size 无关;精度一律 float32。
+
+    形状: images float32 (N, C, H, W),已归一化;labels int64 (N,)
+    单位: 损失为 nat,准确率 0–1
+    错误: images 没有归一化、没有图片,或标签超出模型的类别数时抛出 ValueError
+    """
+    check_scored(images, labels)
+    device = device_of(model)
+    loss, hits = 0.0, 0
+    with evaluation_mode(model):
+        for start in range(0, len(labels), batch_size):
+            part = slice(start, start + batch_size)
+            logits = model(tensor(images[part], device))
+            check_classes(labels[part], logits.shape[1])
+            target = tensor(labels[part], device)
+            loss += float(F.cross_entropy(logits, target, reduction="sum"))
+            hits += int((logits.argmax(-1) == target).sum())
+    return loss / len(labels), hits / len(labels)
+
+
+@contextmanager
+def evaluation_mode(model: nn.Layer) -> Iterator[None]:
+    """评估模式、不记梯度;离开时每一层回到各自原来的模式。"""
+    modes = [(layer, layer.training) for layer in model.sublayers(include_self=True)]
+    model.eval()
+    try:
+        with paddle.no_grad():
+            yield
+    finally:
+        for layer, training in modes:
+            layer.training = training
+
+
+def build_optimizer(model: nn.Layer, config: TrainConfig) -> Optimizer:
+    """按配置建立优化器;学习率由 fit 逐步设定。
+
+    参数: 两维以上的参数按 config.weight_decay 衰减,其余(偏置、归一化)不衰减
+    """
+    learnable = [p for p in model.parameters() if not p.stop_gradient]
+    groups = [
+        {
+            "params": [p for p in learnable if p.ndim >= 2],
+            "weight_decay": config.weight_decay,
+        },
+        {"params": [p for p in learnable if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    clip = nn.ClipGradByGlobalNorm(config.clip_norm) if config.clip_norm else None
+    if config.optimizer == "sgd":
+        return paddle.optimizer.Momentum(
+            config.lr, config.momentum, groups, grad_clip=clip
+        )
+    return paddle.optimizer.AdamW(config.lr, parameters=groups, grad_clip=clip)
+
+
+def set_lr(optimizer: Optimizer, lr: float) -> None:
+    """设定下一步的学习率。"""
+    optimizer.set_lr(lr)
