@@ -1,5 +1,5 @@
-# 人只需要记住这些目标;每个目标怎么做,写在 tools/course.py
-# 变量:PYTHON=解释器路径(造 .venv 用),PORT=端口(make serve 用)
+# 人只需要记住这些目标；每个目标怎么做，写在 tools/course.py
+# 变量：PYTHON=解释器路径（造 .venv 用），PORT=端口（make serve 用）
 .DEFAULT_GOAL := help
 PORT ?= 8000
 COURSE := sh tools/run
@@ -9,20 +9,20 @@ COURSE := sh tools/run
 help: ## 列出所有目标
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-book: ## 造书:.venv → 执行笔记本 → _build/html/index.html
+book: ## 造书：.venv → 执行笔记本 → _build/html/index.html
 	@$(COURSE) book
 
-test: ## 证明一切:单元测试、每一本笔记本、整本书、书里的每个链接
+test: ## 证明一切：单元测试、每一本笔记本、整本书、书里的每个链接
 	@$(COURSE) test
 
-lint: ## 检查代码的写法与格式(ruff)
+lint: ## 检查代码的写法与格式（ruff）
 	@$(COURSE) lint
 
-serve: ## 在本机看书:make serve PORT=8000
+serve: ## 在本机看书：make serve PORT=8000
 	@$(COURSE) serve $(PORT)
 
-clean: ## 删掉造出来的书与笔记本缓存,留下 .venv
+clean: ## 删掉造出来的书与笔记本缓存，留下 .venv
 	@$(COURSE) clean
 
-distclean: ## 回到刚克隆的样子:连 .venv 与下载缓存也删掉
+distclean: ## 回到刚克隆的样子：连 .venv 与下载缓存也删掉
 	@$(COURSE) distclean

@@ -1,4 +1,4 @@
-"""全体测试共用的准备:两翼的夹具,以及不碰仓库之外任何文件的环境。"""
+"""全体测试共用的准备：两翼的夹具，以及不碰仓库之外任何文件的环境。"""
 
 import importlib
 import os
@@ -8,11 +8,11 @@ from workplace import workplace
 
 
 def pytest_configure():
-    """直接敲 pytest 与 make test 用同一套环境,笔记本的内核也继承它。"""
+    """直接敲 pytest 与 make test 用同一套环境，笔记本的内核也继承它。"""
     os.environ.update(workplace())
 
 
 @pytest.fixture(params=["torch", "paddle"])
 def wing(request):
-    """左翼、右翼各跑一遍;缺了框架是错误,不是跳过。"""
+    """左翼、右翼各跑一遍；缺了框架是错误，不是跳过。"""
     return importlib.import_module(f"vision_attention.{request.param}")

@@ -1,8 +1,8 @@
-"""课程的构建:造环境、执行笔记本、造书、测试、在本机看书。
+"""课程的构建：造环境、执行笔记本、造书、测试、在本机看书。
 
-只用标准库:它在 .venv 还不存在的时候就要能跑。由 Makefile 经 tools/run 调用。
-每一步失败时只说一句话(哪一步、为什么、怎么办),退出码非零;
-没做完的东西旁边留着一个 *.unfinished 记号,下一次看见记号就从头再来。
+只用标准库：它在 .venv 还不存在的时候就要能跑。由 Makefile 经 tools/run 调用。
+每一步失败时只说一句话（哪一步、为什么、怎么办），退出码非零；
+没做完的东西旁边留着一个 *.unfinished 记号，下一次看见记号就从头再来。
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from workplace import (
     RECORD,
     ROOT,
     SITE,
-    VENV,
     StepError,
     call,
     library,
@@ -43,7 +42,7 @@ from workplace import (
 
 
 def book(fresh: bool = False) -> None:
-    """执行笔记本、造书;没有变化的部分沿用上一次的。fresh 时所有页面重新生成。"""
+    """执行笔记本、造书；没有变化的部分沿用上一次的。fresh 时所有页面重新生成。"""
     lock()
     remove(RECORD)
     forget_stale(fresh)
@@ -58,13 +57,13 @@ def book(fresh: bool = False) -> None:
     record = {"sources": sources(), "seconds": seconds, "notebooks": notebooks}
     write(RECORD, json.dumps(record, ensure_ascii=False, indent=1))
     new = sum(not note["cached"] for note in notebooks.values())
-    counts = f"{len(notebooks)} 本,这次执行 {new} 本"
-    say(f"笔记本 {seconds['notebooks']:6.1f} 秒({counts})")
+    counts = f"{len(notebooks)} 本，这次执行 {new} 本"
+    say(f"笔记本 {seconds['notebooks']:6.1f} 秒（{counts}）")
     say(f"页面   {seconds['pages']:6.1f} 秒")
 
 
 def forget_stale(fresh: bool) -> None:
-    """丢掉不能再信的东西:做到一半的构建,以及换了代码或依赖之前的输出。"""
+    """丢掉不能再信的东西：做到一半的构建，以及换了代码或依赖之前的输出。"""
     pages = [BUILD / ".doctrees", SITE]
     outputs, stamp = CACHE / "jupyter", CACHE / "jupyter.stamp"
     if was_broken("book"):
@@ -78,53 +77,56 @@ def forget_stale(fresh: bool) -> None:
 
 
 def threads() -> dict[str, str]:
-    """几本笔记本同时跑,每本分到的线程数;合起来不超过核数。"""
+    """几本笔记本同时跑，每本分到的线程数；合起来不超过核数。"""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
     jobs = min(cores, 2)
     return {"COURSE_JOBS": str(jobs), "OMP_NUM_THREADS": str(max(1, cores // jobs))}
 
 
 def execute_notebooks(env: dict[str, str]) -> dict[str, dict]:
-    """执行缓存里没有的笔记本;返回每一本用了多少秒、是否来自缓存。"""
+    """执行缓存里没有的笔记本；返回每一本用了多少秒、是否来自缓存。"""
     say("执行笔记本……")
     result = CACHE / "notebooks.json"
     remove(result)
     command = [PYTHON, "tools/notebooks.py", result]
     code, text = run(command, env, "notebooks.log")
     if code != 0:
-        raise StepError(f"执行笔记本:{reason(text, 'notebooks.log')}")
+        raise StepError(f"执行笔记本：{reason(text, 'notebooks.log')}")
     return json.loads(result.read_text("utf8"))
 
 
 def make_pages(env: dict[str, str]) -> None:
-    """用 Jupyter Book 生成网页;任何警告都算错。"""
+    """用 Jupyter Book 生成网页；任何警告都算错。"""
     say("生成页面……")
-    command = [VENV / "bin" / "jb", "build", ".", "-n", "-W", "--keep-going"]
+    jb = "from jupyter_book.cli.main import main; main()"
+    command = [PYTHON, "-c", jb, "build", ".", "-n", "-W", "--keep-going"]
     code, text = run([*command, "--path-output", "."], env, "book.log")
     if code == 0 and (SITE / "index.html").exists():
         return
-    remove(BUILD / ".doctrees")  # 留着它,下一次没有变化的页面就不再报错了
-    remove(CACHE / "book.unfinished")  # 笔记本的输出是完整的,可以留用
-    raise StepError(f"生成页面:{reason(text, 'book.log')}")
+    remove(BUILD / ".doctrees")  # 留着它，下一次没有变化的页面就不再报错了
+    remove(CACHE / "book.unfinished")  # 笔记本的输出是完整的，可以留用
+    raise StepError(f"生成页面：{reason(text, 'book.log')}")
 
 
 def command_book() -> int:
     """造书。"""
     start = time.perf_counter()
     how = install()
-    say(f"环境   {time.perf_counter() - start:6.1f} 秒({how})")
+    say(f"环境   {time.perf_counter() - start:6.1f} 秒（{how}）")
     book()
     say(f"合计   {time.perf_counter() - start:6.1f} 秒")
-    say(f"书在 {(SITE / 'index.html').relative_to(ROOT)},用浏览器打开,或 make serve")
+    say(f"书在 {(SITE / 'index.html').relative_to(ROOT)}，用浏览器打开，或 make serve")
     return 0
 
 
 def command_test() -> int:
-    """检查一切:先把所有页面重新造一遍,再由一次 pytest 检查一切。"""
+    """检查一切：先把所有页面重新造一遍，再由一次 pytest 检查一切。"""
     install()
     try:
         book(fresh=True)
-    except StepError as failure:  # 书没造成,也让 pytest 把其余的查完;test_site 会是红的
+    except (
+        StepError
+    ) as failure:  # 书没造成，也让 pytest 把其余的查完；test_site 会是红的
         say(f"✗ {failure}")
     env = workplace() | threads()
     command = [PYTHON, "-m", "pytest", "--nbval", "--nbval-current-env"]
@@ -135,17 +137,19 @@ def command_test() -> int:
 def command_lint() -> int:
     """检查代码的写法与格式。"""
     install()
-    ruff = VENV / "bin" / "ruff"
-    check = call([ruff, "check", "."])
-    return call([ruff, "format", "--check", "."]) or check
+    ruff = [PYTHON, "-m", "ruff"]
+    check = call([*ruff, "check", "."])
+    return call([*ruff, "format", "--check", "."]) or check
 
 
 def command_serve(port: str) -> int:
     """起一个只对本机开放的网站。"""
     if not port.isdecimal() or not 0 < int(port) < 65536:
-        raise StepError(f"看书:PORT={port} 不是端口号;可用 1 到 65535,例如 PORT=8000")
+        raise StepError(
+            f"看书：PORT={port} 不是端口号；可用 1 到 65535，例如 PORT=8000"
+        )
     if not (SITE / "index.html").exists():
-        raise StepError("看书:书还没有造出来;先运行 make book")
+        raise StepError("看书：书还没有造出来；先运行 make book")
     handler = functools.partial(
         http.server.SimpleHTTPRequestHandler, directory=str(SITE)
     )
@@ -153,17 +157,17 @@ def command_serve(port: str) -> int:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", int(port)), handler)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            why = f"端口 {port} 已被占用;换一个,例如 make serve PORT={int(port) + 1}"
+            why = f"端口 {port} 已被占用；换一个，例如 make serve PORT={int(port) + 1}"
         else:
-            why = f"不能使用端口 {port}({error.strerror});换一个大于 1024 的"
-        raise StepError(f"看书:{why}") from None
+            why = f"不能使用端口 {port}({error.strerror})；换一个大于 1024 的"
+        raise StepError(f"看书：{why}") from None
     say(f"书在 http://127.0.0.1:{port}/ ,按 Ctrl-C 结束")
     server.serve_forever()
     return 0
 
 
 def command_clean() -> int:
-    """删掉造出来的东西,留下 .venv 与下载缓存。"""
+    """删掉造出来的东西，留下 .venv 与下载缓存。"""
     lock()
     kept = {"pip", "lock", "venv.unfinished"}
     remove(BUILD, *(path for path in CACHE.iterdir() if path.name not in kept))
@@ -187,18 +191,18 @@ COMMANDS: dict[str, Callable[..., int]] = {
 
 
 def main(name: str, *arguments: str) -> int:
-    """执行一个目标;失败时一句话。"""
+    """执行一个目标；失败时一句话。"""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         return COMMANDS[name](*arguments)
     except StepError as failure:
         line = str(failure)
     except KeyboardInterrupt:
-        line = "已中断;没做完的部分下次会从头再来"
+        line = "已中断；没做完的部分下次会从头再来"
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        line = f"{name}:磁盘满了,腾出约 5 GB 再来一次"
+        line = f"{name}：磁盘满了，腾出约 5 GB 再来一次"
     print(f"✗ {line}", file=sys.stderr, flush=True)
     return 1
 

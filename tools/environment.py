@@ -1,4 +1,4 @@
-"""造 .venv、装依赖:做成了才写下 .venv/.ready,下一次凭它放行。只用标准库。"""
+"""造 .venv、装依赖：做成了才写下 .venv/.ready，下一次凭它放行。只用标准库。"""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from workplace import (
 
 
 def install() -> str:
-    """保证 .venv 里装好了 requirements.txt 的一切;返回一句说明。"""
+    """保证 .venv 里装好了 requirements.txt 的一切；返回一句说明。"""
     stamp = VENV / ".ready"
     ready = json.dumps({"root": str(ROOT), "packages": packages()})
     usable = PYTHON.exists() and not was_broken("venv") and starts(PYTHON)
@@ -50,7 +50,7 @@ def install() -> str:
 
 
 def starts(python: Path) -> bool:
-    """这个解释器还跑得起来,而且不低于 3.10。"""
+    """这个解释器还跑得起来，而且不低于 3.10。"""
     check = "import sys; sys.exit(sys.version_info < (3, 10))"
     try:
         command = [python, "-c", check]
@@ -60,7 +60,7 @@ def starts(python: Path) -> bool:
 
 
 def refuse_other_python() -> None:
-    """已有的 .venv 与 PYTHON= 指定的版本不同:说出来,不悄悄忽略。"""
+    """已有的 .venv 与 PYTHON= 指定的版本不同：说出来，不悄悄忽略。"""
     if not os.environ.get("PYTHON"):
         return
     ask = "import sys; print('%d.%d' % sys.version_info[:2])"
@@ -68,7 +68,7 @@ def refuse_other_python() -> None:
     want = "{}.{}".format(*sys.version_info)
     if have != want:
         raise StepError(
-            f"装环境:.venv 是用 Python {have} 造的,而 PYTHON 指定了 {want};"
+            f"装环境：.venv 是用 Python {have} 造的，而 PYTHON 指定了 {want};"
             "要换的话先 make distclean"
         )
 
@@ -83,15 +83,15 @@ def make_venv() -> None:
     remove(VENV)
     if "ensurepip" in text and not DISK_FULL.search(text):
         raise StepError(
-            "造 .venv:这个 Python 没有 venv 组件;"
-            "Debian/Ubuntu 上 apt install python3-venv,或用 PYTHON=路径 换一个"
+            "造 .venv：这个 Python 没有 venv 组件；"
+            "Debian/Ubuntu 上 apt install python3-venv，或用 PYTHON=路径 换一个"
         )
     raise StepError(f"造 .venv:{reason(text, 'venv.log')}")
 
 
 def pip_install(fresh: bool) -> None:
-    """安装 requirements.txt;下载的东西存在仓库里,中断之后不必重下。"""
-    say("安装依赖(首次约 1 GB,几分钟)……")
+    """安装 requirements.txt；下载的东西存在仓库里，中断之后不必重下。"""
+    say("安装依赖（首次约 1 GB，几分钟）……")
     env = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONUTF8": "1"}
     env.setdefault("PIP_CACHE_DIR", str(CACHE / "pip"))
     env.pop("PYTHONPATH", None)
@@ -101,6 +101,6 @@ def pip_install(fresh: bool) -> None:
         return
     if fresh:
         remove(VENV)
-    elif NETWORK.search(text):  # 还没开始改动,旧环境照样能用
+    elif NETWORK.search(text):  # 还没开始改动，旧环境照样能用
         remove(CACHE / "venv.unfinished")
-    raise StepError(f"安装依赖:{reason(text, 'pip.log')}")
+    raise StepError(f"安装依赖：{reason(text, 'pip.log')}")

@@ -1,7 +1,7 @@
-"""并行执行缓存里没有的笔记本,把输出放进 jupyter-cache;造书时直接取用。
+"""并行执行缓存里没有的笔记本，把输出放进 jupyter-cache；造书时直接取用。
 
 用法: python tools/notebooks.py 结果.json。由 course.py 在 .venv 里调用。
-哪些笔记本要执行,由 _toc.yml 说了算;同时跑几本由环境变量 COURSE_JOBS 决定。
+哪些笔记本要执行，由 _toc.yml 说了算；同时跑几本由环境变量 COURSE_JOBS 决定。
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from workplace import CACHE, ROOT, write
 
 
 def toc_notebooks() -> list[Path]:
-    """返回 _toc.yml 里的笔记本,依书中的顺序。"""
+    """返回 _toc.yml 里的笔记本，依书中的顺序。"""
     toc = (ROOT / "_toc.yml").read_text("utf8")
     names = re.findall(r"(?:file|root): *(\S+)", toc)
     paths = (ROOT / name.removesuffix(".ipynb") for name in names)
@@ -32,14 +32,14 @@ def toc_notebooks() -> list[Path]:
 
 
 def timeout() -> int:
-    """返回一格最多跑多少秒,与 _config.yml 同一个数。"""
+    """返回一格最多跑多少秒，与 _config.yml 同一个数。"""
     return yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))["execute"][
         "timeout"
     ]
 
 
 def execute(path: Path) -> tuple[nbformat.NotebookNode, ExecutionResult]:
-    """在笔记本自己的文件夹里执行它;返回带输出的笔记本与结果。"""
+    """在笔记本自己的文件夹里执行它；返回带输出的笔记本与结果。"""
     notebook = nbformat.read(path, nbformat.NO_CONVERT)
     result = single_nb_execution(
         notebook, cwd=str(path.parent), timeout=timeout(), allow_errors=False
@@ -48,7 +48,7 @@ def execute(path: Path) -> tuple[nbformat.NotebookNode, ExecutionResult]:
 
 
 def cached_seconds(cache: JupyterCacheBase, path: Path) -> float | None:
-    """返回缓存里这一本上次用了多少秒;没有就是 None。"""
+    """返回缓存里这一本上次用了多少秒；没有就是 None。"""
     try:
         record = cache.match_cache_notebook(nbformat.read(path, nbformat.NO_CONVERT))
     except KeyError:
@@ -57,7 +57,7 @@ def cached_seconds(cache: JupyterCacheBase, path: Path) -> float | None:
 
 
 def main(target: Path) -> int:
-    """执行、入缓存、写下每本的秒数;有一本出错就返回 1。"""
+    """执行、入缓存、写下每本的秒数；有一本出错就返回 1。"""
     cache = get_cache(str(CACHE / "jupyter"))
     paths = toc_notebooks()
     seconds = {path: cached_seconds(cache, path) for path in paths}
@@ -67,7 +67,7 @@ def main(target: Path) -> int:
             name = path.relative_to(ROOT).as_posix()
             if result.err is not None:
                 print(result.exc_string)
-                print(f"ERROR 笔记本 {name} 没有跑通:{last_line(result.exc_string)}")
+                print(f"ERROR 笔记本 {name} 没有跑通：{last_line(result.exc_string)}")
                 continue
             print(f"笔记本 {name} {result.time:.1f} 秒", flush=True)
             data = {"execution_seconds": result.time}

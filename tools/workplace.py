@@ -1,4 +1,4 @@
-"""构建的工具箱:位置、环境变量、指纹、锁、记号、执行命令。只用标准库。"""
+"""构建的工具箱：位置、环境变量、指纹、锁、记号、执行命令。只用标准库。"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SITE = BUILD / "html"
 RECORD = BUILD / "built.json"
 PYTHON = VENV / "bin" / "python"
 
-# pip 与 jupyter-book 的话很多:全文进日志,屏幕上只留下这几种行
+# pip 与 jupyter-book 的话很多：全文进日志，屏幕上只留下这几种行
 SHOWN = re.compile(r"^\s*Downloading |^\S*笔记本|WARNING|ERROR|Exception")
 NETWORK = re.compile(
     r"NewConnectionError|ConnectionError|ConnectTimeout|ReadTimeout|ProxyError"
@@ -32,14 +32,14 @@ DISK_FULL = re.compile(r"No space left on device|Errno 28|Disk quota exceeded")
 
 
 class StepError(Exception):
-    """一步没做成;消息就是给人看的那一句话。"""
+    """一步没做成；消息就是给人看的那一句话。"""
 
 
 def workplace() -> dict[str, str]:
-    """返回构建用的环境变量:各个工具在家目录里写的东西都改写到 .cache 之下。
+    """返回构建用的环境变量：各个工具在家目录里写的东西都改写到 .cache 之下。
 
-    paddle、matplotlib、jupyter、ipython 一导入就在家目录里建文件夹,所以连 HOME 也换掉:
-    仓库之外一个字节都不动。只有 pip 留着真的 HOME:它要读使用者的镜像设置。
+    paddle、matplotlib、jupyter、ipython 一导入就在家目录里建文件夹，所以连 HOME 也换掉：
+    仓库之外一个字节都不动。只有 pip 留着真的 HOME：它要读使用者的镜像设置。
     """
     home = CACHE / "home"
     (home / "tmp").mkdir(parents=True, exist_ok=True)
@@ -56,22 +56,22 @@ def workplace() -> dict[str, str]:
         "JUPYTER_DATA_DIR": str(home / "jupyter"),
         "JUPYTER_RUNTIME_DIR": str(home / "jupyter" / "runtime"),
         "JUPYTER_PATH": "",
-        # 家目录里同名的内核不算数:笔记本用 .venv 里的那个 Python
+        # 家目录里同名的内核不算数：笔记本用 .venv 里的那个 Python
         "JUPYTER_PREFER_ENV_PATH": "1",
         "PYTHONNOUSERSITE": "1",
         "PYTHONUTF8": "1",
-        # Paddle 一导入就劝人装 ccache,与课程无关
+        # Paddle 一导入就劝人装 ccache，与课程无关
         "PYTHONWARNINGS": "ignore:No ccache found:UserWarning",
         "PATH": f"{VENV / 'bin'}{os.pathsep}{env.get('PATH', os.defpath)}",
     }
-    # 套接字的路径不能超过 108 个字符:仓库放得太深时,临时文件留在系统的位置
+    # 套接字的路径不能超过 108 个字符：仓库放得太深时，临时文件留在系统的位置
     if len(str(home)) <= 60:
         env["TMPDIR"] = str(home / "tmp")
     return env
 
 
 def fingerprint(*parts: Path | str) -> str:
-    """把若干文件、文件夹、字符串化成一个指纹:任何一处改动都会改变它。"""
+    """把若干文件、文件夹、字符串化成一个指纹：任何一处改动都会改变它。"""
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, str):
@@ -88,31 +88,31 @@ def fingerprint(*parts: Path | str) -> str:
 
 
 def packages() -> str:
-    """返回依赖的指纹;pyproject.toml 里各工具的设置不影响安装,不算在内。"""
+    """返回依赖的指纹；pyproject.toml 里各工具的设置不影响安装，不算在内。"""
     head = (ROOT / "pyproject.toml").read_text("utf8").split("\n[tool.")[0]
     return fingerprint(ROOT / "requirements.txt", head)
 
 
 def library() -> str:
-    """返回笔记本所依赖的一切的指纹:变了就要重新执行,缓存作废。"""
+    """返回笔记本所依赖的一切的指纹：变了就要重新执行，缓存作废。"""
     return fingerprint(ROOT / "src", packages())
 
 
 def sources() -> str:
-    """返回整本书的源文件的指纹:书是不是旧的,由它说了算。"""
+    """返回整本书的源文件的指纹：书是不是旧的，由它说了算。"""
     settings = [ROOT / "_config.yml", ROOT / "_toc.yml"]
     return fingerprint(ROOT / "book", ROOT / "notebooks", *settings, library())
 
 
 @functools.cache
 def lock() -> int:
-    """同一个仓库一次只构建一份;子进程也拿着锁,被杀剩下的孤儿结束之前没人能插手。"""
+    """同一个仓库一次只构建一份；子进程也拿着锁，被杀剩下的孤儿结束之前没人能插手。"""
     CACHE.mkdir(exist_ok=True)
     handle = os.open(CACHE / "lock", os.O_CREAT | os.O_RDWR)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        say("另一个 make 正在这里构建,等它结束……")
+        say("另一个 make 正在这里构建，等它结束……")
         fcntl.flock(handle, fcntl.LOCK_EX)
     return handle
 
@@ -123,7 +123,7 @@ def say(text: str) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """先写到临时名字再改名:别人看到的要么没有,要么完整。"""
+    """先写到临时名字再改名：别人看到的要么没有，要么完整。"""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(path.name + ".part")
     draft.write_text(text, "utf8")
@@ -131,7 +131,7 @@ def write(path: Path, text: str) -> None:
 
 
 def remove(*paths: Path) -> None:
-    """删掉文件或文件夹,没有也不要紧。"""
+    """删掉文件或文件夹，没有也不要紧。"""
     for path in paths:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -141,7 +141,7 @@ def remove(*paths: Path) -> None:
 
 @contextlib.contextmanager
 def unfinished(name: str) -> Iterator[None]:
-    """做的时候挂一个记号,做成了才摘下来。"""
+    """做的时候挂一个记号，做成了才摘下来。"""
     mark = CACHE / f"{name}.unfinished"
     write(mark, "")
     yield
@@ -154,7 +154,7 @@ def was_broken(name: str) -> bool:
 
 
 def run(command: list[str | Path], env: dict[str, str], log: str) -> tuple[int, str]:
-    """执行一条命令:全文写进 .cache/log,挑要紧的行给人看;返回退出码与全文。"""
+    """执行一条命令：全文写进 .cache/log，挑要紧的行给人看；返回退出码与全文。"""
     process = subprocess.Popen(
         [str(word) for word in command],
         cwd=ROOT,
@@ -181,18 +181,18 @@ def run(command: list[str | Path], env: dict[str, str], log: str) -> tuple[int, 
 
 
 def call(command: list[str | Path], env: dict[str, str] | None = None) -> int:
-    """执行一条命令,它的话原样上屏;返回退出码。"""
+    """执行一条命令，它的话原样上屏；返回退出码。"""
     words = [str(word) for word in command]
     run_in = {"cwd": ROOT, "env": env, "stdin": subprocess.DEVNULL}
     return subprocess.run(words, check=False, **run_in).returncode
 
 
 def reason(text: str, log: str) -> str:
-    """从命令的全文里认出原因,附上怎么办。"""
+    """从命令的全文里认出原因，附上怎么办。"""
     if DISK_FULL.search(text):
-        return "磁盘满了:腾出约 5 GB 再来一次"
+        return "磁盘满了：腾出约 5 GB 再来一次"
     if NETWORK.search(text):
-        return "连不上网:首次安装要联网,检查网络或 pip 镜像后再来一次"
+        return "连不上网：首次安装要联网，检查网络或 pip 镜像后再来一次"
     errors = [line for line in text.splitlines() if "error" in line.lower()]
     tail = (errors or text.splitlines() or ["没有任何输出"])[-1].strip()
     return f"{tail[:200]}(全文见 .cache/log/{log})"
