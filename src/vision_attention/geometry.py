@@ -1,4 +1,4 @@
-"""网格上的几何:哪些记号互相看得见、相距多远、各在哪里。记号按行优先编号。"""
+"""网格上的几何：哪些记号互相看得见、相距多远、各在哪里。记号按行优先编号。"""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from vision_attention import checks
 def token_distance(grid: int) -> np.ndarray:
     """两两记号的欧氏距离。
 
-    形状: 返回 (N, N),N = grid²
+    形状: 返回 （N, N），N = grid²
     参数: grid 为每边的记号数
-    单位: 记号(乘以 patch_size 即为像素)
+    单位: 记号（乘以 patch_size 即为像素）
     """
     rows, columns = np.divmod(np.arange(grid * grid), grid)
     points = np.stack([rows, columns], 1).astype(np.float32)
@@ -20,11 +20,11 @@ def token_distance(grid: int) -> np.ndarray:
 
 
 def window_mask(grid: int, window: int, class_token: bool = False) -> np.ndarray:
-    """窗口掩码:每个记号只看以自己为中心的 window × window 个邻居。
+    """窗口掩码：每个记号只看以自己为中心的 window × window 个邻居。
 
-    形状: 返回布尔 (N, N),真表示看得见;有类别记号时 N = grid² + 1,
-        类别记号排在最前,看得见所有记号,也被所有记号看见
-    参数: grid 为每边的记号数;window 为窗口宽(奇数)
+    形状: 返回布尔 （N, N），真表示看得见；有类别记号时 N = grid² + 1,
+        类别记号排在最前，看得见所有记号，也被所有记号看见
+    参数: grid 为每边的记号数；window 为窗口宽（奇数）
     错误: window 为偶数时抛出 ValueError
     """
     reach = checks.odd("window", window) // 2
@@ -36,27 +36,27 @@ def window_mask(grid: int, window: int, class_token: bool = False) -> np.ndarray
 
 
 def self_excluded(num_tokens: int) -> np.ndarray:
-    """对角掩码:每个记号看得见除自己之外的所有记号。
+    """对角掩码：每个记号看得见除自己之外的所有记号。
 
-    形状: 返回布尔 (N, N)
-    错误: 只有一个记号时抛出 ValueError(它谁也看不见)
+    形状: 返回布尔 （N, N）
+    错误: 只有一个记号时抛出 ValueError（它谁也看不见）
     """
     if num_tokens < 2:
         raise ValueError(
-            f"num_tokens={num_tokens}:去掉自己就没有可看的记号;请减小 patch_size"
+            f"num_tokens={num_tokens}：去掉自己就没有可看的记号；请减小 patch_size"
         )
     return ~np.eye(num_tokens, dtype=bool)
 
 
 def sincos_2d(grid: int, embed_dim: int) -> np.ndarray:
-    """二维正弦余弦位置编码:一半宽度给行,一半给列。
+    """二维正弦余弦位置编码：一半宽度给行，一半给列。
 
     形状: 返回 float32 (N, D)
-    参数: grid 为每边的记号数;embed_dim 即 D,应为 4 的倍数
+    参数: grid 为每边的记号数；embed_dim 即 D，应为 4 的倍数
     错误: embed_dim 不是 4 的倍数时抛出 ValueError
-    出处: Vaswani 等 2017,§3.5 的一维式子对行、列各用一次;10000 是该文的底数
+    出处: Vaswani 等 2017,§3.5 的一维式子对行、列各用一次；10000 是该文的底数
     """
-    quarter = checks.divisible("embed_dim", embed_dim, "4(行列 × 正弦余弦)", 4)
+    quarter = checks.divisible("embed_dim", embed_dim, "4（行列 × 正弦余弦）", 4)
     rows, columns = np.divmod(np.arange(grid * grid), grid)
     frequency = 10000.0 ** (-np.arange(quarter) / quarter)
     angles = [axis[:, None] * frequency for axis in (rows, columns)]

@@ -1,4 +1,4 @@
-"""模型的尺寸:两翼共用一张表。每个尺寸是一个冻结的 dataclass,构造时就检查。"""
+"""模型的尺寸：两翼共用一张表。每个尺寸是一个冻结的 dataclass，构造时就检查。"""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ PLACEMENTS = ("branch", "output", "identity")
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSpec:
-    """每个模型都有的三项:输入的边长、通道数与类别数。
+    """每个模型都有的三项：输入的边长、通道数与类别数。
 
-    参数: image_size 即 S(正方形);in_channels 即输入通道;num_classes 为类别数
+    参数: image_size 即 S（正方形）；in_channels 即输入通道；num_classes 为类别数
     错误: 不是正整数时抛出 ValueError
     """
 
@@ -33,12 +33,12 @@ class ImageSpec:
 class ViTSpec(ImageSpec):
     """ViT 的尺寸。
 
-    参数: patch_size 即 P;embed_dim 即 D;depth 为块数 L;num_heads 即 A;mlp_ratio 为
-        MLP 中间宽与 D 之比;qkv_bias 为投影的偏置;pool 为分类前的汇集(class、
-        mean、sequence);position 为位置编码(learned、sincos、none);tokenizer 为
-        图像到记号的方式(patch、shifted、conv);attention 为注意力的范围
-        (global、window、locality);window 为窗口宽(奇数,单位为记号);
-        drop_path_rate 为最后一块的丢弃率,从 0 线性增加
+    参数: patch_size 即 P；embed_dim 即 D；depth 为块数 L；num_heads 即 A；mlp_ratio 为
+        MLP 中间宽与 D 之比；qkv_bias 为投影的偏置；pool 为分类前的汇集(class、
+        mean、sequence)；position 为位置编码（learned、sincos、none）；tokenizer 为
+        图像到记号的方式（patch、shifted、conv）；attention 为注意力的范围
+       （global、window、locality）；window 为窗口宽（奇数，单位为记号）；
+        drop_path_rate 为最后一块的丢弃率，从 0 线性增加
     错误: 任何一项不认识或不相容时抛出 ValueError
     """
 
@@ -74,23 +74,23 @@ class ViTSpec(ImageSpec):
 
     @property
     def num_tokens(self) -> int:
-        """记号数 N,含类别记号。"""
+        """记号数 N，含类别记号。"""
         return self.grid**2 + (self.pool == "class")
 
     def drop_path_rates(self) -> list[float]:
-        """每一块的丢弃率:从 0 线性增加到 drop_path_rate。"""
+        """每一块的丢弃率：从 0 线性增加到 drop_path_rate。"""
         last = max(self.depth - 1, 1)
         return [self.drop_path_rate * i / last for i in range(self.depth)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class AttentionSpec(ImageSpec):
-    """卷积网络里注意力的三个问题:用哪种、加在哪里、参数怎么设。
+    """卷积网络里注意力的三个问题：用哪种、加在哪里、参数怎么设。
 
-    参数: attention 为 none、任一种门的名字,或 self_attention;attention_options 为
-        它的其余参数;placement 为位置:branch(支路末端,相加之前)、output
-        (相加之后)、identity(恒等支路上);stages 为加注意力的阶段编号
-    错误: placement 或 stages 不认识时抛出 ValueError;attention 的名字与参数在
+    参数: attention 为 none、任一种门的名字，或 self_attention；attention_options 为
+        它的其余参数；placement 为位置：branch（支路末端，相加之前）、output
+       （相加之后）、identity（恒等支路上）；stages 为加注意力的阶段编号
+    错误: placement 或 stages 不认识时抛出 ValueError；attention 的名字与参数在
         建模型时检查
     """
 
@@ -111,10 +111,10 @@ class AttentionSpec(ImageSpec):
 class ResNetSpec(AttentionSpec):
     """CIFAR 式 ResNet 的尺寸。
 
-    参数: depth 为层数(basic 为 6n+2,bottleneck 为 9n+2);width 为第一阶段的宽;
-        block 为 basic 或 bottleneck;其余见 AttentionSpec
+    参数: depth 为层数（basic 为 6n+2，bottleneck 为 9n+2）；width 为第一阶段的宽；
+        block 为 basic 或 bottleneck；其余见 AttentionSpec
     错误: depth 不合式子、block 不认识时抛出 ValueError
-    出处: He 等 2016,arXiv:1512.03385,§4.2
+    出处: He 等 2016，arXiv:1512.03385,§4.2
     """
 
     depth: int = 20
@@ -136,7 +136,7 @@ class ResNetSpec(AttentionSpec):
             shown = ", ".join(str(layers * n + 2) for n in (1, 2, 3, 5, 9))
             raise ValueError(
                 f"depth={self.depth} 不合 {layers}n+2(block={self.block!r});"
-                f"可用的取值:{shown}, …"
+                f"可用的取值：{shown}, …"
             )
         return count
 
@@ -145,9 +145,9 @@ class ResNetSpec(AttentionSpec):
 class MobileNetSpec(AttentionSpec):
     """窄的 MobileNetV2 式网络的尺寸。
 
-    参数: width 为第一阶段的宽;expansion 为倒残差中间宽与输入宽之比;
-        depth 为每个阶段的块数;其余见 AttentionSpec
-    出处: Sandler 等 2018,arXiv:1801.04381,图 4
+    参数: width 为第一阶段的宽；expansion 为倒残差中间宽与输入宽之比；
+        depth 为每个阶段的块数；其余见 AttentionSpec
+    出处: Sandler 等 2018，arXiv:1801.04381，图 4
     """
 
     width: int = 8
@@ -162,9 +162,9 @@ class MobileNetSpec(AttentionSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class SmallCNNSpec(AttentionSpec):
-    """三层卷积的小网络:第二、三层之前各缩小一半。
+    """三层卷积的小网络：第二、三层之前各缩小一半。
 
-    参数: width 为前两层的宽,第三层是它的两倍;其余见 AttentionSpec;没有残差,
+    参数: width 为前两层的宽，第三层是它的两倍；其余见 AttentionSpec；没有残差，
         所以 placement 只能是 branch
     错误: placement 不是 branch 时抛出 ValueError
     """
@@ -192,11 +192,11 @@ SPECS: dict[str, ImageSpec] = {
 
 
 def named(name: str, **overrides: Any) -> ImageSpec:
-    """按名字取一组尺寸,并改其中几项。
+    """按名字取一组尺寸，并改其中几项。
 
-    参数: name 为 SPECS 里的名字;overrides 为要改的字段
-    返回: 冻结的 dataclass
-    错误: 名字、字段或取值不对时抛出 ValueError,并给出最近的一个
+    参数: name 为 SPECS 里的名字；overrides 为要改的字段
+    返回：冻结的 dataclass
+    错误: 名字、字段或取值不对时抛出 ValueError，并给出最近的一个
     """
     spec = SPECS[checks.choice("model", name, SPECS)]
     fields = [f.name for f in dataclasses.fields(spec)]

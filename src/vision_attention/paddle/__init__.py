@@ -1,4 +1,4 @@
-"""右翼:PaddlePaddle。与 vision_attention.torch 同名、同参数、同结果。"""
+"""右翼：PaddlePaddle。与 vision_attention.torch 同名、同参数、同结果。"""
 
 from . import init
 from .gates import (

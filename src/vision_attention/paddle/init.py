@@ -1,4 +1,4 @@
-"""初始化:固定种子、建立参数、按层的类型写入权重。两翼同名,同一个种子得到同一组数。"""
+"""初始化：固定种子、建立参数、按层的类型写入权重。两翼同名，同一个种子得到同一组数。"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vision_attention import initial
 
 
 def seed(value: int) -> None:
-    """固定随机性:初始权重(NumPy)与随机失活等(框架)。
+    """固定随机性：初始权重（NumPy）与随机失活等（框架）。
 
     参数: value 为非负整数种子
     """
@@ -29,39 +29,39 @@ def parameter(values: np.ndarray) -> paddle.Tensor:
 
 
 def buffer(values: np.ndarray) -> paddle.Tensor:
-    """由数组建立一个不学习的张量,交给 register_buffer。"""
+    """由数组建立一个不学习的张量，交给 register_buffer。"""
     return paddle.to_tensor(np.ascontiguousarray(values))
 
 
 def mask_bias(mask: np.ndarray | None) -> paddle.Tensor | None:
-    """布尔掩码换成加在打分上的数:看得见处 0,看不见处 −∞。"""
+    """布尔掩码换成加在打分上的数：看得见处 0，看不见处 −∞。"""
     if mask is None:
         return None
     return buffer(np.where(mask, 0, -np.inf).astype(np.float32))
 
 
 def batch_norm(channels: int, momentum: float = 0.1) -> nn.BatchNorm2D:
-    """批归一化,momentum 是新值的权重(Paddle 里记的是旧值的权重,两者互补)。
+    """批归一化，momentum 是新值的权重（Paddle 里记的是旧值的权重，两者互补）。
 
-    参数: channels 即 C;momentum 默认 0.1
+    参数: channels 即 C；momentum 默认 0.1
     """
     return nn.BatchNorm2D(channels, momentum=1 - momentum)
 
 
 def gates(model: nn.Layer) -> None:
-    """门控:权重 U(±1/√fan_in),偏置 0,门从 0.5 附近起步。"""
+    """门控：权重 U(±1/√fan_in)，偏置 0，门从 0.5 附近起步。"""
     _draw(model, initial.fan_in_uniform)
 
 
 def convolutions(model: nn.Layer) -> None:
-    """卷积网络:权重 N(0, √(2/fan_in)),偏置 0。"""
+    """卷积网络：权重 N(0, √(2/fan_in))，偏置 0。"""
     _draw(model, initial.kaiming_normal)
 
 
 def transformer(model: nn.Layer, std: float = 0.02) -> None:
-    """Transformer 与分类头:权重 N(0, std²),偏置 0。
+    """Transformer 与分类头：权重 N(0, std²)，偏置 0。
 
-    参数: std 默认 0.02,与 timm 相同(它的截断在 ±2,对 0.02 不起作用)
+    参数: std 默认 0.02，与 timm 相同（它的截断在 ±2，对 0.02 不起作用）
     """
     _draw(model, lambda shape: initial.normal(shape, std))
 
@@ -76,7 +76,7 @@ def _draw(model: nn.Layer, distribution: Callable) -> None:
         if isinstance(layer, nn.Linear | nn.Conv1D | nn.Conv2D):
             shape = tuple(layer.weight.shape)
             if isinstance(layer, nn.Linear):
-                # Paddle 的全连接权重是 (输入, 输出):按 (输出, 输入) 抽取再转置
+                # Paddle 的全连接权重是（输入，输出）：按（输出，输入）抽取再转置
                 layer.weight.set_value(distribution(shape[::-1]).T)
             else:
                 layer.weight.set_value(distribution(shape))

@@ -1,4 +1,4 @@
-"""窄的 MobileNetV2 式网络:参数少,注意力占的比重就大。"""
+"""窄的 MobileNetV2 式网络：参数少，注意力占的比重就大。"""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .resnet import conv_norm, shortcut
 
 
 class InvertedResidual(Residual):
-    """倒残差块:1×1 加宽,3×3 逐通道卷积,1×1 收窄;收窄之后没有非线性。
+    """倒残差块：1×1 加宽，3×3 逐通道卷积，1×1 收窄；收窄之后没有非线性。
 
     形状: x (B, C, H, W) → (B, C', H/stride, W/stride)
-    参数: in_channels 即 C;width 即 C';stride 为逐通道卷积的步长;expansion 为加宽倍数
-    出处: Sandler 等 2018,arXiv:1801.04381,图 4。与论文的差别:形状改变的块也有
-        1×1 卷积的捷径,三个放注意力的位置才处处都在
+    参数: in_channels 即 C；width 即 C';stride 为逐通道卷积的步长；expansion 为加宽倍数
+    出处: Sandler 等 2018，arXiv:1801.04381，图 4。与论文的差别：形状改变的块也有
+        1×1 卷积的捷径，三个放注意力的位置才处处都在
     """
 
     def __init__(self, in_channels: int, width: int, stride: int, expansion: int):
@@ -44,12 +44,12 @@ class InvertedResidual(Residual):
 
 
 class MobileNet(nn.Layer):
-    """窄的移动端网络:一个 3×3 卷积,三个阶段(后两个各缩小一半),平均后分类。
+    """窄的移动端网络：一个 3×3 卷积，三个阶段（后两个各缩小一半），平均后分类。
 
-    形状: x (B, C, S, S) → (B, 类别数)
-    参数: spec 为 MobileNetSpec,见该类各字段
-    错误: x 的形状或数据类型不符时抛出 ValueError;尺寸的错误由 MobileNetSpec 抛出
-    出处: 依 Sandler 等 2018,arXiv:1801.04381,缩到小图的尺寸
+    形状: x (B, C, S, S) →（B, 类别数）
+    参数: spec 为 MobileNetSpec，见该类各字段
+    错误: x 的形状或数据类型不符时抛出 ValueError；尺寸的错误由 MobileNetSpec 抛出
+    出处: 依 Sandler 等 2018，arXiv:1801.04381，缩到小图的尺寸
     """
 
     def __init__(self, spec: MobileNetSpec):
@@ -72,7 +72,7 @@ class MobileNet(nn.Layer):
         insert_attention(self.stages, widths, spec)
 
     def features(self, x: Tensor) -> Tensor:
-        """最后一张特征图,(B, C', S/4, S/4)。"""
+        """最后一张特征图，(B, C', S/4, S/4)。"""
         checks.image(x, self.spec.in_channels, self.spec.image_size)
         return self.stages(F.relu6(self.stem(x)))
 

@@ -1,4 +1,4 @@
-"""把注意力放进卷积网络:用哪种、加在哪里、哪些阶段。"""
+"""把注意力放进卷积网络：用哪种、加在哪里、哪些阶段。"""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ ATTENTION = {**GATES, "self_attention": SelfAttention2d}
 
 
 class Residual(nn.Layer):
-    """残差相加,三个位置各可放一个注意力:y = out(f(x) ⊙ 支路 + 捷径)。
+    """残差相加，三个位置各可放一个注意力：y = out（f(x) ⊙ 支路 + 捷径）。
 
     形状: x (B, C, H, W) → (B, C', H', W')
-    参数: branch 为支路 f;shortcut 为捷径(恒等或 1×1 卷积);activation 为相加之后
+    参数: branch 为支路 f；shortcut 为捷径（恒等或 1×1 卷积）；activation 为相加之后
         的非线性
-    出处: He 等 2016,arXiv:1512.03385,图 2;支路末端是 CBAM 与 SE 论文的位置
+    出处: He 等 2016，arXiv:1512.03385，图 2；支路末端是 CBAM 与 SE 论文的位置
     """
 
     def __init__(self, branch: nn.Layer, shortcut: nn.Layer, activation: nn.Layer):
@@ -38,12 +38,12 @@ class Residual(nn.Layer):
 
 
 def insert_attention(stages: nn.Layer, widths: list[int], spec: AttentionSpec) -> None:
-    """在选定的阶段里,给每个块装上注意力。
+    """在选定的阶段里，给每个块装上注意力。
 
-    网络的其余部分此前已初始化,所以同一个种子下,装与不装注意力的两个网络
+    网络的其余部分此前已初始化，所以同一个种子下，装与不装注意力的两个网络
     其余权重逐位相同。
 
-    参数: stages 为三个阶段;widths 为各阶段的输出通道数;spec 见 AttentionSpec
+    参数: stages 为三个阶段；widths 为各阶段的输出通道数；spec 见 AttentionSpec
     错误: 注意力的名字或参数不认识时抛出 ValueError
     """
     if checks.choice("attention", spec.attention, ["none", *ATTENTION]) == "none":

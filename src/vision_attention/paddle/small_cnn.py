@@ -1,4 +1,4 @@
-"""三层卷积的小网络:全书最小的对照。"""
+"""三层卷积的小网络：全书最小的对照。"""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .resnet import conv_norm
 
 
 class ConvStage(nn.Layer):
-    """卷积、批归一化、ReLU,之后可装一个注意力。
+    """卷积、批归一化、ReLU，之后可装一个注意力。
 
     形状: x (B, C, H, W) → (B, C', H/stride, W/stride)
-    参数: in_channels 即 C;width 即 C';stride 为步长
+    参数: in_channels 即 C；width 即 C';stride 为步长
     """
 
     def __init__(self, in_channels: int, width: int, stride: int):
@@ -31,11 +31,11 @@ class ConvStage(nn.Layer):
 
 
 class SmallCNN(nn.Layer):
-    """三层卷积,后两层各缩小一半,平均后分类。
+    """三层卷积，后两层各缩小一半，平均后分类。
 
-    形状: x (B, C, S, S) → (B, 类别数)
-    参数: spec 为 SmallCNNSpec,见该类各字段
-    错误: x 的形状或数据类型不符时抛出 ValueError;尺寸的错误由 SmallCNNSpec 抛出
+    形状: x (B, C, S, S) →（B, 类别数）
+    参数: spec 为 SmallCNNSpec，见该类各字段
+    错误: x 的形状或数据类型不符时抛出 ValueError；尺寸的错误由 SmallCNNSpec 抛出
     出处: 本书的对照
     """
 
@@ -58,7 +58,7 @@ class SmallCNN(nn.Layer):
         insert_attention(self.stages, widths, spec)
 
     def features(self, x: Tensor) -> Tensor:
-        """最后一张特征图,(B, C', S/4, S/4)。"""
+        """最后一张特征图，(B, C', S/4, S/4)。"""
         checks.image(x, self.spec.in_channels, self.spec.image_size)
         return self.stages(x)
 

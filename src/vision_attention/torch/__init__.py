@@ -1,4 +1,4 @@
-"""左翼:PyTorch。与 vision_attention.paddle 同名、同参数、同结果。"""
+"""左翼：PyTorch。与 vision_attention.paddle 同名、同参数、同结果。"""
 
 from . import init
 from .gates import (

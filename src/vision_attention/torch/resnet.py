@@ -1,4 +1,4 @@
-"""给 32×32 小图的 ResNet,三个阶段,可在任意位置装注意力。"""
+"""给 32×32 小图的 ResNet，三个阶段，可在任意位置装注意力。"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .placement import Residual, insert_attention
 def conv_norm(
     in_channels: int, out_channels: int, kernel_size: int, stride: int = 1
 ) -> list[nn.Module]:
-    """卷积(不带偏置)与批归一化。"""
+    """卷积（不带偏置）与批归一化。"""
     padding = kernel_size // 2
     return [
         nn.Conv2d(
@@ -31,7 +31,7 @@ def conv_norm(
 
 
 def shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Module:
-    """捷径:形状不变时恒等,否则 1×1 卷积。"""
+    """捷径：形状不变时恒等，否则 1×1 卷积。"""
     if stride == 1 and in_channels == out_channels:
         return nn.Identity()
     return nn.Sequential(*conv_norm(in_channels, out_channels, 1, stride))
@@ -41,8 +41,8 @@ class BasicBlock(Residual):
     """两个 3×3 卷积的残差块。
 
     形状: x (B, C, H, W) → (B, C', H/stride, W/stride)
-    参数: in_channels 即 C;width 即 C';stride 为第一个卷积的步长
-    出处: He 等 2016,arXiv:1512.03385,图 5 左
+    参数: in_channels 即 C；width 即 C';stride 为第一个卷积的步长
+    出处: He 等 2016，arXiv:1512.03385，图 5 左
     """
 
     expansion = 1
@@ -57,11 +57,11 @@ class BasicBlock(Residual):
 
 
 class Bottleneck(Residual):
-    """1×1、3×3、1×1 的残差块,输出宽是中间宽的 4 倍。
+    """1×1、3×3、1×1 的残差块，输出宽是中间宽的 4 倍。
 
     形状: x (B, C, H, W) → (B, 4·width, H/stride, W/stride)
-    参数: in_channels 即 C;width 为中间宽;stride 为 3×3 卷积的步长
-    出处: He 等 2016,arXiv:1512.03385,图 5 右;步长放在 3×3 上是后来的通行写法
+    参数: in_channels 即 C；width 为中间宽；stride 为 3×3 卷积的步长
+    出处: He 等 2016，arXiv:1512.03385，图 5 右；步长放在 3×3 上是后来的通行写法
     """
 
     expansion = 4
@@ -81,12 +81,12 @@ BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
 
 
 class ResNet(nn.Module):
-    """CIFAR 式 ResNet:一个 3×3 卷积,三个阶段(后两个各缩小一半),平均后分类。
+    """CIFAR 式 ResNet：一个 3×3 卷积，三个阶段（后两个各缩小一半），平均后分类。
 
-    形状: x (B, C, S, S) → (B, 类别数)
-    参数: spec 为 ResNetSpec,见该类各字段
-    错误: x 的形状或数据类型不符时抛出 ValueError;尺寸的错误由 ResNetSpec 抛出
-    出处: He 等 2016,arXiv:1512.03385,§4.2;捷径用 1×1 卷积(该文的方案 B)
+    形状: x (B, C, S, S) →（B, 类别数）
+    参数: spec 为 ResNetSpec，见该类各字段
+    错误: x 的形状或数据类型不符时抛出 ValueError；尺寸的错误由 ResNetSpec 抛出
+    出处: He 等 2016，arXiv:1512.03385,§4.2；捷径用 1×1 卷积（该文的方案 B）
     """
 
     def __init__(self, spec: ResNetSpec):
@@ -109,7 +109,7 @@ class ResNet(nn.Module):
         insert_attention(self.stages, [w * block.expansion for w in widths], spec)
 
     def features(self, x: Tensor) -> Tensor:
-        """最后一张特征图,(B, C', S/4, S/4)。"""
+        """最后一张特征图，(B, C', S/4, S/4)。"""
         checks.image(x, self.spec.in_channels, self.spec.image_size)
         return self.stages(F.relu(self.stem(x)))
 

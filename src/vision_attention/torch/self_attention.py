@@ -1,4 +1,4 @@
-"""自注意力:每个位置向所有位置取信息。序列版、局部版与特征图版。"""
+"""自注意力：每个位置向所有位置取信息。序列版、局部版与特征图版。"""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ SOFTMAX_AXES = {"keys": -1, "queries": -2}
 
 
 class MultiHeadSelfAttention(nn.Module):
-    """多头自注意力:A 个头各自打分、归一化、加权求和,再拼起来。
+    """多头自注意力：A 个头各自打分、归一化、加权求和，再拼起来。
 
-    形状: x (B, N, D) → (B, N, D);weights(x) (B, A, N, N),第三维是查询,第四维是键
-    参数: embed_dim 即 D;num_heads 即 A,每头宽 K = D / A;qkv_bias 为三个投影的偏置;
-        scale 为真时打分乘 1/√K;softmax_axis 为 keys(每行和为 1)或 queries
-        (原笔记的轴,仅供对照);mask 为布尔 (N, N),真表示看得见;
-        fused 为真时用框架的融合核(结果相同,不建权重矩阵)
-    单位: 权重无量纲,取值 [0, 1]
+    形状: x (B, N, D) → (B, N, D)；weights(x) (B, A, N, N)，第三维是查询，第四维是键
+    参数: embed_dim 即 D；num_heads 即 A，每头宽 K = D / A；qkv_bias 为三个投影的偏置；
+        scale 为真时打分乘 1/√K；softmax_axis 为 keys（每行和为 1）或 queries
+       （原笔记的轴，仅供对照）；mask 为布尔 （N, N），真表示看得见；
+        fused 为真时用框架的融合核（结果相同，不建权重矩阵）
+    单位: 权重无量纲，取值 [0, 1]
     错误: num_heads 不能整除 embed_dim、softmax_axis 不认识或与 fused 矛盾、
-        x 不是 (B, N, D) 浮点时抛出 ValueError
-    出处: Vaswani 等 2017,arXiv:1706.03762,式 (1) 与 §3.2.2;参数名与 timm 相同
+        x 不是 （B, N, D） 浮点时抛出 ValueError
+    出处: Vaswani 等 2017，arXiv:1706.03762，式 （1） 与 §3.2.2；参数名与 timm 相同
     """
 
     def __init__(
@@ -56,18 +56,18 @@ class MultiHeadSelfAttention(nn.Module):
         init.transformer(self)
 
     def project(self, x: Tensor) -> list[Tensor]:
-        """第一步:同一个 x 投影成查询、键、值,各为 (B, N, A, K)。"""
+        """第一步：同一个 x 投影成查询、键、值，各为 （B, N, A, K）。"""
         checks.tokens(x, self.embed_dim)
         b, n, _ = x.shape
         return self.qkv(x).reshape((b, n, 3, self.num_heads, -1)).unbind(2)
 
     def score(self, q: Tensor, k: Tensor) -> Tensor:
-        """第二步:查询与键的内积,(B, A, N, N)。"""
+        """第二步：查询与键的内积，(B, A, N, N)。"""
         scores = torch.einsum("bnak,bmak->banm", q * self.scale, k)
         return scores if self.bias is None else scores + self.bias
 
     def weights(self, x: Tensor) -> Tensor:
-        """第三步:沿键归一化。"""
+        """第三步：沿键归一化。"""
         q, k, _ = self.project(x)
         return F.softmax(self.score(q, k), self.axis)
 
@@ -83,14 +83,14 @@ class MultiHeadSelfAttention(nn.Module):
 
 
 class LocalitySelfAttention(MultiHeadSelfAttention):
-    """局部自注意力(LSA):不看自己,每个头学一个温度。
+    """局部自注意力（LSA）：不看自己，每个头学一个温度。
 
     形状: 同 MultiHeadSelfAttention
-    参数: embed_dim 即 D;num_tokens 即 N(含类别记号);num_heads 即 A;
+    参数: embed_dim 即 D；num_tokens 即 N（含类别记号）；num_heads 即 A;
         qkv_bias、fused 同 MultiHeadSelfAttention
-    错误: 只有一个记号时抛出 ValueError;其余同 MultiHeadSelfAttention
-    出处: Lee 等 2021,arXiv:2112.13492,§3.2;温度从 1/√K 起步,每头一个,与作者
-        代码相同(vit-pytorch 的同名实现所有头共用一个)
+    错误: 只有一个记号时抛出 ValueError；其余同 MultiHeadSelfAttention
+    出处: Lee 等 2021，arXiv:2112.13492,§3.2；温度从 1/√K 起步，每头一个，与作者
+        代码相同（vit-pytorch 的同名实现所有头共用一个）
     """
 
     def __init__(
@@ -112,17 +112,17 @@ class LocalitySelfAttention(MultiHeadSelfAttention):
 
 
 class SelfAttention2d(nn.Module):
-    """特征图上的自注意力:原笔记的模块,改到能运行且正确。
+    """特征图上的自注意力：原笔记的模块，改到能运行且正确。
 
-    形状: x (B, C, H, W) → (B, C, H, W);weights(x) (B, A, N, N),N = H·W
-    参数: in_channels 即 C;num_heads 即 A;scale 为真时打分乘 1/√K;softmax_axis 为
-        keys 或 queries(原笔记的轴,仅供对照);gamma 为残差前系数 γ 的起点,
-        None 表示没有 γ(恒为 1);fused 为真时用框架的融合核
-    单位: 权重无量纲,取值 [0, 1]
+    形状: x (B, C, H, W) → (B, C, H, W)；weights(x) (B, A, N, N)，N = H·W
+    参数: in_channels 即 C；num_heads 即 A；scale 为真时打分乘 1/√K；softmax_axis 为
+        keys 或 queries（原笔记的轴，仅供对照）；gamma 为残差前系数 γ 的起点，
+        None 表示没有 γ（恒为 1）；fused 为真时用框架的融合核
+    单位: 权重无量纲，取值 [0, 1]
     错误: num_heads 不能整除 in_channels、softmax_axis 不认识或与 fused 矛盾、
-        x 不是 (B, C, H, W) 浮点时抛出 ValueError
-    出处: Zhang 等 2018(SAGAN),arXiv:1805.08318,式 (1)–(3),γ 从 0 起步。与作者
-        代码的差别:查询与键不缩到 C/8,值不池化,打分乘 1/√K
+        x 不是 （B, C, H, W） 浮点时抛出 ValueError
+    出处: Zhang 等 2018(SAGAN)，arXiv:1805.08318，式 （1）–(3)，γ 从 0 起步。与作者
+        代码的差别：查询与键不缩到 C/8，值不池化，打分乘 1/√K
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class SelfAttention2d(nn.Module):
         init.gates(self)
 
     def split(self, x: Tensor) -> Tensor:
-        """展平再转置:(B, C, H, W) → (B, N, A, K)。"""
+        """展平再转置：(B, C, H, W) → (B, N, A, K)。"""
         b, c, h, w = x.shape
         heads = x.reshape((b, self.num_heads, c // self.num_heads, h * w))
         return torch.einsum("bakn->bnak", heads)
@@ -166,7 +166,7 @@ class SelfAttention2d(nn.Module):
         return F.softmax(self.score(x), self.axis)
 
     def attend(self, x: Tensor) -> Tensor:
-        """按权重取值,(B, N, A, K)。"""
+        """按权重取值，(B, N, A, K)。"""
         v = self.split(self.value(x))
         if not self.fused:
             return torch.einsum("banm,bmak->bnak", self.weights(x), v)

@@ -1,4 +1,4 @@
-"""从图像到记号的三种方式:切块、带位移的切块、卷积。"""
+"""从图像到记号的三种方式：切块、带位移的切块、卷积。"""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from . import init
 
 
 class PatchEmbedding(nn.Module):
-    """切块:每个 P×P 的小块展平,线性投影成一个记号。
+    """切块：每个 P×P 的小块展平，线性投影成一个记号。
 
-    形状: x (B, C, S, S) → (B, N, D),N = (S / P)²
-    参数: image_size 即 S;patch_size 即 P;in_channels 即 C;embed_dim 即 D
+    形状: x (B, C, S, S) → (B, N, D)，N = (S / P)²
+    参数: image_size 即 S；patch_size 即 P；in_channels 即 C；embed_dim 即 D
     错误: patch_size 不能整除 image_size、x 的形状不符时抛出 ValueError
-    出处: Dosovitskiy 等 2021,arXiv:2010.11929,式 (1);参数名与 timm 相同
+    出处: Dosovitskiy 等 2021，arXiv:2010.11929，式 （1）；参数名与 timm 相同
     """
 
     def __init__(
@@ -39,9 +39,9 @@ class PatchEmbedding(nn.Module):
 
 
 def project_patches(x: Tensor, weight: Tensor, grid: int) -> Tensor:
-    """步长等于核宽的卷积,写成一次矩阵乘:Paddle 的卷积在 CPU 上慢 6 倍。
+    """步长等于核宽的卷积，写成一次矩阵乘：Paddle 的卷积在 CPU 上慢 6 倍。
 
-    形状: x (B, C, S, S)、weight (D, C, P, P) → (B, N, D),N = grid²
+    形状: x (B, C, S, S)、weight (D, C, P, P) → (B, N, D)，N = grid²
     """
     b, c, size, _ = x.shape
     patch = size // grid
@@ -51,13 +51,13 @@ def project_patches(x: Tensor, weight: Tensor, grid: int) -> Tensor:
 
 
 class ShiftedPatchEmbedding(nn.Module):
-    """带位移的切块(SPT):原图与四张斜移半块的图一起切块。
+    """带位移的切块（SPT）：原图与四张斜移半块的图一起切块。
 
-    形状: x (B, C, S, S) → (B, N, D),N = (S / P)²
+    形状: x (B, C, S, S) → (B, N, D)，N = (S / P)²
     参数: 同 PatchEmbedding
-    错误: 同 PatchEmbedding;patch_size 小于 2 时没有半块,也抛出 ValueError
-    出处: Lee 等 2021,arXiv:2112.13492,式 (3)–(5):斜移半块、拼接、切块、层归一化、
-        线性投影(vit-pytorch 的同名实现是上下左右各移 1 像素)
+    错误: 同 PatchEmbedding；patch_size 小于 2 时没有半块，也抛出 ValueError
+    出处: Lee 等 2021，arXiv:2112.13492，式 （3）–(5)：斜移半块、拼接、切块、层归一化、
+        线性投影（vit-pytorch 的同名实现是上下左右各移 1 像素）
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class ShiftedPatchEmbedding(nn.Module):
         init.transformer(self)
 
     def shift(self, x: Tensor) -> Tensor:
-        """原图与左上、右上、左下、右下四张位移图,空出的地方补 0:(B, 5C, S, S)。"""
+        """原图与左上、右上、左下、右下四张位移图，空出的地方补 0:(B, 5C, S, S)。"""
         padded = F.pad(x, [self.half] * 4)
         far, size = 2 * self.half, self.image_size
         corners = [(far, far), (far, 0), (0, far), (0, 0)]
@@ -90,12 +90,12 @@ class ShiftedPatchEmbedding(nn.Module):
 
 
 class ConvTokenizer(nn.Module):
-    """卷积分词(CCT):3×3 卷积、ReLU、步长 2 的最大池化,重复到与切块同样密。
+    """卷积分词（CCT）:3×3 卷积、ReLU、步长 2 的最大池化，重复到与切块同样密。
 
-    形状: x (B, C, S, S) → (B, N, D),N = (S / P)²
-    参数: 同 PatchEmbedding;P 为 2 的幂,重复 log2 P 次
+    形状: x (B, C, S, S) → (B, N, D)，N = (S / P)²
+    参数: 同 PatchEmbedding；P 为 2 的幂，重复 log2 P 次
     错误: patch_size 不是 2 的幂或不能整除 image_size 时抛出 ValueError
-    出处: Hassani 等 2021,arXiv:2104.05704,§3.2 与作者代码:卷积不带偏置;
+    出处: Hassani 等 2021，arXiv:2104.05704,§3.2 与作者代码：卷积不带偏置；
         中间层宽 64 照作者代码
     """
 

@@ -1,4 +1,4 @@
-"""视觉 Transformer:块、分类头之前的汇集、整个模型。"""
+"""视觉 Transformer：块、分类头之前的汇集、整个模型。"""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ TOKENIZERS = {
 
 
 class DropPath(nn.Module):
-    """随机深度:训练时按样本丢掉整条支路,留下的放大 1 / (1 − rate)。
+    """随机深度：训练时按样本丢掉整条支路，留下的放大 1 / (1 − rate)。
 
     形状: x (B, N, D) → (B, N, D)
     参数: rate 为丢弃的概率
-    单位: 概率,[0, 1)
+    单位: 概率，[0, 1)
     错误: rate 超出范围时抛出 ValueError
-    出处: Huang 等 2016,arXiv:1603.09382
+    出处: Huang 等 2016，arXiv:1603.09382
     """
 
     def __init__(self, rate: float = 0.0):
@@ -42,11 +42,11 @@ class DropPath(nn.Module):
 
 
 class MLP(nn.Module):
-    """逐记号的两层 MLP,中间 GELU。
+    """逐记号的两层 MLP，中间 GELU。
 
     形状: x (B, N, D) → (B, N, D)
-    参数: embed_dim 即 D;hidden_dim 为中间宽
-    出处: Dosovitskiy 等 2021,§3.1;参数名与 timm 相同
+    参数: embed_dim 即 D；hidden_dim 为中间宽
+    出处: Dosovitskiy 等 2021,§3.1；参数名与 timm 相同
     """
 
     def __init__(self, embed_dim: int, hidden_dim: int):
@@ -60,13 +60,13 @@ class MLP(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """Transformer 块:先归一化再注意力,先归一化再 MLP,各带残差。
+    """Transformer 块：先归一化再注意力，先归一化再 MLP，各带残差。
 
     形状: x (B, N, D) → (B, N, D)
-    参数: embed_dim 即 D;attention 为任意 (B, N, D) → (B, N, D) 的注意力;
-        mlp_ratio 为 MLP 中间宽与 D 之比;drop_path_rate 为随机深度的丢弃率
+    参数: embed_dim 即 D；attention 为任意 （B, N, D） → (B, N, D) 的注意力；
+        mlp_ratio 为 MLP 中间宽与 D 之比；drop_path_rate 为随机深度的丢弃率
     错误: drop_path_rate 超出 [0, 1) 时抛出 ValueError
-    出处: Dosovitskiy 等 2021,arXiv:2010.11929,式 (2)–(3);eps 1e-6 与 timm 相同
+    出处: Dosovitskiy 等 2021，arXiv:2010.11929，式 （2）–(3)；eps 1e-6 与 timm 相同
     """
 
     def __init__(
@@ -89,11 +89,11 @@ class TransformerBlock(nn.Module):
 
 
 class SequencePool(nn.Module):
-    """序列汇集:给每个记号打分,softmax 加权求和,代替类别记号。
+    """序列汇集：给每个记号打分，softmax 加权求和，代替类别记号。
 
-    形状: x (B, N, D) → (B, D);weights(x) (B, N)
+    形状: x (B, N, D) → (B, D)；weights(x) (B, N)
     参数: embed_dim 即 D
-    出处: Hassani 等 2021,arXiv:2104.05704,§3.2
+    出处: Hassani 等 2021，arXiv:2104.05704,§3.2
     """
 
     def __init__(self, embed_dim: int):
@@ -109,12 +109,12 @@ class SequencePool(nn.Module):
 
 
 class ViT(nn.Module):
-    """视觉 Transformer:切块成记号,加位置,过 L 个块,汇集后分类。
+    """视觉 Transformer：切块成记号，加位置，过 L 个块，汇集后分类。
 
-    形状: x (B, C, S, S) → (B, 类别数)
-    参数: spec 为 ViTSpec,见该类各字段
-    错误: x 的形状或数据类型不符时抛出 ValueError;尺寸的错误由 ViTSpec 抛出
-    出处: Dosovitskiy 等 2021,arXiv:2010.11929,图 1;参数名与 timm 相同
+    形状: x (B, C, S, S) →（B, 类别数）
+    参数: spec 为 ViTSpec，见该类各字段
+    错误: x 的形状或数据类型不符时抛出 ValueError；尺寸的错误由 ViTSpec 抛出
+    出处: Dosovitskiy 等 2021，arXiv:2010.11929，图 1；参数名与 timm 相同
     """
 
     def __init__(self, spec: ViTSpec):
@@ -140,14 +140,14 @@ class ViT(nn.Module):
         init.transformer(self.head)
 
     def embed(self, x: Tensor) -> Tensor:
-        """图像变成带位置的记号,(B, N, D)。"""
+        """图像变成带位置的记号，(B, N, D)。"""
         x = self.patch_embed(x)
         if self.cls_token is not None:
             x = torch.concat([self.cls_token.expand((x.shape[0], -1, -1)), x], 1)
         return x if self.pos_embed is None else x + self.pos_embed
 
     def features(self, x: Tensor) -> Tensor:
-        """分类头之前的特征,(B, D)。"""
+        """分类头之前的特征，(B, D)。"""
         x = self.norm(self.blocks(self.embed(x)))
         if self.pool is not None:
             return self.pool(x)
@@ -158,7 +158,7 @@ class ViT(nn.Module):
 
 
 def fixed_position(spec: ViTSpec) -> Tensor | None:
-    """不学习的位置编码 (1, N, D):二维正弦余弦(类别记号处为 0),或没有。"""
+    """不学习的位置编码 （1, N, D）：二维正弦余弦（类别记号处为 0），或没有。"""
     if spec.position == "none":
         return None
     waves = geometry.sincos_2d(spec.grid, spec.embed_dim)
@@ -168,7 +168,7 @@ def fixed_position(spec: ViTSpec) -> Tensor | None:
 
 
 def build_block(spec: ViTSpec, drop_path_rate: float) -> TransformerBlock:
-    """按 spec 建一个块;注意力为全局、窗口或 LSA。"""
+    """按 spec 建一个块；注意力为全局、窗口或 LSA。"""
     if spec.attention == "locality":
         attention = LocalitySelfAttention(
             spec.embed_dim, spec.num_tokens, spec.num_heads, qkv_bias=spec.qkv_bias

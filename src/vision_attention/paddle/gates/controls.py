@@ -1,4 +1,4 @@
-"""对照组:看起来像注意力、其实不看输入的两道门。"""
+"""对照组：看起来像注意力、其实不看输入的两道门。"""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from .. import init
 
 
 class ConstantGate(nn.Layer):
-    """常数门:乘一个固定的数,没有参数,也不看输入。
+    """常数门：乘一个固定的数，没有参数，也不看输入。
 
-    形状: x (B, C, H, W) → (B, C, H, W);gate(x) (1,)
-    参数: in_channels 即 C,只用来检查;value 为这个数,默认 0.25:
+    形状: x (B, C, H, W) → (B, C, H, W)；gate(x) (1,)
+    参数: in_channels 即 C，只用来检查；value 为这个数，默认 0.25:
         刚插入的 CBAM 平均把支路缩到约四分之一
-    错误: x 不是 (B, C, H, W) 浮点时抛出 ValueError
-    出处: 本书的对照,检验「收益来自缩小支路,还是来自注意力」
+    错误: x 不是 （B, C, H, W） 浮点时抛出 ValueError
+    出处: 本书的对照，检验「收益来自缩小支路，还是来自注意力」
     """
 
     def __init__(self, in_channels: int, value: float = 0.25):
@@ -34,12 +34,12 @@ class ConstantGate(nn.Layer):
 
 
 class ScalarGate(nn.Layer):
-    """标量门:整个支路只有一个可学习的数,不看输入。
+    """标量门：整个支路只有一个可学习的数，不看输入。
 
-    形状: x (B, C, H, W) → (B, C, H, W);gate(x) (1,)
-    参数: in_channels 即 C,只用来检查;value 为起步的数,默认 0.25
-    错误: x 不是 (B, C, H, W) 浮点时抛出 ValueError
-    出处: 本书的对照,检验「学一个缩放就够了吗」
+    形状: x (B, C, H, W) → (B, C, H, W)；gate(x) (1,)
+    参数: in_channels 即 C，只用来检查；value 为起步的数，默认 0.25
+    错误: x 不是 （B, C, H, W） 浮点时抛出 ValueError
+    出处: 本书的对照，检验「学一个缩放就够了吗」
     """
 
     def __init__(self, in_channels: int, value: float = 0.25):

@@ -1,4 +1,4 @@
-"""坐标注意力:沿高、沿宽各开一道门。"""
+"""坐标注意力：沿高、沿宽各开一道门。"""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .. import init
 
 
 class CoordinateAttention(nn.Layer):
-    """坐标注意力:每一行打一个分,每一列打一个分,两者相乘。
+    """坐标注意力：每一行打一个分，每一列打一个分，两者相乘。
 
-    形状: x (B, C, H, W) → (B, C, H, W);gate(x) (B, C, H, W)
-    参数: in_channels 即 C;reduction_ratio 即 r;min_hidden 为瓶颈宽的下限
-    单位: 门控无量纲,取值 (0, 1)
-    错误: x 不是 (B, C, H, W) 浮点时抛出 ValueError
-    出处: Hou 等 2021,arXiv:2103.02907;32 与 8 是该文的 r 与下限
+    形状: x (B, C, H, W) → (B, C, H, W)；gate(x) (B, C, H, W)
+    参数: in_channels 即 C；reduction_ratio 即 r；min_hidden 为瓶颈宽的下限
+    单位: 门控无量纲，取值 （0, 1）
+    错误: x 不是 （B, C, H, W） 浮点时抛出 ValueError
+    出处: Hou 等 2021，arXiv:2103.02907;32 与 8 是该文的 r 与下限
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class CoordinateAttention(nn.Layer):
     def gate(self, x: Tensor) -> Tensor:
         checks.feature_map(x, self.in_channels)
         height = x.shape[2]
-        # 行的平均与列的平均首尾相接,共用一个 1×1 卷积:(B, C, H + W, 1)
+        # 行的平均与列的平均首尾相接，共用一个 1×1 卷积：(B, C, H + W, 1)
         lines = paddle.concat([x.mean(3), x.mean(2)], 2).unsqueeze(3)
         lines = F.hardswish(self.norm(self.shared(lines)))
         rows = self.to_height(lines[:, :, :height]).sigmoid()  # (B, C, H, 1)

@@ -1,4 +1,4 @@
-"""只看通道的两种门:SE(挤压与激励)与 ECA(通道间的一维卷积)。"""
+"""只看通道的两种门：SE（挤压与激励）与 ECA（通道间的一维卷积）。"""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .. import init
 
 
 class SqueezeExcitation(nn.Layer):
-    """SE:平均池化得到每个通道的描述,两层 MLP 打分。
+    """SE：平均池化得到每个通道的描述，两层 MLP 打分。
 
-    形状: x (B, C, H, W) → (B, C, H, W);gate(x) (B, C, 1, 1)
-    参数: in_channels 即 C;reduction_ratio 即 r;min_hidden 为瓶颈宽的下限
-    单位: 门控无量纲,取值 (0, 1)
-    错误: 瓶颈宽为 0、x 不是 (B, C, H, W) 浮点时抛出 ValueError
-    出处: Hu 等 2018,arXiv:1709.01507,式 (2)–(4);16 是该文的 r
+    形状: x (B, C, H, W) → (B, C, H, W)；gate(x) (B, C, 1, 1)
+    参数: in_channels 即 C；reduction_ratio 即 r；min_hidden 为瓶颈宽的下限
+    单位: 门控无量纲，取值 （0, 1）
+    错误: 瓶颈宽为 0、x 不是 （B, C, H, W） 浮点时抛出 ValueError
+    出处: Hu 等 2018，arXiv:1709.01507，式 （2）–(4)；16 是该文的 r
     """
 
     def __init__(
@@ -43,14 +43,14 @@ class SqueezeExcitation(nn.Layer):
 
 
 class ECA(nn.Layer):
-    """ECA:相邻的 k 个通道一起打分,没有瓶颈,一共 k 个参数。
+    """ECA：相邻的 k 个通道一起打分，没有瓶颈，一共 k 个参数。
 
-    形状: x (B, C, H, W) → (B, C, H, W);gate(x) (B, C, 1, 1)
-    参数: in_channels 即 C;kernel_size 即 k(奇数),默认由 C 算出:
-        t = |log2 C + 1| / 2 取整,偶数则加 1,至少为 3
-    单位: 门控无量纲,取值 (0, 1)
-    错误: kernel_size 为偶数、x 不是 (B, C, H, W) 浮点时抛出 ValueError
-    出处: Wang 等 2020,arXiv:1910.03151,式 (12),γ=2、b=1。与作者代码的差别:
+    形状: x (B, C, H, W) → (B, C, H, W)；gate(x) (B, C, 1, 1)
+    参数: in_channels 即 C；kernel_size 即 k（奇数），默认由 C 算出：
+        t = |log2 C + 1| / 2 取整，偶数则加 1，至少为 3
+    单位: 门控无量纲，取值 （0, 1）
+    错误: kernel_size 为偶数、x 不是 （B, C, H, W） 浮点时抛出 ValueError
+    出处: Wang 等 2020，arXiv:1910.03151，式 （12），γ=2、b=1。与作者代码的差别：
         作者按阶段手工给 k
     """
 
@@ -66,7 +66,7 @@ class ECA(nn.Layer):
 
     def gate(self, x: Tensor) -> Tensor:
         checks.feature_map(x, self.in_channels)
-        # 通道当作一维卷积的位置:(B, C, 1, 1) → (B, 1, C)
+        # 通道当作一维卷积的位置：(B, C, 1, 1) → (B, 1, C)
         squeezed = F.adaptive_avg_pool2d(x, 1).flatten(1).unsqueeze(1)
         score = self.conv(squeezed).squeeze(1)
         return score.sigmoid().unsqueeze(2).unsqueeze(3)

@@ -1,7 +1,7 @@
-"""门控:输入一张特征图,给出一张门,再与输入相乘。
+"""门控：输入一张特征图，给出一张门，再与输入相乘。
 
-每个类都有 gate(x)(门)与 forward(x)(乘上门的特征图)。加一种门:写一个类,
-在下表加一行,在 tests/cases.py 加一个用例。
+每个类都有 gate(x)（门）与 forward(x)（乘上门的特征图）。加一种门：写一个类，
+在下表加一行，在 tests/cases.py 加一个用例。
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def build_gate(
 ) -> nn.Module:
     """按名字建一道门。
 
-    参数: name 为 GATES 里的名字;in_channels 即 C;options 为其余参数
-    返回: 一个有 gate(x) 的模块
-    错误: 名字或参数不认识时抛出 ValueError,并给出最近的一个
+    参数: name 为 GATES 里的名字；in_channels 即 C；options 为其余参数
+    返回：一个有 gate(x) 的模块
+    错误: 名字或参数不认识时抛出 ValueError，并给出最近的一个
     """
     return checks.construct("attention", name, GATES, in_channels, options or {})

@@ -1,4 +1,4 @@
-"""SimAM:没有参数的门,离通道均值越远开得越大。"""
+"""SimAM：没有参数的门，离通道均值越远开得越大。"""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from vision_attention import checks
 
 
 class SimAM(nn.Module):
-    """SimAM:按「与众不同」的程度给每个位置打分,一个参数也没有。
+    """SimAM：按「与众不同」的程度给每个位置打分，一个参数也没有。
 
-    形状: x (B, C, H, W) → (B, C, H, W);gate(x) (B, C, H, W)
-    参数: in_channels 即 C,只用来检查;energy_lambda 为能量式中的 λ
-    单位: 门控无量纲,取值 (0.622, 1):σ 的自变量不小于 ½
-    错误: energy_lambda 不为正、图只有一个像素、x 不是 (B, C, H, W) 浮点时抛出
+    形状: x (B, C, H, W) → (B, C, H, W)；gate(x) (B, C, H, W)
+    参数: in_channels 即 C，只用来检查；energy_lambda 为能量式中的 λ
+    单位: 门控无量纲，取值 （0.622, 1）:σ 的自变量不小于 ½
+    错误: energy_lambda 不为正、图只有一个像素、x 不是 （B, C, H, W） 浮点时抛出
         ValueError
-    出处: Yang 等 2021(ICML),式 (5);1e-4 是作者在 CIFAR 上的 λ
+    出处: Yang 等 2021(ICML)，式 （5）；1e-4 是作者在 CIFAR 上的 λ
     """
 
     def __init__(self, in_channels: int, energy_lambda: float = 1e-4):
         super().__init__()
         if energy_lambda <= 0:
             raise ValueError(
-                f"energy_lambda={energy_lambda!r} 应为正数,例如 energy_lambda=1e-4"
+                f"energy_lambda={energy_lambda!r} 应为正数，例如 energy_lambda=1e-4"
             )
         self.in_channels = checks.positive("in_channels", in_channels)
         self.energy_lambda = energy_lambda
@@ -30,7 +30,7 @@ class SimAM(nn.Module):
     def gate(self, x: Tensor) -> Tensor:
         checks.feature_map(x, self.in_channels)
         pixels = checks.several_pixels(x)
-        # 距离的平方 (x − μ)²;方差按 HW − 1 除
+        # 距离的平方 （x − μ）²；方差按 HW − 1 除
         distance = (x - x.mean((2, 3), keepdim=True)).square()
         variance = distance.sum((2, 3), keepdim=True) / (pixels - 1)
         return (distance / (4 * (variance + self.energy_lambda)) + 0.5).sigmoid()
