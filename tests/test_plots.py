@@ -8,6 +8,7 @@ import sys
 import warnings
 import xml.etree.ElementTree as ElementTree
 from base64 import b64decode
+from pathlib import Path
 from types import SimpleNamespace
 
 import matplotlib
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 from fontTools.ttLib import TTFont
 from matplotlib import font_manager
+from matplotlib.textpath import TextPath
 
 from vision_attention import plots
 from vision_attention.plots import font
@@ -279,3 +281,60 @@ def test_different_steps_are_refused():
     short.step = short.step[:-1]
     with pytest.raises(ValueError, match="eval_every"):
         plots.learning_curves({"ViT": [history(0), short]})
+
+
+HERE = Path(__file__).parents[1]
+DIAGRAMS = sorted((HERE / "book" / "_static" / "figures").glob("*.svg"))
+
+
+@pytest.fixture(scope="module")
+def redrawn(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("figures")
+    script = HERE / "tools" / "figures" / "draw.py"
+    subprocess.run([sys.executable, script, folder], check=True, capture_output=True)
+    return folder
+
+
+def without_font(path):
+    # 字形的压缩随 fontTools 与 zlib 的版本略有不同，画的东西不变
+    return re.sub(r"base64,[^)]*", "", path.read_text(encoding="utf-8"))
+
+
+def test_all_five_diagrams_are_there(redrawn):
+    assert len(DIAGRAMS) == 5
+    assert [path.name for path in DIAGRAMS] == sorted(
+        path.name for path in redrawn.iterdir()
+    )
+
+
+@pytest.mark.parametrize("path", DIAGRAMS, ids=lambda path: path.stem)
+def test_diagram_is_what_the_script_draws(path, redrawn):
+    assert without_font(path) == without_font(redrawn / path.name)
+
+
+@pytest.mark.parametrize("path", DIAGRAMS, ids=lambda path: path.stem)
+def test_diagram_has_real_text_and_its_glyphs(path):
+    svg = path.read_text(encoding="utf-8")
+    root = ElementTree.fromstring(svg)
+    assert root.find(f"{SVG}title").text
+    data = re.search(r"base64,([^)]*)\)", svg)
+    carried = TTFont(io.BytesIO(b64decode(data[1]))).getBestCmap()
+    used = {ord(character) for character in "".join(written(svg))}
+    assert used - {0x200B} <= set(carried)
+
+
+@pytest.mark.parametrize("path", DIAGRAMS, ids=lambda path: path.stem)
+def test_diagram_text_stays_inside(path):
+    svg = path.read_text(encoding="utf-8")
+    root = ElementTree.fromstring(svg)
+    width, height = map(float, root.get("viewBox").split()[2:])
+    for text in root.iter(f"{SVG}text"):
+        size, x, y = (float(text.get(key)) for key in ("font-size", "x", "y"))
+        words = "".join(text.itertext()).replace("\u200b", "")
+        face = font_manager.FontProperties(fname=str(font.font_path()), size=size)
+        long = TextPath((0, 0), words, prop=face).get_extents().width
+        start = x - long / 2 if text.get("text-anchor") == "middle" else x
+        assert start >= 0
+        assert start + long <= width
+        assert size <= y <= height - 3
+        assert size >= 11

@@ -1,4 +1,7 @@
-"""重画全书的示意图：`python tools/figures/draw.py [文件夹]`，默认写进 book/_static/figures。"""
+"""重画全书的示意图，默认写进 book/_static/figures。
+
+用法: python tools/figures/draw.py [文件夹]
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from html import escape
 import numpy as np
 
 from vision_attention.plots import INK
-from vision_attention.plots.font import FAMILY, FALLBACKS, embed
+from vision_attention.plots.font import FALLBACKS, FAMILY, embed
 
 BLUE, RED, GREEN, PURPLE, GREY = "#1f78c1", "#bf5000", "#00805f", "#a4518f", "#5f6b76"
 CHANNELS = (BLUE, GREEN, PURPLE, RED)
@@ -93,7 +93,8 @@ class Drawing:
         """圆圈里的加号或乘号，半径 11。"""
         reach = 5.5 if symbol == "+" else 4.5
         strokes = {
-            "+": f"M{x - reach:g} {y:g}H{x + reach:g}M{x:g} {y - reach:g}V{y + reach:g}",
+            "+": f"M{x - reach:g} {y:g}H{x + reach:g}"
+            f"M{x:g} {y - reach:g}V{y + reach:g}",
             "×": f"M{x - reach:g} {y - reach:g}L{x + reach:g} {y + reach:g}"
             f"M{x - reach:g} {y + reach:g}L{x + reach:g} {y - reach:g}",
         }
@@ -133,13 +134,15 @@ class Drawing:
             cx = x + (c - (columns - 1) / 2) * cell
             cy = y + (r - (rows - 1) / 2) * cell
             self.rect(cx, cy, cell - 1, cell - 1, fill, opacity=0.15 + 0.85 * value)
-            self.outline(cx, cy, cell - 1, cell - 1, fill)
+            if cell >= 14:
+                self.outline(cx, cy, cell - 1, cell - 1, fill)
 
     def svg(self) -> str:
         """整张图的 SVG 全文，带着用到的字形；没有底色。"""
         width, height = self.size
         head = (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" '
+            '<svg xmlns="http://www.w3.org/2000/svg" '
+            f'viewBox="0 0 {width:g} {height:g}" '
             f'width="{width * 1.2:g}" height="{height * 1.2:g}" role="img" '
             f"font-family=\"'{FAMILY}', {FALLBACKS}\">"
         )
