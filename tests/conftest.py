@@ -2,6 +2,7 @@
 
 import importlib
 import os
+from pathlib import Path
 
 import pytest
 from workplace import workplace
@@ -10,6 +11,9 @@ from workplace import workplace
 def pytest_configure():
     """直接敲 pytest 与 make test 用同一套环境，笔记本的内核也继承它。"""
     os.environ.update(workplace())
+    if not list(Path(os.environ["MPLCONFIGDIR"]).glob("fontlist-*")):
+        # 字体清单先造好，免得第一个画图的笔记本多出一行提示
+        importlib.import_module("matplotlib.font_manager")
 
 
 @pytest.fixture(params=["torch", "paddle"])

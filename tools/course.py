@@ -25,6 +25,7 @@ from workplace import (
     RECORD,
     ROOT,
     SITE,
+    VENV,
     StepError,
     call,
     library,

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -47,6 +48,11 @@ def execute(path: Path) -> tuple[nbformat.NotebookNode, ExecutionResult]:
     return notebook, result
 
 
+def warm_up() -> None:
+    """先把字体清单造好：否则第一个画图的笔记本会多出一行提示，输出就不一样了。"""
+    importlib.import_module("matplotlib.font_manager")
+
+
 def cached_seconds(cache: JupyterCacheBase, path: Path) -> float | None:
     """返回缓存里这一本上次用了多少秒；没有就是 None。"""
     try:
@@ -56,8 +62,20 @@ def cached_seconds(cache: JupyterCacheBase, path: Path) -> float | None:
     return record.data["execution_seconds"]
 
 
+def complaint(notebook: nbformat.NotebookNode, result: ExecutionResult) -> str:
+    """返回这本笔记本哪里不对；没有不对就是空串。冒出警告也算不对，不入缓存。"""
+    if result.err is not None:
+        return last_line(result.exc_string)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.get("name") == "stderr":
+                return f"冒出了警告 {last_line(output['text'])}"
+    return ""
+
+
 def main(target: Path) -> int:
-    """执行、入缓存、写下每本的秒数；有一本出错就返回 1。"""
+    """执行、入缓存、写下每本的秒数；有一本不对就返回 1。"""
+    warm_up()
     cache = get_cache(str(CACHE / "jupyter"))
     paths = toc_notebooks()
     seconds = {path: cached_seconds(cache, path) for path in paths}
@@ -65,9 +83,9 @@ def main(target: Path) -> int:
     with ThreadPoolExecutor(int(os.environ.get("COURSE_JOBS", "1"))) as pool:
         for path, (notebook, result) in zip(todo, pool.map(execute, todo), strict=True):
             name = path.relative_to(ROOT).as_posix()
-            if result.err is not None:
-                print(result.exc_string)
-                print(f"ERROR 笔记本 {name} 没有跑通：{last_line(result.exc_string)}")
+            if wrong := complaint(notebook, result):
+                print(result.exc_string or "")
+                print(f"ERROR 笔记本 {name} 没有跑通：{wrong}", flush=True)
                 continue
             print(f"笔记本 {name} {result.time:.1f} 秒", flush=True)
             data = {"execution_seconds": result.time}

@@ -22,7 +22,7 @@ RECORD = BUILD / "built.json"
 PYTHON = VENV / "bin" / "python"
 
 # pip 与 jupyter-book 的话很多：全文进日志，屏幕上只留下这几种行
-SHOWN = re.compile(r"^\s*Downloading |^\S*笔记本|WARNING|ERROR|Exception")
+SHOWN = re.compile(r"^\s*Downloading |笔记本 |: (WARNING|ERROR|CRITICAL)|^ERROR")
 NETWORK = re.compile(
     r"NewConnectionError|ConnectionError|ConnectTimeout|ReadTimeout|ProxyError"
     r"|Temporary failure|Name or service|Connection (refused|broken|reset)"
@@ -38,7 +38,7 @@ class StepError(Exception):
 def workplace() -> dict[str, str]:
     """返回构建用的环境变量：各个工具在家目录里写的东西都改写到 .cache 之下。
 
-    paddle、matplotlib、jupyter、ipython 一导入就在家目录里建文件夹，所以连 HOME 也换掉：
+    paddle、matplotlib、jupyter、ipython 一导入就在家目录建文件夹，所以连 HOME 也换掉：
     仓库之外一个字节都不动。只有 pip 留着真的 HOME：它要读使用者的镜像设置。
     """
     home = CACHE / "home"
