@@ -1,4 +1,4 @@
-"""批次:第 k 批只取决于 (seed, k),所以训练可以从任何一步精确续上。"""
+"""批次：第 k 批只取决于 (seed, k)，所以训练可以从任何一步精确续上。"""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def batches(
     label_smoothing: float = 0.0,
     start: int = 0,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """训练用的批次流:一轮又一轮地重新洗牌,首尾相接,到第 steps 批为止。
+    """训练用的批次流：一轮又一轮地重新洗牌，首尾相接，到第 steps 批为止。
 
-    相邻两轮之间不丢零头:上一轮剩下的与下一轮开头的拼成一批,
+    相邻两轮之间不丢零头：上一轮剩下的与下一轮开头的拼成一批，
     所以每张图片被看见的次数最多差一。batch_size 可以大于数据量。
 
-    形状: 每批 images float32 (B, C, H, W),已归一化;targets float32 (B, num_classes)
-    参数: steps 为总步数;start 为第一批的编号(续训时用);
-        augment 取 "none"、"weak"、"strong";label_smoothing 取 [0, 1)
+    形状: 每批 images float32 (B, C, H, W)，已归一化；targets float32 (B, num_classes)
+    参数: steps 为总步数；start 为第一批的编号（续训时用）；
+        augment 取 "none"、"weak"、"strong"；label_smoothing 取 [0, 1)
     错误: 参数越界或 augment 无此名时抛出 ValueError
     """
     choice("augment", augment, augmentation.POLICIES)
@@ -61,9 +61,9 @@ def batch(
     augment: str = "none",
     label_smoothing: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """编号为 k 的那一批(从 0 数起)。
+    """编号为 k 的那一批（从 0 数起）。
 
-    形状: → images float32 (B, C, H, W);targets float32 (B, num_classes)
+    形状: → images float32 (B, C, H, W)；targets float32 (B, num_classes)
     """
     picked = indices(len(dataset.train_labels), k, batch_size, seed)
     images = dataset.train_images[picked]
@@ -81,7 +81,7 @@ def batch(
 
 
 def indices(count: int, k: int, batch_size: int, seed: int) -> np.ndarray:
-    """第 k 批取哪些训练图片:在首尾相接的各轮排列上截取一段。
+    """第 k 批取哪些训练图片：在首尾相接的各轮排列上截取一段。
 
     形状: → int64 (B,)
     """

@@ -1,4 +1,4 @@
-"""CIFAR-10:认得官方压缩包与解开后的文件夹;没有就去缓存,再去镜像。"""
+"""CIFAR-10：认得官方压缩包与解开后的文件夹；没有就去缓存，再去镜像。"""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from vision_attention.data.unpacked import cached
 TRAIN = tuple(f"data_batch_{k}" for k in range(1, 6))
 MEMBERS = (*TRAIN, "test_batch", "batches.meta")
 FOLDER = "cifar-10-batches-py"
-LARGEST = 100_000_000  # 字节;官方最大的成员约 31 MB
+LARGEST = 100_000_000  # 字节；官方最大的成员约 31 MB
 
 
 def read(root: str | Path | None = None) -> Source:
-    """读出 CIFAR-10;压缩包只在内存里解开,不往磁盘上写。
+    """读出 CIFAR-10；压缩包只在内存里解开，不往磁盘上写。
 
-    形状: 训练池 uint8 (50000, 3, 32, 32),测试集 uint8 (10000, 3, 32, 32)
-    参数: root 是压缩包、解开后的文件夹,或装着二者之一的文件夹;
-        缺省时先看缓存,再依次试各个镜像(见 download.fetch)
-    错误: root 不存在时 FileNotFoundError;内容损坏、不全或有危险时 ValueError;
-        下载不了时 ConnectionError,缓存写不进去时 PermissionError
-    出处: Krizhevsky 2009,Learning Multiple Layers of Features from Tiny Images
+    形状: 训练池 uint8 (50000, 3, 32, 32)，测试集 uint8 (10000, 3, 32, 32)
+    参数: root 是压缩包、解开后的文件夹，或装着二者之一的文件夹；
+        缺省时先看缓存，再依次试各个镜像（见 download.fetch）
+    错误: root 不存在时 FileNotFoundError；内容损坏、不全或有危险时 ValueError；
+        下载不了时 ConnectionError，缓存写不进去时 PermissionError
+    出处: Krizhevsky 2009，Learning Multiple Layers of Features from Tiny Images
     """
     path = download.fetch() if root is None else locate(Path(root).expanduser())
     if path.is_dir():
@@ -51,12 +51,12 @@ def file_hash(path: Path) -> str:
 def assemble(path: Path, members: dict[str, bytes]) -> Source:
     """把七个成员拼成训练池与测试集。
 
-    错误: 缺少成员或内容不合规格时抛出 ValueError;path 只用来报错
+    错误: 缺少成员或内容不合规格时抛出 ValueError；path 只用来报错
     """
     missing = [name for name in MEMBERS if name not in members]
     if missing:
         raise ValueError(
-            f"{path} 里缺少 {'、'.join(missing)};请换成完整的 {download.ARCHIVE}"
+            f"{path} 里缺少 {'、'.join(missing)}；请换成完整的 {download.ARCHIVE}"
         )
     names = decode(path, members, "batches.meta", b"label_names")
     class_names = tuple(name.decode() for name in names)
@@ -82,8 +82,8 @@ def locate(root: Path) -> Path:
     if (root / download.ARCHIVE).is_file():
         return root / download.ARCHIVE
     raise FileNotFoundError(
-        f"root={str(root)!r} 处没有 CIFAR-10;应是 {download.ARCHIVE}、"
-        f"解开后的 {FOLDER} 文件夹,或装着二者之一的文件夹"
+        f"root={str(root)!r} 处没有 CIFAR-10；应是 {download.ARCHIVE}、"
+        f"解开后的 {FOLDER} 文件夹，或装着二者之一的文件夹"
     )
 
 
@@ -96,7 +96,7 @@ def from_folder(folder: Path) -> dict[str, bytes]:
 def from_archive(path: Path) -> dict[str, bytes]:
     """压缩包里各成员的内容。
 
-    错误: 损坏、截断,或有成员指向包外时抛出 ValueError
+    错误: 损坏、截断，或有成员指向包外时抛出 ValueError
     """
     members = {}
     try:
@@ -106,22 +106,25 @@ def from_archive(path: Path) -> dict[str, bytes]:
                 if member.isfile() and PurePosixPath(member.name).name in MEMBERS:
                     content = tar.extractfile(member).read()
                     members[PurePosixPath(member.name).name] = content
+            # gzip 的校验和在末尾，tarfile 自己不读到那里
+            while tar.fileobj.read(1 << 20):
+                pass
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         raise ValueError(
-            f"{path} 损坏或不完整({path.stat().st_size:,} 字节:{error});"
-            f"请重新下载,官方文件的 md5 是 {download.MD5}"
+            f"{path} 损坏或不完整（{path.stat().st_size:,} 字节，"
+            f"{type(error).__name__}）；请重新下载，官方文件的 md5 是 {download.MD5}"
         ) from error
     return members
 
 
 def refuse_unsafe(path: Path, member: tarfile.TarInfo) -> None:
-    """拒绝指向包外的路径、链接与设备,以及大得不像话的成员。"""
+    """拒绝指向包外的路径、链接与设备，以及大得不像话的成员。"""
     parts = PurePosixPath(member.name.replace("\\", "/"))
     outside = parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]
     if outside or not (member.isfile() or member.isdir()) or member.size > LARGEST:
         raise ValueError(
-            f"{path} 里的成员 {member.name!r} 指向包外、是链接或过大,已拒绝;"
-            "这不是官方的压缩包,请从可信的来源重新下载"
+            f"{path} 里的成员 {member.name!r} 指向包外、是链接或过大，已拒绝；"
+            "这不是官方的压缩包，请从可信的来源重新下载"
         )
 
 
@@ -134,7 +137,7 @@ def decode(path: Path, members: dict[str, bytes], name: str, key: bytes) -> obje
         return pickles.loads(members[name])[key]
     except (pickle.UnpicklingError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{path} 里的 {name} 读不了:{error};请从可信的来源重新下载"
+            f"{path} 里的 {name} 读不了：{error}；请从可信的来源重新下载"
         ) from error
 
 
@@ -143,7 +146,7 @@ def batch(
 ) -> tuple[np.ndarray, np.ndarray]:
     """一个批次的图片与标签。
 
-    形状: → uint8 (N, 3, 32, 32),int64 (N,)
+    形状: → uint8 (N, 3, 32, 32)，int64 (N,)
     错误: 形状、类型或标签不对时抛出 ValueError
     """
     images = np.asarray(decode(path, members, name, b"data"))
@@ -152,7 +155,7 @@ def batch(
     kinds = images.dtype == np.uint8 and labels.dtype.kind in "iu"
     if not (shapes and kinds and 0 <= labels.min() <= labels.max() < num_classes):
         raise ValueError(
-            f"{path} 里的 {name} 不合规格:data 应为 uint8 (N, 3072),"
+            f"{path} 里的 {name} 不合规格：data 应为 uint8 (N, 3072)，"
             f"labels 应为 N 个 0–{num_classes - 1} 的整数"
         )
     return images.reshape(-1, 3, 32, 32), labels.astype(np.int64)

@@ -1,4 +1,4 @@
-"""数据集的两副面孔:读出来的原料 Source,与切分好、可以训练的 Dataset。"""
+"""数据集的两副面孔：读出来的原料 Source，与切分好、可以训练的 Dataset。"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 class Source:
     """刚从磁盘读出、还没有切分的数据。
 
-    形状: pool_images、test_images uint8 (N, C, H, W);两份标签 int64 (N,)
+    形状: pool_images、test_images uint8 (N, C, H, W)；两份标签 int64 (N,)
     参数: flip 表示左右翻转之后是否仍是同一类
     """
 
@@ -27,12 +27,12 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """一份切分完毕的数据:两翼从这里拿到同一批字节。
+    """一份切分完毕的数据：两翼从这里拿到同一批字节。
 
-    形状: 各 images uint8 (N, C, H, W);各 labels int64 (N,);mean、std float32 (C,)
-    参数: flip 表示左右翻转是否保持类别(数字不保持,照片保持),增强据此决定翻不翻;
-        自己的图片若含文字,用 dataclasses.replace(dataset, flip=False) 关掉
-    单位: mean、std 以像素值除以 255 之后计,由选中的训练图片逐通道精确求得
+    形状: 各 images uint8 (N, C, H, W)；各 labels int64 (N,)；mean、std float32 (C,)
+    参数: flip 表示左右翻转是否保持类别（数字不保持，照片保持），增强据此决定翻不翻；
+        自己的图片若含文字，用 dataclasses.replace(dataset, flip=False) 关掉
+    单位: mean、std 以像素值除以 255 之后计，由选中的训练图片逐通道精确求得
     """
 
     name: str
@@ -55,23 +55,23 @@ class Dataset:
 
     @property
     def in_channels(self) -> int:
-        """通道数 C:灰度为 1,彩色为 3。"""
+        """通道数 C：灰度为 1，彩色为 3。"""
         return self.train_images.shape[1]
 
     @property
     def image_size(self) -> int:
-        """图片边长 H(图片一律是正方形),单位像素。"""
+        """图片边长 H（图片一律是正方形），单位像素。"""
         return self.train_images.shape[2]
 
     def normalize(self, images: np.ndarray) -> np.ndarray:
-        """把像素变成网络的输入:除以 255,减均值,除以标准差。
+        """把像素变成网络的输入：除以 255，减均值，除以标准差。
 
         形状: images uint8 (B, C, H, W) → float32 (B, C, H, W)
-        错误: images 不是 uint8 时抛出 ValueError,以免归一化两次
+        错误: images 不是 uint8 时抛出 ValueError，以免归一化两次
         """
         if images.dtype != np.uint8:
             raise ValueError(
-                f"images 的类型是 {images.dtype},应为 uint8;"
+                f"images 的类型是 {images.dtype}，应为 uint8；"
                 "已经归一化的数组不要再传给 normalize"
             )
         scale = (1 / (255 * self.std)).reshape(-1, 1, 1)
@@ -82,13 +82,13 @@ class Dataset:
         return normalized
 
     def for_tuning(self) -> Dataset:
-        """让验证集站到测试集的位置上:调参时用它,真正的测试集不被看见。
+        """让验证集站到测试集的位置上：调参时用它，真正的测试集不被看见。
 
         错误: 载入时没有留出验证集则抛出 ValueError
         """
         if not len(self.validation_labels):
             raise ValueError(
-                "这份数据没有验证集;载入时写 data.load(…, validation=100) 之类"
+                "这份数据没有验证集；载入时写 data.load（…， validation=100） 之类"
             )
         tuning = replace(
             self,
@@ -101,11 +101,11 @@ class Dataset:
 
 
 def channel_statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """逐通道的均值与标准差,由 256 级直方图精确求得,与求和次序无关。
+    """逐通道的均值与标准差，由 256 级直方图精确求得，与求和次序无关。
 
     形状: images uint8 (N, C, H, W) → 两个 float32 (C,)
     单位: 像素值除以 255 之后
-    错误: 某个通道的像素全部相同(标准差为 0)时抛出 ValueError
+    错误: 某个通道的像素全部相同（标准差为 0）时抛出 ValueError
     """
     levels = np.arange(256) / 255
     channels = range(images.shape[1])
@@ -117,16 +117,16 @@ def channel_statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     std = np.sqrt((share * (levels - mean[:, None]) ** 2).sum(1))
     if not std.all():
         raise ValueError(
-            f"训练图片第 {int(std.argmin())} 个通道的像素全部相同,无法归一化;"
+            f"训练图片第 {int(std.argmin())} 个通道的像素全部相同，无法归一化；"
             "请检查图片是不是空白"
         )
     return mean.astype(np.float32), std.astype(np.float32)
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """数据的指纹:对选中的全部像素、标签与类名求 sha256,取前 16 位十六进制。
+    """数据的指纹：对选中的全部像素、标签与类名求 sha256，取前 16 位十六进制。
 
-    出处: 记录里存它,两次运行的指纹相同就是同一份数据
+    出处: 记录里存它，两次运行的指纹相同就是同一份数据
     """
     digest = hashlib.sha256("\0".join(dataset.class_names).encode())
     for part in ("train", "validation", "test"):

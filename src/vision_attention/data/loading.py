@@ -1,4 +1,4 @@
-"""入口 load:按名字读出原料,按种子切分,交出 Dataset。"""
+"""入口 load：按名字读出原料，按种子切分，交出 Dataset。"""
 
 from __future__ import annotations
 
@@ -39,23 +39,23 @@ def load(
     image_size: int | None = None,
     max_test: int | None = None,
 ) -> Dataset:
-    """载入一份数据,并切成训练、验证与测试三部分。
+    """载入一份数据，并切成训练、验证与测试三部分。
 
-    测试集与 seed 无关。验证集先从训练池里分层留出,n_train 张训练图片再从余下的里
-    分层抽取;种子相同时,小的训练集总是大的训练集的开头。
+    测试集与 seed 无关。验证集先从训练池里分层留出，n_train 张训练图片再从余下的里
+    分层抽取；种子相同时，小的训练集总是大的训练集的开头。
 
     形状: 见 Dataset
-    参数: name 为 "digits"、"cifar10" 或 "folder:路径";n_train 缺省为全部;
-        label_noise 为换成随机标签的份额(见 noisy_labels,只动训练标签);
-        validation 为验证集张数;classes 只保留这些类别编号,并按所给次序重编为 0, 1, …;
-        root 为 CIFAR-10 的压缩包或文件夹;image_size 为 folder 的边长,缺省 32;
+    参数: name 为 "digits"、"cifar10" 或 "folder:路径"；n_train 缺省为全部；
+        label_noise 为换成随机标签的份额（见 noisy_labels，只动训练标签）；
+        validation 为验证集张数；classes 只留这些类别，按所给次序编为 0, 1, …；
+        root 为 CIFAR-10 的压缩包或文件夹；image_size 为 folder 的边长，缺省 32；
         max_test 只取测试集里分层固定的那么多张
-    单位: label_noise 取 0–1;image_size 为像素
+    单位: label_noise 取 0–1；image_size 为像素
     错误: 名字不认识、张数超出数据、份额越界、参数用错数据集时抛出 ValueError
     """
     at_least("seed", seed, 0)
     if not 0 <= label_noise <= 1:
-        raise ValueError(f"label_noise={label_noise} 超出范围;它是份额,应取 0–1")
+        raise ValueError(f"label_noise={label_noise} 超出范围；它是份额，应取 0–1")
     source = _read(name, root, image_size)
     if classes is not None:
         source = keep_classes(source, classes)
@@ -84,24 +84,24 @@ def _read(name: str, root: str | Path | None, image_size: int | None) -> Source:
         choice("name", name, NAMES)
     if kind != "folder" and image_size is not None:
         raise ValueError(
-            f"image_size={image_size} 只用于 folder:路径;{name} 的边长是固定的,请去掉它"
+            f"image_size={image_size} 只用于 folder:路径；{name} 边长固定，请去掉它"
         )
     if kind != "cifar10" and root is not None:
-        raise ValueError(f"root={str(root)!r} 只用于 cifar10;读 {name} 时请去掉它")
+        raise ValueError(f"root={str(root)!r} 只用于 cifar10；读 {name} 时请去掉它")
     if kind == "folder":
         return folder.read(path, 32 if image_size is None else image_size)
     return cifar10.read(root) if kind == "cifar10" else digits.read()
 
 
 def keep_classes(source: Source, classes: tuple[int, ...]) -> Source:
-    """只留下若干类别,按所给次序重新编号。
+    """只留下若干类别，按所给次序重新编号。
 
     错误: classes 少于两个、有重复或超出类别编号时抛出 ValueError
     """
     known = range(len(source.class_names))
     classes = subset("classes", classes, known)
     if len(classes) < 2:
-        raise ValueError(f"classes={classes} 太少;分类至少要两个类别")
+        raise ValueError(f"classes={classes} 太少；分类至少要两个类别")
     renumber = np.full(len(known), -1)
     renumber[list(classes)] = np.arange(len(classes))
     pool, test = renumber[source.pool_labels], renumber[source.test_labels]
@@ -118,21 +118,21 @@ def keep_classes(source: Source, classes: tuple[int, ...]) -> Source:
 def _split(
     labels: np.ndarray, n_train: int | None, validation: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """从训练池里先留出验证集,再抽训练集;返回两组下标。"""
+    """从训练池里先留出验证集，再抽训练集；返回两组下标。"""
     at_least("validation", validation, 0)
     least = len(np.unique(labels))
     available = len(labels) - validation
     if available < least:
         raise ValueError(
-            f"validation={validation} 太大:训练池只有 {len(labels)} 张,"
-            f"至少要给训练留下 {least} 张(每类一张)"
+            f"validation={validation} 太大：训练池只有 {len(labels)} 张，"
+            f"至少要给训练留下 {least} 张（每类一张）"
         )
     if n_train is None:
         n_train = available
     if not least <= n_train <= available:
         raise ValueError(
-            f"n_train={n_train} 不合适;可用的范围是 {least}–{available}"
-            "(每类至少一张,至多是训练池减去验证集)"
+            f"n_train={n_train} 不合适；可用的范围是 {least}–{available}"
+            "（每类至少一张，至多是训练池减去验证集）"
         )
     order = stratified_order(labels, seed, VALIDATION)
     held_out, rest = np.sort(order[:validation]), np.sort(order[validation:])
@@ -144,5 +144,5 @@ def _first(labels: np.ndarray, max_test: int | None) -> np.ndarray:
         return np.arange(len(labels))
     at_least("max_test", max_test, 1)
     if max_test > len(labels):
-        raise ValueError(f"max_test={max_test} 超出测试集的 {len(labels)} 张;请减小它")
+        raise ValueError(f"max_test={max_test} 超出测试集的 {len(labels)} 张；请减小它")
     return np.sort(stratified_order(labels, 0, TEST, 1)[:max_test])

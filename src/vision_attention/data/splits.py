@@ -1,15 +1,15 @@
-"""切分:分层、嵌套、由种子决定的次序;随机标签。"""
+"""切分：分层、嵌套、由种子决定的次序；随机标签。"""
 
 from __future__ import annotations
 
 import numpy as np
 
-# 不同用途各有编号,同一个种子在各处互不相关
+# 不同用途各有编号，同一个种子在各处互不相关
 POOL, VALIDATION, TEST, NOISE, ORDER, AUGMENT = range(6)
 
 
 def random_bits(count: int, *key: int) -> np.ndarray:
-    """由 key 决定的 count 个 64 位随机整数;只用位流,不随 NumPy 版本改变。"""
+    """由 key 决定的 count 个 64 位随机整数；只用位流，不随 NumPy 版本改变。"""
     return np.random.PCG64(np.random.SeedSequence(key)).random_raw(count)
 
 
@@ -22,9 +22,9 @@ def permutation(count: int, *key: int) -> np.ndarray:
 
 
 def stratified_order(labels: np.ndarray, *key: int) -> np.ndarray:
-    """一个随机次序,它的任何前缀都大致保持各类的比例,且每类先各出一张。
+    """一个随机次序，它的任何前缀都大致保持各类的比例，且每类先各出一张。
 
-    取前 n 个就是分层抽样;n 变大时,小样本总是大样本的开头(嵌套)。
+    取前 n 个就是分层抽样；n 变大时，小样本总是大样本的开头（嵌套）。
 
     形状: labels int64 (N,) → 下标 int64 (N,)
     参数: key 是种子与用途编号
@@ -41,10 +41,10 @@ def stratified_order(labels: np.ndarray, *key: int) -> np.ndarray:
 def noisy_labels(
     labels: np.ndarray, share: float, num_classes: int, seed: int
 ) -> np.ndarray:
-    """把一部分标签换成随机标签,用来做"记忆"实验。
+    """把一部分标签换成随机标签，用来做"记忆"实验。
 
-    恰好 round(share × N) 个标签被选中,每个在全部 num_classes 类里均匀重抽,
-    所以其中约 1 / num_classes 碰巧仍是原来的;share 变大时,先前选中的仍被选中、
+    恰好 round(share × N) 个标签被选中，每个在全部 num_classes 类里均匀重抽，
+    所以其中约 1 / num_classes 碰巧仍是原来的；share 变大时，先前选中的仍被选中、
     新标签也不变。
 
     形状: labels int64 (N,) → int64 (N,)
@@ -63,5 +63,5 @@ def at_least(name: str, value: int, least: int) -> int:
     错误: 不是整数或太小时抛出 ValueError
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name}={value!r} 不合适;应为不小于 {least} 的整数")
+        raise ValueError(f"{name}={value!r} 不合适；应为不小于 {least} 的整数")
     return value

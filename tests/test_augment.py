@@ -1,0 +1,238 @@
+"""增强：每种变换做了它说的事，而且只由随机数决定。"""
+
+import numpy as np
+import pytest
+
+from vision_attention import augment, data, transforms
+
+B, C, H = 23, 3, 16
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(4)
+
+
+@pytest.fixture
+def images(rng):
+    return rng.integers(0, 256, (B, C, H, H), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("policy", augment.POLICIES)
+@pytest.mark.parametrize("shape", [(5, 3, 32, 32), (5, 1, 8, 8), (1, 3, 20, 20)])
+def test_policies_keep_shape_and_type_and_input(policy, shape, rng):
+    images = rng.integers(0, 256, shape, dtype=np.uint8)
+    before = images.copy()
+    changed = augment.pixels(images, rng, policy, flip=True)
+    assert (changed.shape, changed.dtype) == (shape, np.uint8)
+    assert np.array_equal(images, before)
+
+
+@pytest.mark.parametrize("policy", ["weak", "strong"])
+def test_same_random_state_same_bytes(policy, images):
+    first, second, other = (
+        augment.pixels(images, np.random.default_rng(s), policy, flip=True)
+        for s in (1, 1, 2)
+    )
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, other)
+
+
+def test_none_changes_nothing(images, rng):
+    assert augment.pixels(images, rng, "none", flip=True) is images
+
+
+@pytest.mark.parametrize(("side", "reach"), [(32, 4), (8, 1), (16, 2)])
+def test_crop_is_a_shift_of_at_most_an_eighth(side, reach, rng):
+    images = np.zeros((4000, 1, side, side), np.uint8)
+    images[:, :, side // 2, side // 2] = 255
+    cropped = augment.random_crop(images, rng)
+    _, _, row, column = np.nonzero(cropped)
+    expected = np.arange(side // 2 - reach, side // 2 + reach + 1)
+    assert np.array_equal(np.unique(row), expected)
+    assert np.array_equal(np.unique(column), expected)
+    # 两个方向互不相关
+    assert (
+        len(set(zip(row.tolist(), column.tolist(), strict=True))) == len(expected) ** 2
+    )
+
+
+def test_crop_moves_channels_together_and_fills_with_black(rng):
+    images = np.full((B, C, H, H), 9, np.uint8)
+    cropped = augment.random_crop(images, rng)
+    assert np.array_equal(cropped[:, 0], cropped[:, 2])
+    assert set(np.unique(cropped)) == {0, 9}
+
+
+def test_half_of_the_images_are_mirrored(rng):
+    images = rng.integers(0, 256, (1000, 1, 4, 4), dtype=np.uint8)
+    flipped = augment.random_flip(images, rng)
+    same = (flipped == images).all((1, 2, 3))
+    mirrored = (flipped == images[..., ::-1]).all((1, 2, 3))
+    assert np.all(same | mirrored)
+    assert 0.45 < mirrored.mean() < 0.55
+
+
+@pytest.mark.parametrize("policy", ["weak", "strong"])
+def test_digits_are_never_mirrored(policy, monkeypatch):
+    def refuse(images, rng):
+        raise AssertionError("翻转的数字是另一个东西")
+
+    monkeypatch.setattr(augment, "random_flip", refuse)
+    digits = data.load("digits", n_train=20)
+    images, _ = next(
+        data.batches(digits, batch_size=8, steps=1, seed=0, augment=policy)
+    )
+    assert images.shape == (8, 1, 8, 8)
+
+
+@pytest.mark.parametrize("operation", transforms.OPERATIONS)
+def test_strength_zero_is_the_image_itself(operation, images):
+    assert np.array_equal(operation(images, np.zeros(B)), images)
+
+
+@pytest.mark.parametrize("operation", transforms.OPERATIONS)
+def test_strength_is_per_image(operation, images):
+    strength = np.where(np.arange(B) < 7, 0, -0.8)
+    changed = (operation(images, strength) != images).any((1, 2, 3))
+    assert not changed[:7].any()
+    assert changed[7:].all()
+
+
+@pytest.mark.parametrize("operation", transforms.OPERATIONS)
+def test_single_channel_is_allowed(operation, images):
+    changed = operation(images[:, :1], np.full(B, 0.7))
+    assert changed.shape == (B, 1, H, H)
+    assert changed.dtype == np.uint8
+
+
+def ramp():
+    """一张左暗右亮、上下相同的图。"""
+    return np.tile(np.arange(0, 160, 10, dtype=np.uint8), (1, 1, 16, 1))
+
+
+@pytest.mark.parametrize(
+    ("operation", "strength", "expected"),
+    [
+        (transforms.brightness, -0.5, lambda v: np.rint(v * 0.55)),
+        (transforms.contrast, 1.0, lambda v: np.rint(75 + (v - 75.0) * 1.9)),
+        (transforms.posterize, 1.0, lambda v: v // 16 * 16),
+        (transforms.solarize, 0.5, lambda v: np.where(v >= 128, 255 - v, v)),
+    ],
+)
+def test_pixel_operations_match_the_formula(operation, strength, expected):
+    image = ramp()
+    result = operation(image, np.array([strength]))
+    # 恰在一半处的舍入可因浮点差一级
+    np.testing.assert_allclose(result, np.clip(expected(image), 0, 255), atol=1)
+
+
+def test_saturation_removes_color(images):
+    factor = -1 / 0.9  # 系数 1 + 0.9 × 幅度 恰为 0
+    gray = transforms.saturation(images, np.full(B, factor))
+    assert np.array_equal(gray[:, 0], gray[:, 1])
+    expected = np.rint(np.tensordot(transforms.LUMA, images, (0, 1)))
+    np.testing.assert_allclose(gray[:, 0], expected, atol=1)
+
+
+def test_sharpness_exaggerates_edges():
+    step = np.repeat([[60, 120]], 8, 1).astype(np.uint8)[None, None].repeat(8, 2)
+    sharp = transforms.sharpness(step, np.array([1.0]))[0, 0, 4]
+    assert sharp.tolist() == [60] * 7 + [42, 138] + [120] * 7
+
+
+def test_translation_moves_whole_pixels():
+    image = ramp()
+    strength = np.array([3 * 331 / 150 / 16])  # 恰好 3 像素
+    moved = transforms.translate_x(image, strength)
+    assert np.array_equal(moved[..., :13], image[..., 3:])
+    assert not moved[..., 13:].any()
+    tall = image.transpose(0, 1, 3, 2)
+    assert np.array_equal(
+        transforms.translate_y(tall, strength), moved.transpose(0, 1, 3, 2)
+    )
+
+
+def test_rotation_agrees_with_pillow():
+    from PIL import Image
+
+    y, x = np.mgrid[:16, :16]
+    smooth = (127 + 60 * np.sin(x / 4) + 60 * np.cos(y / 3)).astype(np.uint8)
+    ours = transforms.rotate(smooth[None, None], np.array([0.6]))[0, 0]
+    turned = Image.fromarray(smooth).rotate(-18, Image.Resampling.BILINEAR)
+    inner = np.s_[4:12, 4:12]
+    np.testing.assert_allclose(
+        ours[inner].astype(int), np.asarray(turned)[inner], atol=2
+    )
+
+
+def test_shear_slides_rows():
+    sheared = transforms.shear_x(ramp(), np.array([1.0]))[0, 0]
+    # 第 15 行离中心 7.5，滑动 0.3 × 7.5 = 2.25 像素，每像素 10 级
+    np.testing.assert_allclose(sheared[15, 4:12], ramp()[0, 0, 15, 4:12] + 22.5, atol=1)
+    np.testing.assert_allclose(sheared[0, 4:12], ramp()[0, 0, 0, 4:12] - 22.5, atol=1)
+    upright = transforms.shear_y(ramp().transpose(0, 1, 3, 2), np.array([1.0]))[0, 0]
+    assert np.array_equal(upright, sheared.T)
+
+
+def test_rand_augment_uses_every_operation(monkeypatch, images, rng):
+    used = set()
+
+    def spy(k):
+        def operation(batch, strength):
+            assert np.abs(strength).max() <= augment.MAGNITUDE
+            used.add(k)
+            return batch
+
+        return operation
+
+    spies = tuple(spy(k) for k in range(len(transforms.OPERATIONS)))
+    monkeypatch.setattr(augment, "OPERATIONS", spies)
+    for _ in range(10):
+        augment.rand_augment(images, rng)
+    assert used == set(range(len(spies)))
+
+
+def test_erasing_takes_one_rectangle_from_half_the_images(rng):
+    images = np.zeros((2000, 3, 24, 24), np.uint8)
+    changed = augment.random_erasing(images, rng).any(1)
+    hit = changed.any((1, 2))
+    area = changed.mean((1, 2))[hit]
+    assert 0.46 < hit.mean() < 0.54
+    assert 0.15 < area.mean() < 0.25
+    assert area.max() < 0.45
+    # 行的投影与列的投影之积就是自己：确是矩形（随机值偶尔三通道全 0）
+    rows, columns = changed.any(2), changed.any(1)
+    box = rows[:, :, None] & columns[:, None, :]
+    assert (box != changed).mean() < 1e-4
+
+
+def mixed(seed):
+    images = np.arange(8, dtype=np.float32)[:, None, None, None]
+    images = np.broadcast_to(images, (8, 1, 12, 12))
+    return augment.mix(images, np.eye(8, dtype=np.float32), np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_mixed_targets_say_what_the_image_holds(seed):
+    images, targets = mixed(seed)
+    assert (images.dtype, targets.dtype) == (np.float32, np.float32)
+    np.testing.assert_allclose(targets.sum(1), 1, atol=1e-6)
+    # 第 k 张图的像素值就是 k，所以平均像素恰是软标签的期望
+    np.testing.assert_allclose(
+        images.mean((1, 2, 3)), targets @ np.arange(8), atol=1e-5
+    )
+
+
+def test_both_ways_of_mixing_occur():
+    # CutMix 的像素都是整数，mixup 的不是
+    cut = [bool((mixed(s)[0] == np.rint(mixed(s)[0])).all()) for s in range(60)]
+    assert 15 < sum(cut) < 45
+
+
+def test_cut_is_one_rectangle():
+    for seed in range(12):
+        images, _ = mixed(seed)
+        other = images[7, 0] != 7
+        box = np.outer(other.any(1), other.any(0))
+        assert np.array_equal(box, other)
