@@ -142,8 +142,24 @@ def test_escaped_characters_are_carried_too():
 
 
 def test_background_is_transparent():
-    svg = draw(SAMPLES["横条"]()).decode()
-    assert "fill: #ffffff" not in svg
+    # Jupyter 显示图时不经过 savefig，底色取自图本身
+    figure, drawn = SAMPLES["横条"](), io.BytesIO()
+    figure.canvas.print_figure(
+        drawn, format="svg", facecolor=figure.get_facecolor(), bbox_inches="tight"
+    )
+    assert "fill: #ffffff" not in drawn.getvalue().decode()
+
+
+def test_notebook_shows_svg_with_its_glyphs():
+    code = (
+        "from IPython.core.interactiveshell import InteractiveShell as Shell;"
+        "shell = Shell.instance(); from vision_attention import plots;"
+        "plots.use_style(); figure = plots.bar_with_values(['注意力'], [1], xlabel='');"
+        "shown = shell.display_formatter.format(figure)[0];"
+        "assert set(shown) == {'image/svg+xml', 'text/plain'};"
+        "assert '@font-face' in shown['image/svg+xml']"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def luminance(color):
