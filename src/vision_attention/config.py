@@ -1,6 +1,6 @@
-"""训练的配置:一份冻结的、建立时就检查过的清单,两翼、研究与命令行共用。
+"""训练的配置：一份冻结的、建立时就检查过的清单，两翼、研究与命令行共用。
 
-- `TrainConfig`:优化器、日程、批次、增强、种子、精度与设备
+- `TrainConfig`：优化器、日程、批次、增强、种子、精度与设备
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ LEAST = {
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """一次训练的全部设定;写错的值在建立时就被拒绝。
+    """一次训练的全部设定；写错的值在建立时就被拒绝。
 
-    参数: optimizer 取 "adamw" 或 "sgd"(带动量);lr 为最高学习率;
-        weight_decay 只作用于两维以上的参数,偏置与归一化的参数不衰减;
-        momentum 只有 sgd 用;steps 为总步数,其中前 warmup_steps 步升温;
-        label_smoothing 取 [0, 1);clip_norm 为梯度的全局范数上限,None 表示不裁剪;
-        augment 取 "none"、"weak"、"strong";eval_every 为每隔多少步评估一次;
-        max_train_eval 为评估时最多看多少张训练图片(均匀抽取);
-        device 取 "auto" 时有 GPU 用 GPU,没有用 CPU
+    参数: optimizer 取 "adamw" 或 "sgd"（带动量）；lr 为最高学习率；
+        weight_decay 只作用于两维以上的参数，偏置与归一化的参数不衰减；
+        momentum 只有 sgd 用；steps 为总步数，其中前 warmup_steps 步升温；
+        label_smoothing 取 [0, 1)；clip_norm 为梯度的全局范数上限，None 表示不裁剪；
+        augment 取 "none"、"weak"、"strong"；eval_every 为每隔多少步评估一次；
+        max_train_eval 为评估时最多看多少张训练图片（均匀抽取）；
+        device 取 "auto" 时有 GPU 用 GPU，没有用 CPU
     错误: 任何一项不合适时抛出 ValueError
-    出处: AdamW 见 Loshchilov 与 Hutter 2019,arXiv:1711.05101;sgd 的衰减与
-        torch.optim.SGD 相同,加在梯度上、进入动量,文献里的 5e-4 指的是它
+    出处: AdamW 见 Loshchilov 与 Hutter 2019，arXiv:1711.05101;sgd 的衰减与
+        torch.optim.SGD 相同，加在梯度上、进入动量，文献里的 5e-4 指的是它
     """
 
     optimizer: str = "adamw"
@@ -64,22 +64,22 @@ class TrainConfig:
             choice(name, getattr(self, name), choices)
         for name, least in LEAST.items():
             _whole(name, getattr(self, name), least)
-        _number("lr", self.lr, "大于 0 的有限小数,例如 0.001", above=0)
-        _number("weight_decay", self.weight_decay, "不小于 0 的有限小数,例如 0.05")
-        _number("momentum", self.momentum, "[0, 1) 之间的小数,例如 0.9", below=1)
+        _number("lr", self.lr, "大于 0 的有限小数，例如 0.001", above=0)
+        _number("weight_decay", self.weight_decay, "不小于 0 的有限小数，例如 0.05")
+        _number("momentum", self.momentum, "[0, 1) 之间的小数，例如 0.9", below=1)
         _number("label_smoothing", self.label_smoothing, "[0, 1) 之间的小数", below=1)
         if self.clip_norm is not None:
-            _number("clip_norm", self.clip_norm, "大于 0 的小数,或 None", above=0)
+            _number("clip_norm", self.clip_norm, "大于 0 的小数，或 None", above=0)
         if self.warmup_steps > self.steps:
             raise ValueError(
-                f"warmup_steps={self.warmup_steps} 大于 steps={self.steps};"
-                f"升温应是训练的一小段,例如 warmup_steps={self.steps // 20}"
+                f"warmup_steps={self.warmup_steps} 大于 steps={self.steps}；"
+                f"升温应是训练的一小段，例如 warmup_steps={self.steps // 20}"
             )
 
 
 def _whole(name: str, value: object, least: int) -> None:
     if type(value) is not int or value < least:
-        raise ValueError(f"{name}={value!r} 不合适;应为不小于 {least} 的整数")
+        raise ValueError(f"{name}={value!r} 不合适；应为不小于 {least} 的整数")
 
 
 def _number(
@@ -91,4 +91,4 @@ def _number(
 ) -> None:
     right = type(value) in (int, float) and 0 <= value < below and value > above
     if not right:
-        raise ValueError(f"{name}={value!r} 不合适;应为{expected}")
+        raise ValueError(f"{name}={value!r} 不合适；应为{expected}")

@@ -1,7 +1,7 @@
-"""一次训练的经过:学习曲线与它的用时。
+"""一次训练的经过：学习曲线与它的用时。
 
-- `History`:逐个评估点的数字,可以直接写进 JSON
-- `TrainingDivergedError`:损失不再是有限的数
+- `History`：逐个评估点的数字，可以直接写进 JSON
+- `TrainingDivergedError`：损失不再是有限的数
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from dataclasses import dataclass, field, replace
 from vision_attention.config import TrainConfig
 
 Score = tuple[float, float]
-"""一次评估的结果:(损失, 准确率)。"""
+"""一次评估的结果：(损失, 准确率)。"""
 
 
 @dataclass(frozen=True)
 class History:
-    """学习曲线:第 i 个评估点是各列表的第 i 项,第 0 项在训练之前。
+    """学习曲线：第 i 个评估点是各列表的第 i 项，第 0 项在训练之前。
 
-    相等与否只看曲线,不看用时:同一种子跑两遍,两份 History 相等。
+    相等与否只看曲线，不看用时：同一种子跑两遍，两份 History 相等。
 
-    参数: step 为已走的步数;lr 为下一步的学习率;train_* 是未经增强的训练图片、
-        评估模式下的损失与准确率;test_* 是测试集上的
-    单位: 损失为 nat,准确率 0–1;seconds 为墙上时间、cpu_seconds 为处理器时间,
-        都含评估;images_per_second 只计训练步
+    参数: step 为已走的步数；lr 为下一步的学习率；train_* 是未经增强的训练图片、
+        评估模式下的损失与准确率；test_* 是测试集上的
+    单位: 损失为 nat，准确率 0–1；seconds 为墙上时间、cpu_seconds 为处理器时间，
+        都含评估；images_per_second 只计训练步
     """
 
     step: list[int] = field(default_factory=list)
@@ -37,7 +37,7 @@ class History:
     images_per_second: float = field(default=0.0, compare=False)
 
     def with_point(self, step: int, lr: float, train: Score, test: Score) -> History:
-        """多一个评估点的新 History;原来的不变。"""
+        """多一个评估点的新 History；原来的不变。"""
         return replace(
             self,
             step=[*self.step, step],
@@ -50,15 +50,15 @@ class History:
 
 
 class TrainingDivergedError(RuntimeError):
-    """训练发散:某一步的损失是 inf 或 nan。
+    """训练发散：某一步的损失是 inf 或 nan。
 
-    参数: step 为出事的步(从 0 数起);lr 为那一步的学习率;loss 为那个数
+    参数: step 为出事的步（从 0 数起）；lr 为那一步的学习率；loss 为那个数
     """
 
     def __init__(self, step: int, lr: float, loss: float, config: TrainConfig):
         super().__init__(
-            f"第 {step} 步的损失是 {loss},不是有限的数;这一步的学习率是 {lr:.3g}。"
-            f"可以试:{';'.join(_remedies(config))}"
+            f"第 {step} 步的损失是 {loss}，不是有限的数；这一步的学习率是 {lr:.3g}。"
+            f"可以试：{'；'.join(_remedies(config))}"
         )
         self.step, self.lr, self.loss = step, lr, loss
 
@@ -68,9 +68,9 @@ def _remedies(config: TrainConfig) -> list[str]:
     remedies = [f"把 lr 从 {config.lr:g} 降到 {config.lr / 10:g}"]
     longer = min(max(2 * config.warmup_steps, config.steps // 10), config.steps)
     if longer > config.warmup_steps:
-        remedies.append(f"升温加长,warmup_steps={longer}")
+        remedies.append(f"升温加长，warmup_steps={longer}")
     if config.clip_norm is None or config.clip_norm > 1:
-        remedies.append("裁剪梯度,clip_norm=1.0")
+        remedies.append("裁剪梯度，clip_norm=1.0")
     if config.precision != "float32":
         remedies.append('换回 precision="float32"')
     return [*remedies, "用 sanity(model, dataset) 查模型与数据"]

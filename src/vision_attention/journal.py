@@ -1,9 +1,10 @@
-"""训练的记事本:计时、进度条、发散检查与逐点记录,不认识任何框架。
+"""训练的记事本：计时、进度条、发散检查与逐点记录，不认识任何框架。
 
-- `Journal`:`fit` 每走一步告诉它损失,每次评估告诉它成绩
-- `evaluation_sets`:评估时看的两组图片
-- `check_scored`、`check_classes`:评估的入口检查
-- `step_seed`:每一步的随机种子
+- `Journal`：`fit` 每走一步告诉它损失，每次评估告诉它成绩
+- `evaluation_sets`：评估时看的两组图片
+- `check_scored`、`check_classes`：评估的入口检查
+- `learning_rate`：每一步的学习率
+- `step_seed`：每一步的随机种子
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from vision_attention.data import Dataset
 from vision_attention.history import History, Score, TrainingDivergedError
 from vision_attention.schedules import warmup_cosine
 
-# 攒够这么多步才读一次损失:读数会让 GPU 停下来等
+# 攒够这么多步才读一次损失：读数会让 GPU 停下来等
 READ_EVERY = 10
 
 LabelledImages = tuple[np.ndarray, np.ndarray]
@@ -30,10 +31,10 @@ LabelledImages = tuple[np.ndarray, np.ndarray]
 def evaluation_sets(
     dataset: Dataset, config: TrainConfig
 ) -> tuple[LabelledImages, LabelledImages]:
-    """评估时看的两组图片:未经增强的训练图片,与全部测试图片。
+    """评估时看的两组图片：未经增强的训练图片，与全部测试图片。
 
     形状: 每组是 (images float32 (N, C, H, W) 已归一化, labels int64 (N,))
-    参数: 训练图片多于 config.max_train_eval 张时,均匀抽取这么多张
+    参数: 训练图片多于 config.max_train_eval 张时，均匀抽取这么多张
     """
     count = len(dataset.train_labels)
     picked = np.arange(count)
@@ -47,16 +48,16 @@ def evaluation_sets(
 def check_scored(images: np.ndarray, labels: np.ndarray) -> None:
     """评估的入口检查。
 
-    错误: images 不是 float32、一张也没有,或与 labels 的个数不同时抛出 ValueError
+    错误: images 不是 float32、一张也没有，或与 labels 的个数不同时抛出 ValueError
     """
     if images.dtype != np.float32:
         raise ValueError(
-            f"images 的类型是 {images.dtype},应为 float32;"
-            "请先归一化:dataset.normalize(images)"
+            f"images 的类型是 {images.dtype}，应为 float32；"
+            "请先归一化：dataset.normalize(images)"
         )
     if not 0 < len(images) == len(labels):
         raise ValueError(
-            f"有 {len(images)} 张图片、{len(labels)} 个标签;两者应相等且不为 0"
+            f"有 {len(images)} 张图片、{len(labels)} 个标签；两者应相等且不为 0"
         )
 
 
@@ -67,21 +68,26 @@ def check_classes(labels: np.ndarray, num_classes: int) -> None:
     """
     if labels.max() >= num_classes:
         raise ValueError(
-            f"标签里有 {labels.max()},而模型只分 {num_classes} 类;"
+            f"标签里有 {labels.max()}，而模型只分 {num_classes} 类；"
             f"建立模型时请写 num_classes={labels.max() + 1} 或更大"
         )
 
 
+def learning_rate(config: TrainConfig, step: int) -> float:
+    """按配置的日程，第 step 步（从 0 数起）的学习率。"""
+    return warmup_cosine(step, config.steps, config.warmup_steps, config.lr)
+
+
 def step_seed(seed: int, step: int) -> int:
-    """第 step 步的随机种子:32 位,不同的 (seed, step) 散开。"""
+    """第 step 步的随机种子：32 位，不同的 (seed, step) 散开。"""
     return (seed * 1_000_003 + step) % 2**32
 
 
 class Journal:
-    """一次训练的记事本;用 with 打开,离开时收起进度条。
+    """一次训练的记事本；用 with 打开，离开时收起进度条。
 
-    参数: history 为已有的曲线,续训时不空;progress 为真时画进度条
-    错误: 损失不是有限的数时,add 与 record 抛出 TrainingDivergedError
+    参数: history 为已有的曲线，续训时不空；progress 为真时画进度条
+    错误: 损失不是有限的数时，add 与 record 抛出 TrainingDivergedError
     """
 
     def __init__(self, config: TrainConfig, history: History, progress: bool = False):
@@ -107,28 +113,23 @@ class Journal:
     @property
     def lr(self) -> float:
         """下一步的学习率。"""
-        return self.lr_at(self.step)
+        return learning_rate(self.config, self.step)
 
     @property
     def due(self) -> bool:
-        """该评估了没有:每 eval_every 步一次,走完再一次。"""
+        """该评估了没有：每 eval_every 步一次，走完再一次。"""
         finished = self.step == self.config.steps
         return finished or self.step % self.config.eval_every == 0
 
-    def lr_at(self, step: int) -> float:
-        """第 step 步的学习率。"""
-        config = self.config
-        return warmup_cosine(step, config.steps, config.warmup_steps, config.lr)
-
     def add(self, loss: SupportsFloat) -> None:
-        """走完一步,记下它的损失;损失可以还在 GPU 上,攒几步再读。"""
+        """走完一步，记下它的损失；损失可以还在 GPU 上，攒几步再读。"""
         self.unread.append(loss)
         self.step += 1
         if self.due or len(self.unread) == READ_EVERY:
             self._read()
 
     def record(self, train: Score, test: Score) -> None:
-        """记下一个评估点;评估所花的时间不算进 images_per_second。"""
+        """记下一个评估点；评估所花的时间不算进 images_per_second。"""
         self._refuse_infinite(self.step, train[0])
         self._refuse_infinite(self.step, test[0])
         self.clock = time.perf_counter()
@@ -154,11 +155,12 @@ class Journal:
         speed = self.step * self.config.batch_size / self.train_seconds
         accuracy = self.history.test_accuracy[-1]
         self.bar.set_postfix_str(
-            f"损失 {loss:.3f},测试准确率 {accuracy:.3f},{speed:.0f} 张/s",
+            f"损失 {loss:.3f}，测试准确率 {accuracy:.3f}，{speed:.0f} 张/s",
             refresh=False,
         )
         self.bar.update(steps)
 
     def _refuse_infinite(self, step: int, loss: float) -> None:
         if not math.isfinite(loss):
-            raise TrainingDivergedError(step, self.lr_at(step), loss, self.config)
+            lr = learning_rate(self.config, step)
+            raise TrainingDivergedError(step, lr, loss, self.config)

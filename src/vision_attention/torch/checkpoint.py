@@ -1,6 +1,6 @@
-"""检查点:模型与优化器的全部张量,以及到此为止的学习曲线。
+"""检查点：模型与优化器的全部张量，以及到此为止的学习曲线。
 
-- `Checkpoint`:一次训练的存与取
+- `Checkpoint`：一次训练的存与取
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from vision_attention.history import History
 class Checkpoint:
     """一次训练的检查点。
 
-    随机数不在其中:每一步的随机数只由 (seed, step) 决定。
+    随机数不在其中：每一步的随机数只由 (seed, step) 决定。
 
-    参数: path 为文件路径(.safetensors),None 表示既不存也不取
+    参数: path 为文件路径（.safetensors），None 表示既不存也不取
     错误: 文件夹写不进去时抛出 OSError
     """
 
@@ -53,9 +53,9 @@ class Checkpoint:
             snapshots.write(self.path, self._arrays(), self.identity, history)
 
     def restore(self) -> History:
-        """有检查点就载入并返回它的曲线,没有就返回空的曲线。
+        """有检查点就载入并返回它的曲线，没有就返回空的曲线。
 
-        错误: 检查点属于另一次训练时抛出 ValueError,模型与优化器都不变
+        错误: 检查点属于另一次训练时抛出 ValueError，模型与优化器都不变
         """
         if self.path is None or not self.path.exists():
             return History()
@@ -70,7 +70,7 @@ class Checkpoint:
         return {name: live.cpu().numpy() for name, live in self._tensors().items()}
 
     def _tensors(self) -> dict[str, Tensor]:
-        """模型与优化器的张量,键里是参数在模型中的名字;改它们就是改训练的状态。"""
+        """模型与优化器的张量，键里是参数在模型中的名字；改它们就是改训练的状态。"""
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         for name, parameter in self.model.named_parameters():
             for key, value in self.optimizer.state.get(parameter, {}).items():
@@ -80,7 +80,7 @@ class Checkpoint:
 
 
 def rest(model: nn.Module, optimizer: Optimizer) -> None:
-    """以零学习率、零梯度空走一步:参数不变,优化器却建好了它的状态,可以往里写。"""
+    """以零学习率、零梯度空走一步：参数不变，优化器却建好了它的状态，可以往里写。"""
     for group in optimizer.param_groups:
         group["lr"] = 0.0
     for parameter in model.parameters():

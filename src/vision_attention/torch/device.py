@@ -1,14 +1,16 @@
-"""设备:自己找到 GPU 或 CPU,把数组搬上去,管住那里的随机数与精度。
+"""设备：自己找到 GPU 或 CPU，把数组搬上去，管住那里的随机数与精度。
 
-- `find_device`、`device_of`:该用哪个设备;模型在哪个设备上
-- `tensor`:数组变成那个设备上的张量
-- `reseed`:第 k 步的随机数只由 (seed, k) 决定
-- `autocast`:float32,或自动混合 bfloat16
+- `find_device`、`device_of`：该用哪个设备；模型在哪个设备上
+- `tensor`：数组变成那个设备上的张量
+- `reseed`：第 k 步的随机数只由 (seed, k) 决定
+- `own_randomness`：里面的随机数不影响外面
+- `autocast`：float32，或自动混合 bfloat16
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import numpy as np
 import torch
@@ -18,20 +20,20 @@ from vision_attention.journal import step_seed
 
 
 def find_device(name: str, precision: str = "float32") -> torch.device:
-    """按名字找设备,并确认它有所要的精度。
+    """按名字找设备，并确认它有所要的精度。
 
     参数: name 取 "auto"(有 GPU 用 GPU)、"cpu"、"gpu"
-    错误: 指明要 GPU 而没有,或处理器没有 bfloat16 指令时抛出 ValueError
+    错误: 指明要 GPU 而没有，或处理器没有 bfloat16 指令时抛出 ValueError
     """
     found = torch.cuda.is_available()
     if name == "gpu" and not found:
         raise ValueError(
-            'device="gpu":PyTorch 没有找到可用的 GPU;请改用 device="cpu" 或 "auto"'
+            'device="gpu"：PyTorch 没有找到可用的 GPU；请改用 device="cpu" 或 "auto"'
         )
     device = torch.device("cuda" if found and name != "cpu" else "cpu")
     if precision == "bfloat16" and not has_bfloat16(device):
         raise ValueError(
-            'precision="bfloat16":这里的处理器没有 bfloat16 指令,算得只会更慢;'
+            'precision="bfloat16"：这里的处理器没有 bfloat16 指令，算得只会更慢；'
             '请改用 precision="float32"'
         )
     return device
@@ -54,16 +56,23 @@ def tensor(array: np.ndarray, device: torch.device) -> Tensor:
     return torch.from_numpy(array).to(device)
 
 
-def reseed(seed: int, step: int, device: torch.device) -> None:
-    """让第 step 步的随机失活等只由 (seed, step) 决定,续训因此不必保存发生器的状态。"""
-    # torch.manual_seed 还要登记一次调用栈,每步多花 80 微秒
+def reseed(seed: int, step: int) -> None:
+    """让第 step 步的随机失活等只由 (seed, step) 决定，续训因此不必保存发生器的状态。"""
+    # torch.manual_seed 还要登记一次调用栈，每步多花 80 微秒
     torch.default_generator.manual_seed(step_seed(seed, step))
-    if device.type == "cuda":
+    if torch.cuda.is_initialized():
         torch.cuda.manual_seed(step_seed(seed, step))
 
 
+@contextmanager
+def own_randomness() -> Iterator[None]:
+    """在里面随意播种，离开时随机数发生器回到原来的状态。"""
+    with torch.random.fork_rng():
+        yield
+
+
 def autocast(precision: str, device: torch.device) -> AbstractContextManager:
-    """float32 时什么也不做;bfloat16 时由框架挑选可以用低精度的运算。"""
+    """float32 时什么也不做；bfloat16 时由框架挑选可以用低精度的运算。"""
     if precision == "float32":
         return nullcontext()
     return torch.autocast(device.type, torch.bfloat16)

@@ -1,10 +1,10 @@
-"""训练:一个模型、一份数据、一份配置,得到一条学习曲线。
+"""训练：一个模型、一份数据、一份配置，得到一条学习曲线。
 
-- `fit`:训练的循环,随时可以被打断,再从检查点续上
-- `train_step`:一步,六条语句
-- `cross_entropy`:软目标的交叉熵
-- `evaluate`:评估模式下的损失与准确率
-- `build_optimizer`:优化器,偏置与归一化的参数不衰减
+- `fit`：训练的循环，随时可以被打断，再从检查点续上
+- `train_step`：一步，六条语句
+- `cross_entropy`：软目标的交叉熵
+- `evaluate`：评估模式下的损失与准确率
+- `build_optimizer`：优化器，偏置与归一化的参数不衰减
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ def fit(
     checkpoint: str | Path | None = None,
     progress: bool = False,
 ) -> History:
-    """训练 model,返回学习曲线;模型就地改变,结束时处于训练模式。
+    """训练 model，返回学习曲线；模型就地改变，结束时处于训练模式。
 
-    第 k 步的批次与随机失活都只由 (config.seed, k) 决定,所以同一种子的两次训练
-    在 CPU 上逐位相同;被打断的训练从检查点续上,结果与没有打断过一样。
+    第 k 步的批次与随机失活都只由 (config.seed, k) 决定，所以同一种子的两次训练
+    在 CPU 上逐位相同；被打断的训练从检查点续上，结果与没有打断过一样。
 
-    参数: checkpoint 为检查点的路径(.safetensors),每次评估后写入,已存在则续训;
-        progress 为真时画进度条,默认什么也不打印
-    错误: 损失不是有限的数时抛出 TrainingDivergedError;检查点属于别的模型、数据或配置时
-        抛出 ValueError;检查点写不进去时抛出 OSError,旧的检查点仍然完好
+    参数: checkpoint 为检查点的路径（.safetensors），每次评估后写入，已存在则续训；
+        progress 为真时画进度条，默认什么也不打印
+    错误: 损失不是有限的数时抛出 TrainingDivergedError；检查点属于别的模型、数据或配置时
+        抛出 ValueError；检查点写不进去时抛出 OSError，旧的检查点仍然完好
     """
     device = find_device(config.device, config.precision)
     model.to(device)
@@ -67,7 +67,7 @@ def fit(
             journal.record(evaluate(model, *train), evaluate(model, *test))
         model.train()
         for images, targets in batches(dataset, config, start=journal.step):
-            reseed(config.seed, journal.step, device)
+            reseed(config.seed, journal.step)
             set_lr(optimizer, journal.lr)
             journal.add(train_step(model, optimizer, images, targets, config))
             if journal.due:
@@ -79,7 +79,7 @@ def fit(
 def batches(
     dataset: Dataset, config: TrainConfig, start: int = 0
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """训练用的批次流,从第 start 批到最后一批。
+    """训练用的批次流，从第 start 批到最后一批。
 
     形状: 每批 images float32 (B, C, H, W);targets float32 (B, num_classes)
     """
@@ -101,7 +101,7 @@ def train_step(
     targets: np.ndarray,
     config: TrainConfig,
 ) -> Tensor:
-    """走一步:前向、损失、清零、反向、裁剪、更新。
+    """走一步：前向、损失、清零、反向、裁剪、更新。
 
     形状: images float32 (B, C, H, W);targets float32 (B, num_classes) → 损失 ()
     """
@@ -118,9 +118,9 @@ def train_step(
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """软目标的交叉熵:−Σ 目标 × log softmax(logits),再对一批取平均。
+    """软目标的交叉熵：−Σ 目标 × log softmax(logits)，再对一批取平均。
 
-    标签平滑、mixup 与 CutMix 都已写在 targets 里,损失只有这一个式子。
+    标签平滑、mixup 与 CutMix 都已写在 targets 里，损失只有这一个式子。
 
     形状: logits (B, num_classes);targets (B, num_classes) → ()
     单位: nat
@@ -128,7 +128,7 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     """
     if logits.shape != targets.shape:
         raise ValueError(
-            f"模型的输出是 {tuple(logits.shape)},数据的目标是 {tuple(targets.shape)};"
+            f"模型的输出是 {tuple(logits.shape)}，数据的目标是 {tuple(targets.shape)}；"
             f"建立模型时请写 num_classes={targets.shape[1]}"
         )
     return -(targets * F.log_softmax(logits, -1)).sum(-1).mean()
@@ -137,13 +137,13 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 def evaluate(
     model: nn.Module, images: np.ndarray, labels: np.ndarray, batch_size: int = 500
 ) -> Score:
-    """评估模式下的 (平均损失, 准确率);模型各层原来的模式不变。
+    """评估模式下的 (平均损失, 准确率)；模型各层原来的模式不变。
 
-    按图片数平均,所以结果与 batch_size 无关;精度一律 float32。
+    按图片数平均，所以结果与 batch_size 无关；精度一律 float32。
 
-    形状: images float32 (N, C, H, W),已归一化;labels int64 (N,)
-    单位: 损失为 nat,准确率 0–1
-    错误: images 没有归一化、没有图片,或标签超出模型的类别数时抛出 ValueError
+    形状: images float32 (N, C, H, W)，已归一化；labels int64 (N,)
+    单位: 损失为 nat，准确率 0–1
+    错误: images 没有归一化、没有图片，或标签超出模型的类别数时抛出 ValueError
     """
     check_scored(images, labels)
     device = device_of(model)
@@ -161,7 +161,7 @@ def evaluate(
 
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """评估模式、不记梯度;离开时每一层回到各自原来的模式。"""
+    """评估模式、不记梯度；离开时每一层回到各自原来的模式。"""
     modes = [(layer, layer.training) for layer in model.modules()]
     model.eval()
     try:
@@ -173,9 +173,9 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
 
 
 def build_optimizer(model: nn.Module, config: TrainConfig) -> Optimizer:
-    """按配置建立优化器;学习率由 fit 逐步设定。
+    """按配置建立优化器；学习率由 fit 逐步设定。
 
-    参数: 两维以上的参数按 config.weight_decay 衰减,其余(偏置、归一化)不衰减
+    参数: 两维以上的参数按 config.weight_decay 衰减，其余（偏置、归一化）不衰减
     """
     learnable = [p for p in model.parameters() if p.requires_grad]
     groups = [
