@@ -102,21 +102,22 @@ def bilinear(images: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndar
 
     形状: images uint8 (B, C, H, W)；row、column (B, H, W) → float32 (B, C, H, W)
     """
-    b, _, h, w = images.shape
+    b, c, h, w = images.shape
     # 四周补一圈 0 并把坐标夹在圈上，图外自然取到 0
-    padded = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1))).astype(np.float32)
+    padded = np.zeros((b, h + 2, w + 2, c), np.float32)
+    padded[:, 1:-1, 1:-1] = images.transpose(0, 2, 3, 1)
     row, column = np.clip(row + 1, 0, h + 1), np.clip(column + 1, 0, w + 1)
-    top = np.minimum(row.astype(np.int64), h)
-    left = np.minimum(column.astype(np.int64), w)
-    down, right = (row - top)[:, None], (column - left)[:, None]
-    member = np.arange(b)[:, None, None]
+    top, left = np.minimum(np.floor(row), h), np.minimum(np.floor(column), w)
+    down, right = (row - top)[..., None], (column - left)[..., None]
+    first = np.arange(b)[:, None, None] * (h + 2) + top.astype(np.intp)
+    corner = first * (w + 2) + left.astype(np.intp)
 
     def at(i: int, j: int) -> np.ndarray:
-        return padded[member, :, top + i, left + j].transpose(0, 3, 1, 2)
+        return padded.reshape(-1, c).take(corner + (i * (w + 2) + j), 0)
 
     upper = at(0, 0) * (1 - right) + at(0, 1) * right
     lower = at(1, 0) * (1 - right) + at(1, 1) * right
-    return upper * (1 - down) + lower * down
+    return (upper * (1 - down) + lower * down).transpose(0, 3, 1, 2)
 
 
 def luminance(images: np.ndarray) -> np.ndarray:
@@ -139,7 +140,7 @@ def blend(images: np.ndarray, base: np.ndarray, factor: np.ndarray) -> np.ndarra
 
 def rounded(values: np.ndarray) -> np.ndarray:
     """四舍六入到 0–255 的 uint8。"""
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return np.rint(values).clip(0, 255).astype(np.uint8)
 
 
 def per_image(values: float | np.ndarray) -> np.ndarray:
