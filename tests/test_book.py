@@ -1,0 +1,181 @@
+"""书与笔记本的清点：一本不少、两翼同名、没有跳过、没有藏着的错误，而且网真的兜得住。"""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from notebooks import toc_notebooks
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*/*.ipynb"))
+IDS = [path.relative_to(ROOT / "notebooks").as_posix() for path in NOTEBOOKS]
+WINGS = ("torch", "paddle")
+PAGES = sorted((ROOT / "book").rglob("*.md"))
+LIBRARY = ROOT / "src" / "vision_attention"
+SKIPPED = {"nbval-skip", "raises-exception", "nbval-raises-exception", "skip-execution"}
+IGNORED = {"nbval-ignore-output"}
+MARK = re.compile(r"^# *(NBVAL_\w+|PYTEST_VALIDATE_\w+)", re.M)
+QUOTE = re.compile(
+    r"\{literalinclude\} *(\S+)\n((?::[\w-]+:.*\n)*)", re.M
+)  # 文件与它下面的选项
+
+
+def read(path):
+    """读一本笔记本。"""
+    return nbformat.read(path, nbformat.NO_CONVERT)
+
+
+def code_cells(path):
+    """返回一本笔记本里写代码的格子。"""
+    return [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def tags(cell):
+    """返回一格的标签，写在注释里的也算，统一成小写连字符。"""
+    written = cell.metadata.get("tags", []) + MARK.findall(cell.source)
+    return {tag.lower().replace("_", "-") for tag in written}
+
+
+def classes(source):
+    """返回一段代码里定义的类。"""
+    tree = ast.parse(re.sub(r"^[%!].*$", "", source, flags=re.M))
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=IDS)
+def notebook(request):
+    """每一本笔记本的路径。"""
+    return request.param
+
+
+def test_notebooks_on_disk_are_those_in_the_table_of_contents():
+    assert sorted(toc_notebooks()) == NOTEBOOKS
+
+
+def test_every_notebook_sits_in_a_wing():
+    assert sorted((ROOT / "notebooks").rglob("*.ipynb")) == NOTEBOOKS
+    assert {path.parent.name for path in NOTEBOOKS} == {"torch", "paddle"}
+
+
+def test_both_wings_have_the_same_notebooks():
+    names = {
+        wing: {p.name for p in NOTEBOOKS if p.parent.name == wing} for wing in WINGS
+    }
+    assert names["torch"] == names["paddle"]
+
+
+def test_every_page_is_in_the_table_of_contents():
+    toc = (ROOT / "_toc.yml").read_text("utf8")
+    listed = set(re.findall(r"(?:file|root): *(book/\S+)", toc))
+    written = {path.relative_to(ROOT).with_suffix("").as_posix() for path in PAGES}
+    assert listed == written
+
+
+def test_configuration_keeps_the_net_closed():
+    execute = yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))["execute"]
+    assert execute["execute_notebooks"] == "cache"
+    assert execute.get("allow_errors", False) is False
+    assert execute.get("exclude_patterns", []) == []
+
+
+def test_notebook_skips_nothing(notebook):
+    assert not [cell.source for cell in code_cells(notebook) if tags(cell) & SKIPPED]
+
+
+def test_ignored_output_is_replaced_by_an_assertion(notebook):
+    ignored = [cell.source for cell in code_cells(notebook) if tags(cell) & IGNORED]
+    assert not [source for source in ignored if "assert" not in source]
+
+
+def test_notebook_stores_no_error(notebook):
+    outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
+    bad = [o for o in outputs if o.output_type == "error" or o.get("name") == "stderr"]
+    assert not bad
+
+
+def test_notebook_was_run_from_top_to_bottom(notebook):
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+def test_cells_are_short(notebook):
+    long = [
+        cell.source for cell in code_cells(notebook) if cell.source.count("\n") >= 25
+    ]
+    assert not long
+
+
+def test_notebook_knows_one_framework(notebook):
+    other = {"torch": "paddle", "paddle": "torch"}[notebook.parent.name]
+    text = "\n".join(cell.source for cell in code_cells(notebook))
+    assert not re.search(
+        rf"^\s*(import|from) (vision_attention\.)?{other}\b", text, re.M
+    )
+
+
+def test_notebook_defines_no_class_of_the_library(notebook):
+    own = set().union(*(classes(cell.source) for cell in code_cells(notebook)))
+    library = {
+        name
+        for path in (LIBRARY / notebook.parent.name).rglob("*.py")
+        for name in classes(path.read_text("utf8"))
+    }
+    assert not own & library
+
+
+def quotes():
+    """返回书里每一处代码引用：页面、被引的文件、引的对象（整个文件就是空串）。"""
+    for page in PAGES:
+        for file, options in QUOTE.findall(page.read_text("utf8")):
+            found = re.search(r":pyobject: *(\S+)", options)
+            yield page, page.parent / file, found[1] if found else ""
+
+
+@pytest.mark.parametrize(("page", "file", "name"), list(quotes()), ids=str)
+def test_quoted_code_exists(page, file, name):
+    node = ast.parse(file.read_text("utf8"))
+    for part in name.split(".") if name else []:
+        inside = {child.name: child for child in node.body if hasattr(child, "name")}
+        assert part in inside, f"{page.name} 引用的 {name} 不在 {file.name} 里"
+        node = inside[part]
+
+
+BREAKS = [
+    ("torch/cbam", "torch/gates/cbam.py", "CBAM.forward = lambda self, x: x"),
+    ("paddle/cbam", "paddle/gates/cbam.py", "CBAM.forward = lambda self, x: x"),
+]
+
+
+@pytest.mark.parametrize(("name", "file", "damage"), BREAKS)
+def test_a_broken_class_makes_a_notebook_fail(tmp_path, name, file, damage):
+    copy = shutil.copytree(ROOT / "src", tmp_path / "src")
+    with (copy / "vision_attention" / file).open("a", encoding="utf8") as source:
+        source.write(f"\n\n{damage}\n")
+    target = ROOT / "notebooks" / f"{name}.ipynb"
+    words = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nbval",
+        "--nbval-current-env",
+        "-x",
+        "-q",
+    ]
+    env = os.environ | {"PYTHONPATH": str(copy)}
+    done = subprocess.run(
+        [*words, "-p", "no:cacheprovider", str(target)],
+        cwd=ROOT,
+        env=env,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
+    assert "ImportError" not in done.stdout

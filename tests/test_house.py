@@ -1,0 +1,285 @@
+"""房子的规矩：谁可以导入谁、函数与文件多大、测试里不许有不作声的比较。
+
+每条规矩是一个函数：给它一个文件的语法树，它说出违规之处；末尾用坏样本证明每条都会红。
+"""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LIBRARY = ROOT / "src" / "vision_attention"
+SOURCES = sorted(LIBRARY.rglob("*.py"))
+NAMES = [path.relative_to(LIBRARY).as_posix() for path in SOURCES]
+TESTS = sorted(path for path in (ROOT / "tests").glob("*.py"))
+WINGS = ("torch", "paddle")
+ROOF = ("studies", "interop", "cli")
+FRAMEWORKS = {"torch", "paddle"}
+MODELS = {"vit", "small_vit", "resnet", "mobile", "small_cnn", "models"}
+PARTS = {"init", "gates", "self_attention"}
+
+
+def room(name):
+    """返回文件所在的房间：torch、paddle、ground，或屋顶上的 studies、interop、cli。"""
+    first = name.split("/")[0].removesuffix(".py")
+    return first if first in (*WINGS, *ROOF) else "ground"
+
+
+def imports(name, tree):
+    """返回一个文件里所有的导入，写成绝对的点分名字；函数里的也算。"""
+    package = ["vision_attention", *name.split("/")[:-1]]
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            stem = ".".join([*base, *([node.module] if node.module else [])])
+            found += [f"{stem}.{alias.name}" for alias in node.names]
+    return found
+
+
+def forbidden(name):
+    """返回一个文件不许导入的名字（前缀）。"""
+    inside, others = room(name), {f"vision_attention.{part}" for part in ROOF}
+    wings = {f"vision_attention.{wing}" for wing in WINGS}
+    drawing = {"vision_attention.plots", "matplotlib"}
+    if inside == "ground":
+        return FRAMEWORKS | wings | others
+    if inside in WINGS:
+        return (FRAMEWORKS | wings | others | drawing) - {
+            inside,
+            f"vision_attention.{inside}",
+        }
+    if inside == "studies":
+        return FRAMEWORKS | wings | drawing
+    return FRAMEWORKS | wings if inside == "cli" else set()
+
+
+def import_faults(name, tree):
+    """HOUSE 的第 1、2、3、4 条：箭头只朝下。"""
+    bad = {"torchvision", *forbidden(name)}
+    faults = [
+        found
+        for found in imports(name, tree)
+        if any(found == item or found.startswith(f"{item}.") for item in bad)
+    ]
+    stem = name.split("/")[1].removesuffix(".py") if room(name) in WINGS else ""
+    if stem in PARTS or stem == "training":
+        low = {part for part in imports(name, tree) if part.startswith("vision_att")}
+        faults += [part for part in low if MODELS & set(part.split("."))]
+    return faults
+
+
+def star_faults(_, tree):
+    """不许 import *。"""
+    nodes = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
+    return [node.module for node in nodes if node.names[0].name == "*"]
+
+
+def word_faults(name, tree):
+    """不许 print（命令行除外）、amax、以及把参数整包转手的 **kwargs。"""
+    faults = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            called = node.func
+            word = getattr(called, "id", getattr(called, "attr", ""))
+            spoken = word == "print" and room(name) not in ("cli", "studies")
+            faults += [word] * (spoken or word == "amax")
+        inside_wing = room(name) in WINGS and isinstance(node, ast.FunctionDef)
+        if inside_wing and node.args.kwarg:
+            faults.append(f"{node.name}(**{node.args.kwarg.arg})")
+    return faults
+
+
+def body_lines(function):
+    """返回函数体占几行，文档字符串不算。"""
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    return body[-1].end_lineno - body[0].lineno + 1 if body else 0
+
+
+def file_lines(name, tree):
+    """返回文件有几行，文档字符串不算：它们是接口的说明书。"""
+    owners = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    documented = (n for n in ast.walk(tree) if isinstance(n, owners))
+    texts = [n.body[0] for n in documented if ast.get_docstring(n)]
+    total = len((LIBRARY / name).read_text("utf8").splitlines())
+    return total - sum(text.end_lineno - text.lineno + 1 for text in texts)
+
+
+def size_faults(_, tree):
+    """函数最多 35 行，forward、gate、weights 14 行，__init__ 25 行、10 个参数。"""
+    limits = {"forward": 14, "gate": 14, "weights": 14, "__init__": 25}
+    faults = []
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        if body_lines(node) > limits.get(node.name, 35):
+            faults.append(f"{node.name}: {body_lines(node)} 行")
+        if node.name == "__init__":
+            plain, keyword = len(node.args.args) - 1, len(node.args.kwonlyargs)
+            if plain > 7 or plain + keyword > 10:
+                faults.append(f"__init__: {plain + keyword} 个参数")
+    return faults
+
+
+def comparison_faults(_, tree):
+    """单独成句的 allclose、array_equal、== 什么也没有检查。"""
+    faults = []
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Expr):
+            continue
+        value = node.value
+        if isinstance(value, ast.Compare):
+            faults.append(f"第 {node.lineno} 行")
+        if isinstance(value, ast.Call):
+            word = getattr(value.func, "attr", getattr(value.func, "id", ""))
+            faults += [word] * (word in {"allclose", "array_equal", "isclose", "equal"})
+    return faults
+
+
+def circle(edges):
+    """返回导入图里的一个圈；没有圈就是空表。"""
+    done, path = set(), []
+
+    def visit(node):
+        if node in path:
+            return [*path[path.index(node) :], node]
+        if node in done:
+            return []
+        path.append(node)
+        for target in edges.get(node, ()):
+            if found := visit(target):
+                return found
+        path.pop()
+        done.add(node)
+        return []
+
+    return next((found for node in list(edges) if (found := visit(node))), [])
+
+
+def run(words):
+    """在仓库的根目录执行一条命令。"""
+    return subprocess.run(words, cwd=ROOT, check=False, capture_output=True, text=True)
+
+
+def module_name(name):
+    """把文件名换成模块名。"""
+    parts = ["vision_attention", *name.removesuffix(".py").split("/")]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def top_imports(name, tree):
+    """返回导入时就执行的那些导入（写在函数里的、只给类型检查看的都不算）。"""
+    outer = [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
+    return imports(name, ast.Module(outer, []))
+
+
+@pytest.fixture(params=SOURCES, ids=NAMES)
+def source(request):
+    """程序库的每个文件：名字与语法树。"""
+    path = request.param
+    return path.relative_to(LIBRARY).as_posix(), ast.parse(path.read_text("utf8"))
+
+
+@pytest.mark.parametrize("law", [import_faults, star_faults, word_faults, size_faults])
+def test_every_file_keeps_the_law(source, law):
+    assert not law(*source)
+
+
+def test_file_is_short_enough_to_read(source):
+    name, tree = source
+    assert file_lines(name, tree) <= (180 if room(name) in WINGS else 250)
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.name)
+def test_tests_never_compare_in_silence(path):
+    assert not comparison_faults(path.name, ast.parse(path.read_text("utf8")))
+
+
+def test_no_import_circle():
+    modules = {module_name(name) for name in NAMES}
+    edges = {}
+    for name, path in zip(NAMES, SOURCES, strict=True):
+        found = top_imports(name, ast.parse(path.read_text("utf8")))
+        targets = {
+            item if item in modules else item.rpartition(".")[0] for item in found
+        }
+        # 包的 __init__ 把自己的房间领进来，房间里的文件再找包里的兄弟，不算圈
+        edges[module_name(name)] = sorted((targets & modules) - {module_name(name)})
+    packages = {module_name(name) for name in NAMES if name.endswith("__init__.py")}
+    for node, targets in edges.items():
+        edges[node] = [t for t in targets if not (t in packages and node.startswith(t))]
+    assert not circle(edges)
+
+
+def test_wings_hold_the_same_files():
+    left, right = (
+        {name.removeprefix(wing) for name in NAMES if room(name) == wing}
+        for wing in WINGS
+    )
+    assert left == right
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("vision_attention", ["torch", "paddle", "matplotlib"]),
+        ("vision_attention.data", ["torch", "paddle"]),
+        ("vision_attention.plots", ["torch", "paddle"]),
+        ("vision_attention.torch", ["paddle", "matplotlib"]),
+        ("vision_attention.paddle", ["torch", "matplotlib"]),
+    ],
+)
+def test_import_has_no_side_effect(module, absent):
+    framework = module.rpartition(".")[2] if module.endswith(WINGS) else "numpy"
+    code = (
+        f"import random, sys, {framework}; before = random.getstate();"
+        f"import {module}; assert random.getstate() == before;"
+        f"loaded = [n for n in {absent} if n in sys.modules];"
+        "assert not loaded, loaded"
+    )
+    done = run([sys.executable, "-c", code])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("command", ["check", "format --check"])
+def test_ruff_is_content(command):
+    words = [sys.executable, "-m", "ruff", *command.split(), "."]
+    done = run(words)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("law", "name", "sample"),
+    [
+        (import_faults, "specs.py", "import torch"),
+        (import_faults, "data/digits.py", "def f():\n    from .. import torch"),
+        (import_faults, "torch/vit.py", "import paddle"),
+        (import_faults, "torch/vit.py", "from vision_attention.paddle import ViT"),
+        (import_faults, "paddle/vit.py", "from vision_attention import studies"),
+        (import_faults, "torch/gates/cbam.py", "from ..vit import ViT"),
+        (import_faults, "torch/training.py", "from .resnet import ResNet"),
+        (import_faults, "studies/report.py", "from vision_attention import plots"),
+        (import_faults, "cli.py", "import vision_attention.torch"),
+        (import_faults, "torch/resnet.py", "import torchvision.models"),
+        (star_faults, "specs.py", "from math import *"),
+        (word_faults, "torch/vit.py", "print(1)"),
+        (word_faults, "paddle/vit.py", "x.amax(1)"),
+        (word_faults, "torch/vit.py", "def build(**options): pass"),
+        (size_faults, "specs.py", "def f():\n" + "    x = 1\n" * 36),
+        (size_faults, "torch/vit.py", "def forward(x):\n" + "    x = 1\n" * 15),
+        (size_faults, "torch/vit.py", "def __init__(s,a,b,c,d,e,f,g,h): pass"),
+        (comparison_faults, "test_x.py", "np.allclose(a, b)"),
+        (comparison_faults, "test_x.py", "a == b"),
+    ],
+)
+def test_every_law_has_teeth(law, name, sample):
+    assert law(name, ast.parse(sample))
+
+
+def test_circle_is_found():
+    assert circle({"a": ["b"], "b": ["c"], "c": ["b"]}) == ["b", "c", "b"]
