@@ -27,7 +27,7 @@ RECORD = Path(__file__).with_suffix(".json")
 
 
 def measure(policy):
-    """连跑 REPEATS 遍，按处理器时间计（机器忙时也公平），返回每秒张数的中位数、最小、最大。"""
+    """连跑 REPEATS 遍，返回每秒张数的中位数与两端；按处理器时间计，机器忙也公平。"""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (BATCH, 3, 32, 32), dtype=np.uint8)
     augment.pixels(images, rng, policy, flip=True)

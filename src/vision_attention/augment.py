@@ -155,7 +155,7 @@ def rectangles(
 ) -> np.ndarray:
     """一批矩形的蒙版：像素中心落在里面为真。
 
-    形状: size 即 (H, W)；rows、columns 各是起止两个 (B,) → bool (B, H, W)
+    形状: size 即 H 与 W；rows、columns 各含起止两组 `(B,)` → bool (B, H, W)
     单位: 起止以边长为 1 计
     """
 

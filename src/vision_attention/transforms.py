@@ -1,6 +1,6 @@
 """随机变换的零件：每个函数收一批 uint8 图片与逐张的幅度，交回一批 uint8 图片。
 
-幅度 strength 取 [-1, 1]，形状 (B,)；幅度 0 就是原图。上限见各函数的出处：
+幅度 strength 取 [-1, 1]，形状 `(B,)`；幅度 0 就是原图。上限见各函数的出处：
 Cubuk 等 2019，arXiv:1805.09501，表 6（AutoAugment 的取值范围）。
 """
 
@@ -77,10 +77,10 @@ def translate_y(images: np.ndarray, strength: np.ndarray) -> np.ndarray:
 
 
 def warp(images: np.ndarray, row: tuple, column: tuple) -> np.ndarray:
-    """仿射变形：输出的每个像素到原图的 (row, column) 处双线性取样，出界为 0。
+    """仿射变形：输出的每个像素到原图的 row 行 column 列双线性取样，出界为 0。
 
     形状: images uint8 (B, C, H, W) → uint8 (B, C, H, W)
-    参数: row、column 各是三个系数（行的、列的、常数项），每个是数或 (B,)，
+    参数: row、column 各是三个系数（行的、列的、常数项），每个是数或 `(B,)`，
         坐标以图片中心为原点
     单位: 像素
     """
@@ -144,7 +144,7 @@ def rounded(values: np.ndarray) -> np.ndarray:
 
 
 def per_image(values: float | np.ndarray) -> np.ndarray:
-    """把逐张的数 (B,) 摆成可与 (B, C, H, W) 相乘的形状 (B, 1, 1, 1)。"""
+    """把逐张的数 `(B,)` 摆成可与整批相乘的 `(B, 1, 1, 1)`。"""
     return np.reshape(values, (-1, 1, 1, 1))
 
 

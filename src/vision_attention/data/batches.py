@@ -1,4 +1,4 @@
-"""批次：第 k 批只取决于 (seed, k)，所以训练可以从任何一步精确续上。"""
+"""批次：第 k 批只取决于 seed 与 k，所以训练可以从任何一步精确续上。"""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ def read() -> Source:
     """读出全部数字，并切下固定的 500 张分层测试集，与种子无关。
 
     形状: 训练池 uint8 (1297, 1, 8, 8)，测试集 uint8 (500, 1, 8, 8)
-    单位: 原始灰度 0–16 用整数运算 (v × 255 + 8) // 16 化到 0–255，处处逐位相同
+    单位: 原始灰度 0–16 用整数运算 `(v * 255 + 8) // 16` 化到 0–255，处处逐位相同
     出处: UCI Optical Recognition of Handwritten Digits 的测试部分，scikit-learn 收录
     """
     from sklearn.datasets import load_digits

@@ -56,8 +56,8 @@ def list_classes(root: Path) -> dict[str, list[Path]]:
     """
     if not root.is_dir():
         raise FileNotFoundError(
-            f"没有文件夹 {str(root)!r}；写法是 folder:路径，"
-            "路径下每个子文件夹是一类，例如 photos/猫/、photos/狗/"
+            f"没有文件夹 {str(root)!r}；写法是 folder:PATH，"
+            "PATH 下每个子文件夹是一类，例如 photos/猫/、photos/狗/"
         )
     classes = {
         folder.name: visible(folder) for folder in visible(root) if folder.is_dir()

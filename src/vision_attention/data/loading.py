@@ -24,7 +24,7 @@ from vision_attention.data.splits import (
     stratified_order,
 )
 
-NAMES = ("digits", "cifar10", "folder:路径")
+NAMES = ("digits", "cifar10", "folder:PATH")
 
 
 def load(
@@ -45,7 +45,7 @@ def load(
     分层抽取；种子相同时，小的训练集总是大的训练集的开头。
 
     形状: 见 Dataset
-    参数: name 为 "digits"、"cifar10" 或 "folder:路径"；n_train 缺省为全部；
+    参数: name 为 "digits"、"cifar10" 或 "folder:PATH"；n_train 缺省为全部；
         label_noise 为换成随机标签的份额（见 noisy_labels，只动训练标签）；
         validation 为验证集张数；classes 只留这些类别，按所给次序编为 0, 1, …；
         root 为 CIFAR-10 的压缩包或文件夹；image_size 为 folder 的边长，缺省 32；
@@ -84,7 +84,7 @@ def _read(name: str, root: str | Path | None, image_size: int | None) -> Source:
         choice("name", name, NAMES)
     if kind != "folder" and image_size is not None:
         raise ValueError(
-            f"image_size={image_size} 只用于 folder:路径；{name} 边长固定，请去掉它"
+            f"image_size={image_size} 只用于 folder:PATH；{name} 边长固定，请去掉它"
         )
     if kind != "cifar10" and root is not None:
         raise ValueError(f"root={str(root)!r} 只用于 cifar10；读 {name} 时请去掉它")
