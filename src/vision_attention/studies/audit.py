@@ -1,0 +1,193 @@
+"""study.yaml 写法都对之后，再查它是否说得通：设置认不认识，前后矛不矛盾。
+
+内容: audit。模型、训练、数据的键与取值交给 specs、config、data 自己去查。
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from vision_attention import data, specs
+from vision_attention.config import TrainConfig
+from vision_attention.data.loading import NAMES
+from vision_attention.studies.positions import Lines, locate, nearest
+from vision_attention.studies.runs import ROOMS, combinations, expand, rooms_of
+from vision_attention.studies.tasks import METRICS, TASKS, plain_values
+
+if TYPE_CHECKING:
+    from vision_attention.studies.schema import Study
+
+Problem = tuple[int, str]
+FRAMEWORK = "framework"
+# 由 seeds 与命令行给出，写在设置里就会有两个出处
+ELSEWHERE = {"data": ("seed", "root"), "train": ("seed",)}
+
+
+def audit(study: Study, lines: Lines) -> list[Problem]:
+    """检查一项研究，返回 (行号, 问题) 的列表；空列表表示没有问题。
+
+    参数: study 为写法正确的研究；lines 为每个键的行号
+    """
+    problems = [*_names(study, lines), *_settings(study, lines)]
+    if not problems:
+        problems = [*_exclude(study, lines), *_compare(study, lines)]
+    if not problems:
+        problems = [*_values(study, lines), *_repeated(study, lines)]
+    return problems
+
+
+def _names(study: Study, lines: Lines) -> Iterator[Problem]:
+    if study.task not in TASKS:
+        yield locate(lines, ["task"]), f"task 不认识。{nearest(study.task, TASKS)}"
+    if study.metric not in METRICS:
+        hint = nearest(study.metric, METRICS)
+        yield locate(lines, ["metric"]), f"metric={study.metric!r} 不认识。{hint}"
+    if len(set(study.seeds)) < len(study.seeds) or min(study.seeds) < 0:
+        yield locate(lines, ["seeds"]), "seeds 应为互不相同、不小于 0 的整数"
+    if len(set(study.frameworks)) < len(study.frameworks):
+        yield locate(lines, ["frameworks"]), "frameworks 里同一个框架写了两次"
+    if FRAMEWORK in study.factors:
+        place = locate(lines, ["grid", FRAMEWORK])
+        yield place, "因素不能叫 framework；比较框架请写 frameworks: [torch, paddle]"
+
+
+def _known(room: str) -> list[str]:
+    """一个部分里认识的键；model 与 options 的键由别处检查，返回空。"""
+    if room == "train":
+        known = [item.name for item in fields(TrainConfig)]
+    elif room == "data":
+        known = list(inspect.signature(data.load).parameters)
+    else:
+        return []
+    return [name for name in known if name not in ELSEWHERE[room]]
+
+
+def _paths(study: Study) -> Iterator[tuple[str, list]]:
+    """每条设置的路径，以及它在 YAML 里的位置。"""
+    for room in ROOMS:
+        for name in getattr(study, room):
+            yield f"{room}.{name}", [room, name]
+    for factor, levels in study.grid.items():
+        if isinstance(levels, list):
+            yield factor, ["grid", factor]
+            continue
+        for level, changes in levels.items():
+            for path in changes:
+                yield path, ["grid", factor, level, path]
+
+
+def _settings(study: Study, lines: Lines) -> Iterator[Problem]:
+    for path, place in _paths(study):
+        room, _, name = path.partition(".")
+        line = locate(lines, place)
+        if room not in ROOMS or not name:
+            hint = "应写成「部分.键」，例如 data.n_train、model.name、train.steps"
+            yield line, f"路径 {path!r} 不对。{hint}"
+        elif name in ELSEWHERE.get(room, ()):
+            yield line, f"{path} 不能写在这里：种子写在 seeds，路径用 --data-root"
+        elif _known(room) and name.split(".")[0] not in _known(room):
+            yield line, f"不认识的键 {path!r}。{nearest(name, _known(room))}"
+    for factor, levels in study.grid.items():
+        line = locate(lines, ["grid", factor])
+        if not levels:
+            yield line, f"因素 {factor!r} 一个取值也没有"
+        if isinstance(levels, list) and any(isinstance(v, dict | list) for v in levels):
+            yield line, f"{factor} 的取值是复合的；请用「臂: {{路径: 取值}}」的写法"
+        elif isinstance(levels, list) and len(set(levels)) < len(levels):
+            yield line, f"{factor} 里同一个取值写了两次"
+
+
+def _exclude(study: Study, lines: Lines) -> Iterator[Problem]:
+    for index, rule in enumerate(study.exclude):
+        for factor, level in rule.items():
+            line = locate(lines, ["exclude", index, factor])
+            if factor not in study.factors:
+                yield line, f"没有因素 {factor!r}。{nearest(factor, study.factors)}"
+            elif level not in study.factors[factor]:
+                hint = nearest(level, study.factors[factor])
+                yield line, f"因素 {factor} 没有取值 {level!r}。{hint}"
+    if not combinations(study):
+        yield locate(lines, ["exclude"]), "exclude 去掉了全部组合，没有运行可做"
+
+
+def _compare(study: Study, lines: Lines) -> Iterator[Problem]:
+    if study.compare is None:
+        if study.common_start:
+            line = locate(lines, ["common_start"])
+            yield line, "common_start 要有参照臂；请补上 compare，或去掉 common_start"
+        return
+    factor, reference = study.compare.factor, study.compare.reference
+    every = {**study.factors, FRAMEWORK: dict.fromkeys(study.frameworks)}
+    if factor not in every:
+        line = locate(lines, ["compare", "factor"])
+        yield line, f"compare.factor={factor!r} 不是因素。{nearest(factor, every)}"
+    elif reference not in every[factor]:
+        line = locate(lines, ["compare", "reference"])
+        hint = nearest(reference, every[factor])
+        yield line, f"参照臂 {reference!r} 不在因素 {factor} 里。{hint}"
+    elif len(every[factor]) < 2:
+        line = locate(lines, ["compare", "factor"])
+        yield line, f"因素 {factor} 只有参照臂自己，没有可比的"
+
+
+def _values(study: Study, lines: Lines) -> Iterator[Problem]:
+    """每个不同的组合都建一次配置与尺寸，看有没有不合适的取值。"""
+    for levels in combinations(study):
+        rooms = rooms_of(study, levels)
+        for problem in problems_of(study.task, rooms):
+            place = _blame(study, levels, problem)
+            yield locate(lines, place), problem
+
+
+def problems_of(task: str, rooms: dict[str, Any]) -> list[str]:
+    """一个组合的设置里的问题；不载入框架，也不读数据。"""
+    problems = []
+    checks = {
+        "data": lambda: data_name(rooms["data"].get("name", "digits")),
+        "model": lambda: specs.named(**plain_values(rooms["model"])),
+        "train": lambda: TrainConfig(**rooms["train"]),
+        "options": lambda: TASKS[task].check(rooms["options"]),
+    }
+    for room, check in checks.items():
+        if room == "model" and "name" not in rooms["model"]:
+            problems.append("model 里缺少 name，例如 model: {name: small_cnn}")
+            continue
+        try:
+            check()
+        except (ValueError, TypeError) as error:
+            problems.append(f"{room}：{error}")
+    return problems
+
+
+def data_name(name: str) -> str:
+    """数据集的名字：内置的，或 folder:路径。"""
+    known = NAMES
+    if name not in known and not str(name).startswith("folder:"):
+        raise ValueError(f"name={name!r} 不认识。{nearest(name, known)}")
+    return name
+
+
+def _blame(study: Study, levels: dict[str, Any], problem: str) -> list:
+    """问题最可能写在哪里：改到它提到的键的臂，否则是那个部分。"""
+    room = problem.partition("：")[0]
+    for path, place in reversed(list(_paths(study))):
+        mentioned = f"{path.split('.')[-1]}=" in problem
+        used = len(place) < 3 or levels.get(place[1]) == place[2]
+        if path.startswith(f"{room}.") and mentioned and used:
+            return place
+    return [room] if room in ROOMS else ["model"]
+
+
+def _repeated(study: Study, lines: Lines) -> Iterator[Problem]:
+    seen: dict[str, dict] = {}
+    for run in expand(study):
+        first = seen.setdefault(run.key, run.levels)
+        if first != run.levels:
+            yield (
+                locate(lines, ["grid"]),
+                f"两个组合的设置完全相同，分不出谁是谁：{first} 与 {run.levels}",
+            )
+            return

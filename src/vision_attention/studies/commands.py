@@ -1,0 +1,181 @@
+"""命令 vision-attention study …：列出、运行、查看、报告、复核。
+
+内容: app（study 的各条命令）、plainly（把使用者的错误说成一句话）。
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from vision_attention.studies.library import Shelf, names, open_study
+
+app = typer.Typer(no_args_is_help=True, help="研究：列出、运行、查看、报告、复核。")
+
+Name = Annotated[str, typer.Argument(help="研究的名字，或自己的 .yaml 文件。")]
+Out = Annotated[
+    Path | None, typer.Option(help="记录放在哪个文件夹；缺省与 study.yaml 同处。")
+]
+DataRoot = Annotated[
+    str | None, typer.Option(help="数据所在：CIFAR-10 的压缩包或文件夹。")
+]
+USER_ERROR, INTERRUPTED = 2, 130
+
+
+def plainly(command: Callable[..., None]) -> Callable[..., None]:
+    """使用者的错误说成一句中文，退出码 2；Ctrl-C 退出码 130；不印调用栈。"""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except (ValueError, OSError) as error:
+            typer.secho(f"错误：{error}", fg="red", err=True)
+            raise typer.Exit(USER_ERROR) from None
+        except KeyboardInterrupt:
+            typer.secho("已停下；写好的记录都在，再运行同一条命令只做缺的。", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
+    return wrapped
+
+
+def stop_like_ctrl_c() -> None:
+    """收到 SIGTERM 时也像 Ctrl-C 那样收尾。"""
+
+    def stop(*details: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+
+
+@app.command("list")
+@plainly
+def list_studies() -> None:
+    """列出随包发布的研究：问题、进度与预算。"""
+    for name in names():
+        shelf = open_study(name)
+        done, every = len(shelf.done()), len(shelf.runs)
+        typer.echo(f"{name}  {done}/{every}  约 {shelf.study.budget.minutes:g} 分钟")
+        typer.echo(f"    {shelf.study.question}")
+
+
+@app.command()
+@plainly
+def status(name: Name, out: Out = None) -> None:
+    """一项研究做了多少、缺什么、有没有坏行。"""
+    shelf = open_study(name, out)
+    reading = shelf.read()
+    done = {record["key"] for record in reading.records}
+    typer.echo(f"{shelf.name}：{shelf.study.question}")
+    for framework in shelf.study.frameworks:
+        runs = [run for run in shelf.runs if run.framework == framework]
+        finished = sum(run.key in done for run in runs)
+        typer.echo(f"  {framework}：完成 {finished}，还缺 {len(runs) - finished}")
+    others = len(done - {run.key for run in shelf.runs})
+    if others:
+        typer.echo(f"  另有 {others} 条记录不是现在的 study.yaml 所问的，报告里不用")
+    for item in reading.rejected:
+        typer.echo(f"  坏行：第 {item.line} 行，{item.reason}")
+    raise typer.Exit(1 if reading.rejected else 0)
+
+
+@app.command()
+@plainly
+def run(
+    name: Name,
+    *,
+    out: Out = None,
+    data_root: DataRoot = None,
+    framework: Annotated[
+        list[str] | None, typer.Option(help="只跑这个框架的；可写多次。")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="这一趟最多做几个运行。")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="工作进程数；缺省由测量决定。")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="每个进程的线程数；缺省由测量决定。")
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(help="Ray 集群的地址，例如 auto；要先 pip install ray。"),
+    ] = None,
+) -> None:
+    """做完一项研究缺的运行；随时可以 Ctrl-C，再来只做缺的。"""
+    from vision_attention.studies.session import Options, run_session
+
+    stop_like_ctrl_c()
+    shelf = open_study(name, out)
+    options = Options(framework, limit, workers, threads, data_root, ray)
+    failed = run_session(shelf, options, Console())
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+@plainly
+def report(
+    name: Name,
+    out: Out = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="印 JSON 而不是 Markdown。")
+    ] = False,
+) -> None:
+    """一项研究的表与结论。"""
+    typer.echo(_report(open_study(name, out), as_json))
+
+
+def _report(shelf: Shelf, as_json: bool) -> str:
+    from vision_attention.studies.report import summarize
+    from vision_attention.studies.tables import markdown
+
+    found = summarize(shelf)
+    if as_json:
+        return json.dumps(found, ensure_ascii=False, indent=2)
+    return markdown(found)
+
+
+@app.command()
+@plainly
+def verify(
+    name: Annotated[
+        list[str] | None, typer.Argument(help="研究的名字；缺省为全部。")
+    ] = None,
+    *,
+    out: Out = None,
+    data_root: DataRoot = None,
+    fraction: Annotated[float, typer.Option(help="抽几成，取 (0, 1]。")] = 0.05,
+    seed: Annotated[int, typer.Option(help="定下抽中哪些。")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="同时做几条。")] = 1,
+) -> None:
+    """随机抽几条 CPU 上的记录重做，看能否复现。"""
+    from vision_attention.studies import verify as checking
+
+    good, total = 0, 0
+    for each in name or names():
+        shelf = open_study(each, out)
+        found = list(shelf.done().values())
+        if not found and not name:
+            typer.echo(f"{shelf.name}：还没有记录，跳过")
+            continue
+        chosen = checking.sample(found, fraction, seed)
+        typer.echo(f"{shelf.name}：抽中 {len(chosen)} 条")
+        checks = checking.verify(
+            chosen, workers=workers, data_root=data_root, watch=_say_check
+        )
+        good, total = good + sum(c.good for c in checks), total + len(checks)
+    typer.echo(f"复现了 {good}/{total} 条")
+    raise typer.Exit(0 if good == total else 1)
+
+
+def _say_check(check: Any) -> None:
+    """判完一条，说一行。"""
+    typer.echo(f"  {check.record['key']} {check.outcome}：{check.why}")

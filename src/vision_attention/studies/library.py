@@ -1,0 +1,105 @@
+"""研究的书架：随包发布的，以及读者自己的；一项研究一个文件夹。
+
+内容: names、open_study、Shelf（一项研究与它的记录）、records_of、summary。
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vision_attention import records
+from vision_attention.studies.positions import nearest
+from vision_attention.studies.runs import Run, expand, key_of
+from vision_attention.studies.schema import Study, parse
+
+SHELVES = Path(__file__).parent
+STUDY_NAME = "study.yaml"
+RECORDS_NAME = "records.jsonl"
+REQUIRED = ("key", "run", "results", "curves", "framework", "data", "started")
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """一项研究在磁盘上的样子。
+
+    参数: name 为名字；study 为研究；runs 为它要求的全部运行；folder 为记录所在
+    """
+
+    name: str
+    study: Study
+    runs: tuple[Run, ...]
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        """记录文件。"""
+        return self.folder / RECORDS_NAME
+
+    def read(self) -> records.Reading:
+        """读出记录；坏行另列，文件不动。"""
+        return records.read(self.path, foreign)
+
+    def done(self) -> dict[str, dict]:
+        """由 key 找到记录，只要这项研究问到的；同一个 key 以先写的为准。"""
+        asked = {run.key for run in self.runs}
+        found: dict[str, dict] = {}
+        for record in self.read().records:
+            if record["key"] in asked:
+                found.setdefault(record["key"], record)
+        return found
+
+
+def names() -> list[str]:
+    """随包发布的研究。"""
+    return sorted(path.parent.name for path in SHELVES.glob(f"*/{STUDY_NAME}"))
+
+
+def open_study(name: str, out: str | Path | None = None) -> Shelf:
+    """打开一项研究：名字，或者读者自己的 study.yaml 的路径。
+
+    参数: name 为名字或以 .yaml 结尾的路径；out 为记录所在，缺省与 study.yaml 同处
+    错误: 没有这项研究、文件读不到时抛出 ValueError；写错时抛出 StudyError
+    """
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name)
+        title = path.parent.name if path.stem == "study" else path.stem
+    elif name in names():
+        path, title = SHELVES / name / STUDY_NAME, name
+    else:
+        raise ValueError(
+            f"没有研究 {name!r}。{nearest(name, names())}；"
+            "自己的研究请给出 .yaml 文件的路径"
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"读不到 {path}：{error}；请检查路径与编码（UTF-8）") from None
+    study = parse(text, str(path) if title != name else f"{name}/{STUDY_NAME}")
+    folder = Path(out) if out is not None else path.parent
+    return Shelf(title, study, tuple(expand(study)), folder)
+
+
+def foreign(record: dict) -> str | None:
+    """这一行是不是研究的记录；不是则说出原因。"""
+    missing = [name for name in REQUIRED if name not in record]
+    if missing:
+        return f"不是研究的记录：缺少 {', '.join(missing)}"
+    if key_of(record["run"]) != record["key"]:
+        return "key 与设置对不上，这一行被改过"
+    return None
+
+
+def records_of(name: str, out: str | Path | None = None) -> list[dict]:
+    """一项研究已有的记录，按运行的次序。"""
+    shelf = open_study(name, out)
+    done = shelf.done()
+    return [done[run.key] for run in shelf.runs if run.key in done]
+
+
+def summary(name: str, out: str | Path | None = None) -> dict[str, Any]:
+    """一项研究的统计与结论；见 report.summarize。"""
+    from vision_attention.studies.report import summarize
+
+    return summarize(open_study(name, out))

@@ -1,0 +1,134 @@
+"""一次运行 Run：凭它就能重做，凭它的 key 就知道做没做过。
+
+内容: Run、expand（研究 → 运行的列表）、merge（把臂的设置并进去）。
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import itertools
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vision_attention.studies.schema import Study
+
+ROOMS = ("data", "model", "train", "options")
+
+
+@dataclass(frozen=True)
+class Run:
+    """一次运行的全部设置。
+
+    参数:
+        task: 做什么，取 tasks.TASKS 之一
+        framework: "torch" 或 "paddle"
+        data / model / train / options: 各部分写明了的设置
+        seed: 同时定下数据子集、初始权重与批次顺序，配对比较由它对齐
+        start_from: 参照臂的 model 设置；同名同形的权重从它出发，None 表示不需要
+        levels: 这次运行在各因素上的臂，只用于分组，不参与 key
+    """
+
+    task: str
+    framework: str
+    data: dict[str, Any]
+    model: dict[str, Any]
+    train: dict[str, Any]
+    options: dict[str, Any]
+    seed: int
+    start_from: dict[str, Any] | None = None
+    levels: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    def settings(self) -> dict[str, Any]:
+        """写进记录的设置：空的部分省去，日后添了新的部分也不改旧的 key。"""
+        parts = {
+            "task": self.task,
+            "framework": self.framework,
+            **{room: getattr(self, room) for room in ROOMS},
+            "start_from": self.start_from,
+        }
+        return {k: v for k, v in parts.items() if v} | {"seed": self.seed}
+
+    @property
+    def key(self) -> str:
+        """设置的指纹：规范 JSON 的 sha256 前 16 位；含框架，不含代码版本。"""
+        return key_of(self.settings())
+
+    @classmethod
+    def from_settings(cls, settings: dict[str, Any]) -> Run:
+        """由记录里的设置还原。"""
+        empty = {room: {} for room in ROOMS}
+        return cls(**(empty | settings))
+
+
+def key_of(settings: dict[str, Any]) -> str:
+    """设置 → key。"""
+    canonical = json.dumps(
+        settings, sort_keys=True, ensure_ascii=False, separators=(",", ":")
+    )
+    return hashlib.sha256(canonical.encode("utf-8")).hexdigest()[:16]
+
+
+def merge(rooms: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """把「路径: 取值」并进设置，返回新的一份；路径可以深入，如 model.options.a。"""
+    merged = copy.deepcopy(rooms)
+    for path, value in changes.items():
+        *parents, last = path.split(".")
+        place = merged
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[last] = copy.deepcopy(value)
+    return merged
+
+
+def fixed(study: Study) -> dict[str, Any]:
+    """研究里不随臂变化的设置。"""
+    return {room: copy.deepcopy(getattr(study, room)) for room in ROOMS}
+
+
+def combinations(study: Study) -> list[dict[str, Any]]:
+    """各因素的臂的全部组合，去掉 exclude 里的。"""
+    names = list(study.factors)
+    crossed = itertools.product(*(study.factors[name] for name in names))
+    every = [dict(zip(names, levels, strict=True)) for levels in crossed]
+    return [
+        levels
+        for levels in every
+        if not any(rule.items() <= levels.items() for rule in study.exclude)
+    ]
+
+
+def rooms_of(study: Study, levels: dict[str, Any]) -> dict[str, Any]:
+    """一个组合的全部设置。"""
+    rooms = fixed(study)
+    for name, level in levels.items():
+        rooms = merge(rooms, study.factors[name][level])
+    return rooms
+
+
+def _start(study: Study, levels: dict[str, Any]) -> dict[str, Any] | None:
+    """common_start 时，参照臂的 model 设置；参照臂自己不需要。"""
+    if not study.common_start or study.compare is None:
+        return None
+    reference = levels | {study.compare.factor: study.compare.reference}
+    start = rooms_of(study, reference)["model"]
+    return None if start == rooms_of(study, levels)["model"] else start
+
+
+def expand(study: Study) -> list[Run]:
+    """研究 → 运行的列表；种子在最外层，中途停下时各臂的次数仍然相同。"""
+    return [
+        Run(
+            task=study.task,
+            framework=framework,
+            seed=seed,
+            start_from=_start(study, levels),
+            levels={**levels, "framework": framework},
+            **rooms_of(study, levels),
+        )
+        for seed in study.seeds
+        for framework in study.frameworks
+        for levels in combinations(study)
+    ]

@@ -1,0 +1,121 @@
+"""把 summary 排成 Markdown 表；数字只在这里取整，不在这里计算。
+
+内容: markdown。
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+SMALL = {"test_accuracy", "train_accuracy", "accuracy_gap", "test_loss", "train_loss"}
+
+
+def markdown(summary: dict[str, Any]) -> str:
+    """一项研究的报告：问题、结论表、两个框架的一致程度、出处。
+
+    参数: summary 为 report.summarize 的结果
+    """
+    parts = [f"# {summary['name']}", f"**问题** {summary['question']}"]
+    if summary["missing"]:
+        missing, n_runs = summary["missing"], summary["n_runs"]
+        parts.append(f"**还没有跑完**：{n_runs} 个运行还缺 {missing} 个，结论会变。")
+    parts += [_main(summary), summary["policy"]]
+    if summary["note"]:
+        parts.append(summary["note"].strip())
+    if summary["agreement"]:
+        parts += ["## 两个框架是否一致", _agreement(summary)]
+    parts.append(_source(summary))
+    return "\n\n".join(parts) + "\n"
+
+
+def _rows(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _main(summary: dict[str, Any]) -> str:
+    """主表：每个组合一行。"""
+    names = list(summary["cells"][0]["levels"])
+    compare = summary["compare"]
+    versus = [f"减 {compare['reference']}", "区间", "Holm p", "结论"] if compare else []
+    header = [*names, "n", summary["metric_name"], "95 % 区间", *versus]
+    header += ["参数", "乘加", "CPU 秒"]
+    rows = [
+        [
+            *(str(level) for level in cell["levels"].values()),
+            *_estimate(cell["estimate"], summary["metric"]),
+            *(_versus(cell, summary["metric"]) if compare else []),
+            _count(cell["cost"]["parameters"]),
+            _count(cell["cost"]["macs"]),
+            _number(cell["cost"]["cpu_seconds"], 1),
+        ]
+        for cell in summary["cells"]
+    ]
+    return _rows(header, rows)
+
+
+def _estimate(estimate: dict, metric: str, sign: bool = False) -> list[str]:
+    """n、均值、区间三格。"""
+    digits = 4 if metric in SMALL else 1
+    low = _number(estimate["low"], digits, sign)
+    high = _number(estimate["high"], digits, sign)
+    mean = _number(estimate["mean"], digits, sign)
+    return [str(estimate["n"]), mean, "—" if low == "—" else f"{low} … {high}"]
+
+
+def _versus(cell: dict[str, Any], metric: str) -> list[str]:
+    """与参照臂相比的四格；参照臂自己是短横。"""
+    if "difference" not in cell:
+        return ["—", "—", "—", "（参照）"]
+    _, mean, interval = _estimate(cell["difference"], metric, sign=True)
+    mark = " ✓" if cell["holds"] else ""
+    return [mean, interval, _p(cell["p_holm"]), cell["verdict"] + mark]
+
+
+def _agreement(summary: dict[str, Any]) -> str:
+    """用 paddle 减 torch 的表，以及两边结论相同的比例。"""
+    rows = []
+    for row in summary["agreement"]:
+        _, mean, interval = _estimate(row["difference"], summary["metric"], sign=True)
+        same = {True: "相同", False: "不同", None: "—"}[row["same_verdict"]]
+        levels = [str(level) for level in row["levels"].values()]
+        n = str(row["difference"]["n"])
+        rows.append([*levels, n, mean, interval, row["verdict"], same])
+    names = list(summary["agreement"][0]["levels"])
+    header = [*names, "n", "paddle − torch", "区间", "差别", "对参照臂的结论"]
+    judged = [r for r in summary["agreement"] if r["same_verdict"] is not None]
+    same = sum(r["same_verdict"] for r in judged)
+    line = (
+        f"\n\n{len(judged)} 个比较里，两个框架结论相同的有 {same} 个。"
+        if judged
+        else ""
+    )
+    return _rows(header, rows) + line
+
+
+def _source(summary: dict[str, Any]) -> str:
+    """出处与重做的命令。"""
+    listed = "；".join(
+        [
+            f"数据 {'、'.join(summary['data'])}",
+            f"框架 {'、'.join(summary['frameworks'])}",
+            f"处理器 {'、'.join(summary['processors'])}",
+        ]
+    )
+    return f"{listed}。重做：`vision-attention study run {summary['name']}`"
+
+
+def _number(value: float | None, digits: int, sign: bool = False) -> str:
+    if value is None:
+        return "—"
+    return f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
+
+
+def _count(value: float | None) -> str:
+    return "—" if value is None else f"{value:,.0f}"
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return "—"
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
