@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from kit import BLUE, GREEN, GREY, PURPLE, RED, Drawing
 
-# 三个记号，D = 4，K = 2；权重矩阵取简单的整数，便于手算
-TOKENS = np.array([[1, 0, 1, 0], [0, 2, 0, 1], [1, 1, 0, 0]])
+# 与正文手算的例子相同：三个 token，每个有横、竖、墨、常数四个特征；D = K = 4
+TOKENS = np.array([[2, 0, 1, 1], [0, 2, 0, 1], [0, 0, 1, 1]])
 PROJECTIONS = {
-    "q": np.array([[1, 0], [0, 1], [1, 0], [0, 1]]),
-    "k": np.array([[1, 1], [0, 1], [1, 0], [1, 0]]),
-    "v": np.array([[2, 0], [0, 1], [0, 1], [1, 1]]),
+    "q": np.array([[1, 0, 0, 0], [0, 0, 0, 0], [0, 2, 0, 0], [0, 0, 0, 0]]),
+    "k": np.array([[0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]]),
+    "v": 3 * np.eye(4, dtype=int),
 }
 COLORS = {"q": BLUE, "k": RED, "v": GREEN}
 NAMES = {"q": "查询 q", "k": "键 k", "v": "值 v"}
@@ -19,7 +19,7 @@ NAMES = {"q": "查询 q", "k": "键 k", "v": "值 v"}
 def steps() -> dict[str, np.ndarray]:
     """四步各自的结果：q、k、v，打分，权重，输出。"""
     parts = {name: TOKENS @ matrix for name, matrix in PROJECTIONS.items()}
-    scores = parts["q"] @ parts["k"].T / np.sqrt(2)
+    scores = parts["q"] @ parts["k"].T / np.sqrt(4)
     exponents = np.exp(scores - scores.max(1, keepdims=True))
     weights = exponents / exponents.sum(1, keepdims=True)
     output = weights @ parts["v"]
@@ -61,14 +61,14 @@ def _transform(d: Drawing, y: float, values: dict[str, np.ndarray]) -> None:
     d.text(54, middle - 38, "输入 x")
     d.text(54, middle + 38, "[B, N, D]", size=12)
     d.text(54, middle + 66, "每个 W：[D, K]", size=12)
-    d.line((90, middle), (116, middle), head=False)
+    d.line((90, middle), (108, middle), head=False)
     for k, name in enumerate("qkv"):
         row = middle + 56 * (k - 1)
-        d.line((116, middle), (116, row), (142, row))
-        d.box(178, row, 72, f"× W_{name}", COLORS[name])
-        d.line((214, row), (242, row))
+        d.line((108, middle), (108, row), (128, row))
+        d.box(164, row, 72, f"× W_{name}", COLORS[name])
+        d.line((200, row), (226, row))
         d.grid(262, row, _shade(values[name]), COLORS[name])
-        d.left(290, row - 9, NAMES[name], "[B, N, K]")
+        d.left(304, row - 9, NAMES[name], "[B, N, K]")
 
 
 def _score(d: Drawing, y: float, values: dict[str, np.ndarray]) -> None:
@@ -76,9 +76,9 @@ def _score(d: Drawing, y: float, values: dict[str, np.ndarray]) -> None:
     row = y + 60
     d.grid(54, row, _shade(values["q"]), BLUE)
     d.text(54, row + 40, "q [B, N, K]", size=12)
-    d.text(98, row, "·", size=18)
+    d.text(100, row, "·", size=18)
     d.grid(142, row, _shade(values["k"].T), RED)
-    d.text(142, row + 40, "k 转置 [B, K, N]", size=12)
+    d.text(142, row + 48, "k 转置 [B, K, N]", size=12)
     d.text(200, row, "÷ √K", size=15)
     d.line((228, row), (256, row))
     d.grid(290, row, _shade(values["scores"]), PURPLE)
@@ -105,9 +105,9 @@ def _sum(d: Drawing, y: float, values: dict[str, np.ndarray]) -> None:
     row = y + 66
     d.grid(54, row, values["weights"], PURPLE)
     d.text(54, row + 40, "权重 [B, N, N]", size=12)
-    d.text(98, row, "·", size=18)
+    d.text(92, row, "·", size=18)
     d.grid(142, row, _shade(values["v"]), GREEN)
     d.text(142, row + 40, "v [B, N, K]", size=12)
-    d.line((176, row), (256, row))
+    d.line((186, row), (250, row))
     d.grid(290, row, _shade(values["output"]), GREEN)
     d.text(290, row + 40, "输出 [B, N, K]", size=12)
