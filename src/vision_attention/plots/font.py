@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import functools
 import io
+import logging
 import re
 from html import unescape
 from importlib.util import find_spec
@@ -47,6 +48,8 @@ def subset(characters: str) -> bytes:
     from fontTools.subset import Options, Subsetter
     from fontTools.ttLib import TTFont
 
+    # Paddle 一导入就把根日志调到 INFO，裁字形的流水账会印进笔记本
+    logging.getLogger("fontTools").setLevel(logging.WARNING)
     options = Options(layout_features=[], hinting=False, name_IDs=[])
     subsetter = Subsetter(options)
     subsetter.populate(text=characters)
