@@ -52,7 +52,7 @@ def wide_after(hit: re.Match, text: str) -> str:
 
 def wide_pair(hit: re.Match, text: str) -> str:
     """一对括号：前面是汉字，或者里面以汉字开头或结尾。"""
-    before = text[: hit.start()].rstrip(" ")[-1:]
+    before = text[: hit.start()][-1:]
     inner = PAIR.sub(lambda deeper: wide_pair(deeper, hit[1]), hit[1])
     near = f"{before} {inner[:1]} {inner[-1:]}"
     if not re.search(f"[{HAN}]", near):

@@ -22,7 +22,7 @@ def choice(name: str, value: Any, choices: Iterable[Any]) -> Any:
     if value in known:
         return value
     near = difflib.get_close_matches(str(value), [str(k) for k in known], n=1)
-    hint = f"是不是 {near[0]!r}?" if near else ""
+    hint = f"是不是 {near[0]!r}？" if near else ""
     options = ", ".join(repr(k) for k in known)
     raise ValueError(f"{name}={value!r} 不认识。{hint}可用的取值：{options}")
 
@@ -95,33 +95,33 @@ def bottleneck(in_channels: int, reduction_ratio: int, min_hidden: int = 0) -> i
 
 
 def feature_map(x: Any, in_channels: int) -> None:
-    """特征图：四维浮点 （B, C, H, W），且 C 与构造时一致。
+    """特征图：四维浮点 (B, C, H, W)，且 C 与构造时一致。
 
     错误: 维数、通道数或数据类型不对时抛出 ValueError
     """
     shape = tuple(x.shape)
     if len(shape) != 4:
         raise ValueError(
-            f"x 的形状是 {shape}，共 {len(shape)} 维；应为四维 （B, C, H, W）。"
+            f"x 的形状是 {shape}，共 {len(shape)} 维；应为四维 (B, C, H, W)。"
             "单张图请先加上批次一维：x.unsqueeze(0)"
         )
     if in_channels and shape[1] != in_channels:
         raise ValueError(
             f"x 有 {shape[1]} 个通道，而构造时 in_channels={in_channels};"
-            f"请改成 in_channels={shape[1]}，或检查 x 是否为 （B, C, H, W）"
+            f"请改成 in_channels={shape[1]}，或检查 x 是否为 (B, C, H, W)"
         )
     floating(x)
 
 
 def tokens(x: Any, embed_dim: int) -> None:
-    """记号序列：三维浮点 （B, N, D），且 D 与构造时一致。
+    """记号序列：三维浮点 (B, N, D)，且 D 与构造时一致。
 
     错误: 维数、宽度或数据类型不对时抛出 ValueError
     """
     shape = tuple(x.shape)
     if len(shape) != 3 or shape[2] != embed_dim:
         raise ValueError(
-            f"x 的形状是 {shape}；应为三维 （B, N, D），其中 D = embed_dim = {embed_dim}。"
+            f"x 的形状是 {shape}；应为三维 (B, N, D)，D = embed_dim = {embed_dim}。"
             "特征图请先展平：x.flatten(2) 再交换后两维"
         )
     floating(x)
@@ -186,7 +186,8 @@ def several_pixels(x: Any) -> int:
     pixels = x.shape[2] * x.shape[3]
     if pixels < 2:
         raise ValueError(
-            "x 只有一个像素，没有方差可算；请把这个模块放在更靠前、图还没缩到 1×1 的位置"
+            "x 只有一个像素，没有方差可算；"
+            "请把这个模块放在更靠前、图还没缩到 1×1 的位置"
         )
     return pixels
 

@@ -10,7 +10,7 @@ from vision_attention import checks
 def token_distance(grid: int) -> np.ndarray:
     """两两记号的欧氏距离。
 
-    形状: 返回 （N, N），N = grid²
+    形状: 返回 (N, N)，N = grid²
     参数: grid 为每边的记号数
     单位: 记号（乘以 patch_size 即为像素）
     """
@@ -22,7 +22,7 @@ def token_distance(grid: int) -> np.ndarray:
 def window_mask(grid: int, window: int, class_token: bool = False) -> np.ndarray:
     """窗口掩码：每个记号只看以自己为中心的 window × window 个邻居。
 
-    形状: 返回布尔 （N, N），真表示看得见；有类别记号时 N = grid² + 1,
+    形状: 返回布尔 (N, N)，真表示看得见；有类别记号时 N = grid² + 1,
         类别记号排在最前，看得见所有记号，也被所有记号看见
     参数: grid 为每边的记号数；window 为窗口宽（奇数）
     错误: window 为偶数时抛出 ValueError
@@ -38,7 +38,7 @@ def window_mask(grid: int, window: int, class_token: bool = False) -> np.ndarray
 def self_excluded(num_tokens: int) -> np.ndarray:
     """对角掩码：每个记号看得见除自己之外的所有记号。
 
-    形状: 返回布尔 （N, N）
+    形状: 返回布尔 (N, N)
     错误: 只有一个记号时抛出 ValueError（它谁也看不见）
     """
     if num_tokens < 2:

@@ -27,7 +27,7 @@ def kaiming_normal(shape: tuple[int, ...]) -> np.ndarray:
 
     参数: shape 为（输出，输入，…）；fan_in 为除第一维外的乘积
     返回：float32 数组
-    出处: He 等 2015，arXiv:1502.01852，式 （10）
+    出处: He 等 2015，arXiv:1502.01852，式 (10)
     """
     return normal(shape, math.sqrt(2 / _fan_in(shape)))
 

@@ -28,6 +28,7 @@ from .self_attention import (
 )
 from .small_cnn import SmallCNN
 from .tokens import ConvTokenizer, PatchEmbedding, ShiftedPatchEmbedding
+from .training import evaluate, fit
 from .vit import MLP, DropPath, SequencePool, TransformerBlock, ViT
 
 __all__ = [
@@ -61,5 +62,7 @@ __all__ = [
     "ViT",
     "build",
     "build_gate",
+    "evaluate",
+    "fit",
     "init",
 ]

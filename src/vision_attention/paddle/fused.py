@@ -12,8 +12,8 @@ def fused_attention(
     """softmax(scale · q kᵀ + bias) v，一步算完。
 
     形状: q、k、v (B, N, A, K) → (B, N, A, K)；bias (N, N)
-    参数: scale 为标量，或每头一个 （A, 1）；bias 加在打分上，看不见处为 −∞
-    出处: PyTorch 的布局是 （B, A, N, K），Paddle 是 （B, N, A, K）：喂错形状也对得上，
+    参数: scale 为标量，或每头一个 (A, 1)；bias 加在打分上，看不见处为 −∞
+    出处: PyTorch 的布局是 (B, A, N, K)，Paddle 是 (B, N, A, K)：喂错形状也对得上，
         数却是错的
     """
     # 核里自带 1/√K，先乘回 √K

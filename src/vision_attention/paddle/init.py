@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import paddle
 from paddle import nn
+from paddle.nn import functional as F
 
 from vision_attention import initial
 
@@ -45,7 +46,26 @@ def batch_norm(channels: int, momentum: float = 0.1) -> nn.BatchNorm2D:
 
     参数: channels 即 C；momentum 默认 0.1
     """
-    return nn.BatchNorm2D(channels, momentum=1 - momentum)
+    return QuietBatchNorm2D(channels, momentum=1 - momentum)
+
+
+class QuietBatchNorm2D(nn.BatchNorm2D):
+    """批归一化，计算与 nn.BatchNorm2D 相同，只是不在每次训练前向时发一句警告。
+
+    形状: x (B, C, H, W) → (B, C, H, W)
+    """
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        return F.batch_norm(
+            x,
+            self._mean,
+            self._variance,
+            weight=self.weight,
+            bias=self.bias,
+            training=self.training,
+            momentum=self._momentum,
+            epsilon=self._epsilon,
+        )
 
 
 def gates(model: nn.Layer) -> None:

@@ -20,7 +20,7 @@ class PatchEmbedding(nn.Layer):
     形状: x (B, C, S, S) → (B, N, D)，N = (S / P)²
     参数: image_size 即 S；patch_size 即 P；in_channels 即 C；embed_dim 即 D
     错误: patch_size 不能整除 image_size、x 的形状不符时抛出 ValueError
-    出处: Dosovitskiy 等 2021，arXiv:2010.11929，式 （1）；参数名与 timm 相同
+    出处: Dosovitskiy 等 2021，arXiv:2010.11929，式 (1)；参数名与 timm 相同
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class ShiftedPatchEmbedding(nn.Layer):
     形状: x (B, C, S, S) → (B, N, D)，N = (S / P)²
     参数: 同 PatchEmbedding
     错误: 同 PatchEmbedding；patch_size 小于 2 时没有半块，也抛出 ValueError
-    出处: Lee 等 2021，arXiv:2112.13492，式 （3）–(5)：斜移半块、拼接、切块、层归一化、
+    出处: Lee 等 2021，arXiv:2112.13492，式 (3)–(5)：斜移半块、拼接、切块、层归一化、
         线性投影（vit-pytorch 的同名实现是上下左右各移 1 像素）
     """
 

@@ -21,12 +21,12 @@ class MultiHeadSelfAttention(nn.Module):
     形状: x (B, N, D) → (B, N, D)；weights(x) (B, A, N, N)，第三维是查询，第四维是键
     参数: embed_dim 即 D；num_heads 即 A，每头宽 K = D / A；qkv_bias 为三个投影的偏置；
         scale 为真时打分乘 1/√K；softmax_axis 为 keys（每行和为 1）或 queries
-       （原笔记的轴，仅供对照）；mask 为布尔 （N, N），真表示看得见；
+       （原笔记的轴，仅供对照）；mask 为布尔 (N, N)，真表示看得见；
         fused 为真时用框架的融合核（结果相同，不建权重矩阵）
     单位: 权重无量纲，取值 [0, 1]
     错误: num_heads 不能整除 embed_dim、softmax_axis 不认识或与 fused 矛盾、
-        x 不是 （B, N, D） 浮点时抛出 ValueError
-    出处: Vaswani 等 2017，arXiv:1706.03762，式 （1） 与 §3.2.2；参数名与 timm 相同
+        x 不是 (B, N, D) 浮点时抛出 ValueError
+    出处: Vaswani 等 2017，arXiv:1706.03762，式 (1) 与 §3.2.2；参数名与 timm 相同
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class MultiHeadSelfAttention(nn.Module):
         init.transformer(self)
 
     def project(self, x: Tensor) -> list[Tensor]:
-        """第一步：同一个 x 投影成查询、键、值，各为 （B, N, A, K）。"""
+        """第一步：同一个 x 投影成查询、键、值，各为 (B, N, A, K)。"""
         checks.tokens(x, self.embed_dim)
         b, n, _ = x.shape
         return self.qkv(x).reshape((b, n, 3, self.num_heads, -1)).unbind(2)
@@ -120,8 +120,8 @@ class SelfAttention2d(nn.Module):
         None 表示没有 γ（恒为 1）；fused 为真时用框架的融合核
     单位: 权重无量纲，取值 [0, 1]
     错误: num_heads 不能整除 in_channels、softmax_axis 不认识或与 fused 矛盾、
-        x 不是 （B, C, H, W） 浮点时抛出 ValueError
-    出处: Zhang 等 2018(SAGAN)，arXiv:1805.08318，式 （1）–(3)，γ 从 0 起步。与作者
+        x 不是 (B, C, H, W) 浮点时抛出 ValueError
+    出处: Zhang 等 2018(SAGAN)，arXiv:1805.08318，式 (1)–(3)，γ 从 0 起步。与作者
         代码的差别：查询与键不缩到 C/8，值不池化，打分乘 1/√K
     """
 
@@ -157,23 +157,25 @@ class SelfAttention2d(nn.Module):
         heads = x.reshape((b, self.num_heads, c // self.num_heads, h * w))
         return torch.einsum("bakn->bnak", heads)
 
-    def score(self, x: Tensor) -> Tensor:
+    def project(self, x: Tensor) -> list[Tensor]:
+        """查询、键、值，各为 (B, N, A, K)。"""
         checks.feature_map(x, self.in_channels)
-        q, k = self.split(self.query(x)), self.split(self.key(x))
+        return [self.split(part(x)) for part in (self.query, self.key, self.value)]
+
+    def score(self, q: Tensor, k: Tensor) -> Tensor:
+        """查询与键的内积，(B, A, N, N)。"""
         return torch.einsum("bnak,bmak->banm", q * self.scale, k)
 
     def weights(self, x: Tensor) -> Tensor:
-        return F.softmax(self.score(x), self.axis)
-
-    def attend(self, x: Tensor) -> Tensor:
-        """按权重取值，(B, N, A, K)。"""
-        v = self.split(self.value(x))
-        if not self.fused:
-            return torch.einsum("banm,bmak->bnak", self.weights(x), v)
-        checks.feature_map(x, self.in_channels)
-        q, k = self.split(self.query(x)), self.split(self.key(x))
-        return fused_attention(q, k, v, self.scale, None)
+        q, k, _ = self.project(x)
+        return F.softmax(self.score(q, k), self.axis)
 
     def forward(self, x: Tensor) -> Tensor:
-        mixed = torch.einsum("bnak->bakn", self.attend(x)).reshape(x.shape)
+        q, k, v = self.project(x)
+        if self.fused:
+            mixed = fused_attention(q, k, v, self.scale, None)
+        else:
+            weights = F.softmax(self.score(q, k), self.axis)
+            mixed = torch.einsum("banm,bmak->bnak", weights, v)
+        mixed = torch.einsum("bnak->bakn", mixed).reshape(x.shape)
         return x + mixed if self.gamma is None else x + self.gamma * mixed

@@ -63,10 +63,10 @@ class TransformerBlock(nn.Module):
     """Transformer 块：先归一化再注意力，先归一化再 MLP，各带残差。
 
     形状: x (B, N, D) → (B, N, D)
-    参数: embed_dim 即 D；attention 为任意 （B, N, D） → (B, N, D) 的注意力；
+    参数: embed_dim 即 D；attention 为任意 (B, N, D) → (B, N, D) 的注意力；
         mlp_ratio 为 MLP 中间宽与 D 之比；drop_path_rate 为随机深度的丢弃率
     错误: drop_path_rate 超出 [0, 1) 时抛出 ValueError
-    出处: Dosovitskiy 等 2021，arXiv:2010.11929，式 （2）–(3)；eps 1e-6 与 timm 相同
+    出处: Dosovitskiy 等 2021，arXiv:2010.11929，式 (2)–(3)；eps 1e-6 与 timm 相同
     """
 
     def __init__(
@@ -158,7 +158,7 @@ class ViT(nn.Module):
 
 
 def fixed_position(spec: ViTSpec) -> Tensor | None:
-    """不学习的位置编码 （1, N, D）：二维正弦余弦（类别记号处为 0），或没有。"""
+    """不学习的位置编码 (1, N, D)：二维正弦余弦（类别记号处为 0），或没有。"""
     if spec.position == "none":
         return None
     waves = geometry.sincos_2d(spec.grid, spec.embed_dim)

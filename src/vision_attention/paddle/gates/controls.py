@@ -16,7 +16,7 @@ class ConstantGate(nn.Layer):
     形状: x (B, C, H, W) → (B, C, H, W)；gate(x) (1,)
     参数: in_channels 即 C，只用来检查；value 为这个数，默认 0.25:
         刚插入的 CBAM 平均把支路缩到约四分之一
-    错误: x 不是 （B, C, H, W） 浮点时抛出 ValueError
+    错误: x 不是 (B, C, H, W) 浮点时抛出 ValueError
     出处: 本书的对照，检验「收益来自缩小支路，还是来自注意力」
     """
 
@@ -38,7 +38,7 @@ class ScalarGate(nn.Layer):
 
     形状: x (B, C, H, W) → (B, C, H, W)；gate(x) (1,)
     参数: in_channels 即 C，只用来检查；value 为起步的数，默认 0.25
-    错误: x 不是 （B, C, H, W） 浮点时抛出 ValueError
+    错误: x 不是 (B, C, H, W) 浮点时抛出 ValueError
     出处: 本书的对照，检验「学一个缩放就够了吗」
     """
 

@@ -25,8 +25,8 @@ class ChannelAttention(nn.Module):
     参数: in_channels 即 C；reduction_ratio 为瓶颈的缩减倍数 r，瓶颈宽
         max(C // r, min_hidden)；pooling 选全局描述：avg、max 或 both
     单位: 门控无量纲，取值 （0, 1）
-    错误: 瓶颈宽为 0、pooling 不认识、x 不是 （B, C, H, W） 浮点时抛出 ValueError
-    出处: Woo 等 2018，arXiv:1807.06521，式 （2）；16 是该文的 r
+    错误: 瓶颈宽为 0、pooling 不认识、x 不是 (B, C, H, W) 浮点时抛出 ValueError
+    出处: Woo 等 2018，arXiv:1807.06521，式 (2)；16 是该文的 r
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class ChannelAttention(nn.Module):
         init.gates(self)
 
     def describe(self, x: Tensor) -> list[Tensor]:
-        """全局描述：每种池化给出一个 （B, C） 的向量。"""
+        """全局描述：每种池化给出一个 (B, C) 的向量。"""
         checks.feature_map(x, self.in_channels)
         return [pool(x, 1).flatten(1) for pool in self.pools]
 
@@ -135,7 +135,7 @@ class SpatialAttention(nn.Module):
         卷积不带偏置，后接 momentum 0.01 的批归一化
     单位: 门控无量纲，取值 （0, 1）
     错误: kernel_size 为偶数、pooling 不认识、x 不是四维浮点时抛出 ValueError
-    出处: Woo 等 2018，arXiv:1807.06521，式 （3）；7 是该文的 k。与作者代码的差别：
+    出处: Woo 等 2018，arXiv:1807.06521，式 (3)；7 是该文的 k。与作者代码的差别：
         默认没有批归一化；作者代码拼接的次序是先最大、后平均
     """
 
@@ -181,7 +181,7 @@ class MultiScaleSpatialAttention(nn.Module):
     参数: in_channels 即 C；reduction_ratio 决定每个卷积的输出通道数
         max(C // r, min_hidden)，原笔记没有说这个数，本书取与通道瓶颈相同
     单位: 门控无量纲，取值 （0, 1）
-    错误: 输出通道数为 0、x 不是 （B, C, H, W） 浮点时抛出 ValueError
+    错误: 输出通道数为 0、x 不是 (B, C, H, W) 浮点时抛出 ValueError
     出处: 原笔记的文字；论文表 2 里 1×1 卷积是被淘汰的方案，也没有并联
     """
 
@@ -227,7 +227,7 @@ class CBAM(nn.Module):
         为瓶颈宽的下限；identity_init 为真时两道门起步恰为 1：插入后输出一位不变
     单位: 门控无量纲，取值 （0, 1）；identity_init 时取值 （0, 2）
     错误: 任何一项不认识或不相容时抛出 ValueError
-    出处: Woo 等 2018，arXiv:1807.06521，式 （1）；默认每个模块 C=64 时 679 个参数，
+    出处: Woo 等 2018，arXiv:1807.06521，式 (1)；默认每个模块 C=64 时 679 个参数，
         spatial_norm 时 680 个，与作者代码相同
     """
 

@@ -1,0 +1,487 @@
+"""含义：每个模块对照一份独立的 NumPy 重写，再查那些悄悄出错的性质。"""
+
+from __future__ import annotations
+
+import cases
+import numpy as np
+import pytest
+from frameworks import FRAMEWORKS, count
+from scipy.special import expit, softmax
+
+from vision_attention import geometry, interop
+
+GATES = [c for c in cases.GATES if "identity_init" not in c.name]
+named = {"ids": lambda c: c.name}
+
+
+def framework(wing):
+    return FRAMEWORKS[wing.__name__.rpartition(".")[2]]
+
+
+def run(wing, function, *arrays):
+    """用 NumPy 数组调用一个模块或它的方法。"""
+    result = function(*(framework(wing).tensor(a) for a in arrays))
+    return framework(wing).numpy(result)
+
+
+def disturbed(case, wing):
+    """一个权重都不为 0 的模块，评估模式。"""
+    from test_parity import disturb
+
+    module = case.make(wing)
+    disturb(module)
+    module.eval()
+    return module, interop.state(module)
+
+
+# ---- 独立的参考：照式子写，不看 src ----
+
+
+def linear(x, weights, name):
+    return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+
+
+def conv(x, weight, bias=0.0, padding=0, dilation=1):
+    """最直白的二维卷积：逐个核位置平移、相乘、累加。"""
+    x = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    k = weight.shape[2]
+    height = x.shape[2] - dilation * (k - 1)
+    width = x.shape[3] - dilation * (k - 1)
+    out = 0.0
+    for i in range(k):
+        for j in range(k):
+            part = x[:, :, i * dilation :, j * dilation :][:, :, :height, :width]
+            out = out + np.einsum("bchw,oc->bohw", part, weight[:, :, i, j])
+    return out + np.reshape(bias, (1, -1, 1, 1))
+
+
+def conv_of(x, weights, name, **options):
+    return conv(x, weights[f"{name}.weight"], weights[f"{name}.bias"], **options)
+
+
+def batch_norm(x, weights, name):
+    def shaped(field):
+        return weights[f"{name}.{field}"].reshape(1, -1, 1, 1)
+
+    scaled = (x - shaped("running_mean")) / np.sqrt(shaped("running_var") + 1e-5)
+    return scaled * shaped("weight") + shaped("bias")
+
+
+def relu(x):
+    return np.maximum(x, 0)
+
+
+def mlp(x, weights, prefix=""):
+    return linear(relu(linear(x, weights, f"{prefix}fc1")), weights, f"{prefix}fc2")
+
+
+def channel_reference(x, weights, pooling="both", prefix=""):
+    scores = 0.0
+    if pooling != "max":
+        scores = scores + mlp(x.mean((2, 3)), weights, prefix)
+    if pooling != "avg":
+        scores = scores + mlp(x.max((2, 3)), weights, prefix)
+    return expit(scores)[:, :, None, None]
+
+
+def separate_reference(x, weights, prefix=""):
+    average, maximum = x.mean((2, 3)), x.max((2, 3))
+    hidden = relu(linear(maximum, weights, f"{prefix}max_fc1"))
+    second = linear(hidden, weights, f"{prefix}max_fc2")
+    return expit(mlp(average, weights, prefix) + second)[:, :, None, None]
+
+
+def concat_reference(x, weights, prefix=""):
+    both = np.concatenate([x.mean((2, 3)), x.max((2, 3))], 1)
+    return expit(mlp(both, weights, prefix))[:, :, None, None]
+
+
+def spatial_reference(x, weights, pooling="both", norm=False, prefix=""):
+    maps = []
+    if pooling != "max":
+        maps.append(x.mean(1, keepdims=True))
+    if pooling != "avg":
+        maps.append(x.max(1, keepdims=True))
+    kernel = weights[f"{prefix}conv.weight"]
+    bias = 0.0 if norm else weights[f"{prefix}conv.bias"]
+    score = conv(np.concatenate(maps, 1), kernel, bias, kernel.shape[2] // 2)
+    return expit(batch_norm(score, weights, f"{prefix}norm") if norm else score)
+
+
+def multiscale_reference(x, weights, prefix=""):
+    small = conv_of(x, weights, f"{prefix}conv1")
+    large = conv_of(x, weights, f"{prefix}conv3", padding=1)
+    both = np.concatenate([small, large], 1)
+    return expit(both.mean(1, keepdims=True) + both.max(1, keepdims=True))
+
+
+def cbam_reference(
+    x,
+    weights,
+    *,
+    order="channel-spatial",
+    pooling="both",
+    mlp="shared",
+    spatial="conv",
+    spatial_norm=False,
+):
+    channels = {
+        "shared": channel_reference,
+        "separate": separate_reference,
+        "concat": concat_reference,
+    }
+
+    def channel(x):
+        extra = {"pooling": pooling} if mlp == "shared" else {}
+        return channels[mlp](x, weights, prefix="channel.", **extra)
+
+    def space(x):
+        if spatial == "multiscale":
+            return multiscale_reference(x, weights, "spatial.")
+        return spatial_reference(x, weights, pooling, spatial_norm, "spatial.")
+
+    if order == "parallel":
+        return channel(x) * space(x)
+    first, second = (channel, space) if order[0] == "c" else (space, channel)
+    gate = first(x)
+    return gate * second(x * gate)
+
+
+def se_reference(x, weights):
+    return expit(mlp(x.mean((2, 3)), weights))[:, :, None, None]
+
+
+def eca_reference(x, weights):
+    kernel = weights["conv.weight"].ravel()
+    reach = len(kernel) // 2
+    padded = np.pad(x.mean((2, 3)), ((0, 0), (reach, reach)))
+    channels = x.shape[1]
+    score = sum(w * padded[:, i : i + channels] for i, w in enumerate(kernel))
+    return expit(score)[:, :, None, None]
+
+
+def bam_reference(x, weights, combine="add", dilation=4):
+    channel = conv_of(x.mean((2, 3), keepdims=True), weights, "channel.0")
+    channel = relu(batch_norm(channel, weights, "channel.1"))
+    channel = conv_of(channel, weights, "channel.3")
+    space = relu(batch_norm(conv_of(x, weights, "spatial.0"), weights, "spatial.1"))
+    for i in (3, 6):
+        space = conv_of(
+            space, weights, f"spatial.{i}", padding=dilation, dilation=dilation
+        )
+        space = relu(batch_norm(space, weights, f"spatial.{i + 1}"))
+    space = conv_of(space, weights, "spatial.9")
+    score = channel * space if combine == "multiply" else channel + space
+    return 1 + expit(score)
+
+
+def coordinate_reference(x, weights):
+    height = x.shape[2]
+    lines = np.concatenate([x.mean(3), x.mean(2)], 2)[..., None]
+    lines = batch_norm(conv_of(lines, weights, "shared"), weights, "norm")
+    lines = lines * np.clip(lines + 3, 0, 6) / 6
+    rows = expit(conv_of(lines[:, :, :height], weights, "to_height"))
+    columns = expit(conv_of(lines[:, :, height:], weights, "to_width"))
+    return rows * columns.transpose(0, 1, 3, 2)
+
+
+def simam_reference(x, weights, energy_lambda=1e-4):
+    mean = x.mean((2, 3), keepdims=True)
+    variance = x.var((2, 3), keepdims=True, ddof=1)
+    return expit((x - mean) ** 2 / (4 * (variance + energy_lambda)) + 0.5)
+
+
+REFERENCES = {
+    "ChannelAttention": channel_reference,
+    "SeparateChannelAttention": separate_reference,
+    "ConcatChannelAttention": concat_reference,
+    "SpatialAttention": spatial_reference,
+    "MultiScaleSpatialAttention": multiscale_reference,
+    "CBAM": cbam_reference,
+    "SqueezeExcitation": se_reference,
+    "ECA": eca_reference,
+    "BAM": bam_reference,
+    "CoordinateAttention": coordinate_reference,
+    "SimAM": simam_reference,
+    "ConstantGate": lambda x, weights: weights["value"],
+    "ScalarGate": lambda x, weights: weights["value"],
+}
+SHAPING = {"reduction_ratio", "min_hidden", "kernel_size", "identity_init"}
+
+
+def reference(case, x, weights):
+    options = {k: v for k, v in case.options.items() if k not in SHAPING}
+    if case.build == "SpatialAttention" and "spatial_norm" in options:
+        options["norm"] = options.pop("spatial_norm")
+    if case.build in ("ConstantGate", "ScalarGate"):
+        options = {}
+    return REFERENCES[case.build](x, weights, **options)
+
+
+@pytest.mark.parametrize("case", GATES, **named)
+def test_gate_equals_its_formula(case, wing):
+    module, weights = disturbed(case, wing)
+    x = case.values()
+    expected = reference(case, x, weights)
+    found = run(wing, module.gate, x)
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(run(wing, module, x), x * expected, rtol=0, atol=2e-5)
+
+
+# ---- 门的性质 ----
+
+SEEING = [c for c in GATES if c.build not in ("ConstantGate", "ScalarGate")]
+CLOSING = [c for c in SEEING if c.build not in ("BAM", "SimAM")]
+
+
+@pytest.mark.parametrize("case", SEEING, **named)
+def test_gate_changes_when_its_input_changes(case, wing):
+    module, _ = disturbed(case, wing)
+    change = abs(
+        run(wing, module.gate, case.values(0)) - run(wing, module.gate, case.values(1))
+    )
+    assert change.max() > 1e-3
+
+
+@pytest.mark.parametrize("case", CLOSING, **named)
+def test_gate_can_close_and_open(case, wing):
+    # 第二层之后若多一个 ReLU，门就永远不会低于 ½
+    module, _ = disturbed(case, wing)
+    gate = run(wing, module.gate, 9 * case.values())
+    assert gate.min() < 0.49
+    assert 0 < gate.min() and gate.max() <= 1
+
+
+@pytest.mark.parametrize("case", [c for c in GATES if c.build == "BAM"], **named)
+def test_bam_only_amplifies(case, wing):
+    module, _ = disturbed(case, wing)
+    gate = run(wing, module.gate, case.values())
+    assert 1 < gate.min() and gate.max() < 2
+
+
+def test_simam_never_below_0622(wing):
+    gate = run(wing, wing.SimAM(12).gate, cases.GATES[0].values())
+    assert gate.min() >= expit(0.5) - 1e-6
+
+
+@pytest.mark.parametrize(
+    "case", [c for c in cases.GATES if "identity_init" in c.name], **named
+)
+def test_identity_init_changes_no_bit_and_can_learn(case, wing):
+    module, x = case.make(wing), case.values()
+    np.testing.assert_array_equal(run(wing, module, x), x)
+    (module(framework(wing).tensor(x)) ** 2).sum().backward()
+    parameters = framework(wing).named_parameters(module)
+    assert any(abs(p.grad.numpy()).max() > 0 for p in parameters.values())
+
+
+@pytest.mark.parametrize(("norm", "parameters"), [(False, 679), (True, 680)])
+def test_cbam_of_the_notes_and_of_the_authors(wing, norm, parameters):
+    module = wing.CBAM(in_channels=64, spatial_norm=norm)
+    assert count(framework(wing), module) == parameters
+    assert run(wing, module, np.ones((1, 64, 32, 32), "f4")).shape == (1, 64, 32, 32)
+
+
+def test_adding_maps_is_concatenation_with_tied_kernels(wing):
+    # 原笔记「两张图相加」是拼接的特例：两个核相同，98 个数里只剩 49 个自由
+    module, x = wing.SpatialAttention(), cases.GATES[0].values()
+    weights = interop.state(module)
+    kernel = weights["conv.weight"][:, :1]
+    weights["conv.weight"] = np.concatenate([kernel, kernel], 1)
+    interop.load_state(module, weights)
+    added = x.mean(1, keepdims=True) + x.max(1, keepdims=True)
+    expected = expit(conv(added, kernel, weights["conv.bias"], 3))
+    np.testing.assert_allclose(run(wing, module.gate, x), expected, atol=1e-5)
+
+
+# ---- 自注意力 ----
+
+SELF = cases.ATTENTION
+
+
+@pytest.mark.parametrize("case", SELF, **named)
+def test_weights_are_probabilities_along_the_named_axis(case, wing):
+    module, _ = disturbed(case, wing)
+    weights = run(wing, module.weights, case.values())
+    axis = -2 if case.options.get("softmax_axis") == "queries" else -1
+    np.testing.assert_allclose(weights.sum(axis), 1, atol=1e-5)
+    assert weights.min() >= 0
+    other = -1 if axis == -2 else -2
+    assert abs(weights.sum(other) - 1).max() > 1e-3
+
+
+def attention_reference(case, x, weights):
+    """多头自注意力的式子，NumPy 版。"""
+    heads = case.options.get("num_heads", 3)
+    width = x.shape[2] // heads
+    qkv = x @ weights["qkv.weight"].T + weights.get("qkv.bias", 0)
+    q, k, v = np.split(qkv, 3, 2)
+    scale = width**-0.5 if case.options.get("scale", True) else 1.0
+    mask = case.options.get("mask")
+    if case.build == "LocalitySelfAttention":
+        mask = geometry.self_excluded(x.shape[1])
+    out = np.zeros_like(x)
+    for a in range(heads):
+        part = slice(a * width, (a + 1) * width)
+        temperature = weights["scale"][a, 0] if "scale" in weights else scale
+        score = q[..., part] @ k[..., part].transpose(0, 2, 1) * temperature
+        if mask is not None:
+            score = np.where(mask, score, -np.inf)
+        axis = -2 if case.options.get("softmax_axis") == "queries" else -1
+        out[..., part] = softmax(score, axis) @ v[..., part]
+    return out @ weights["proj.weight"].T + weights["proj.bias"]
+
+
+@pytest.mark.parametrize("case", [c for c in SELF if c.shape == cases.TOKENS], **named)
+def test_self_attention_equals_its_formula(case, wing):
+    module, weights = disturbed(case, wing)
+    x = case.values()
+    expected = attention_reference(case, x, weights)
+    np.testing.assert_allclose(run(wing, module, x), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("case", [c for c in SELF if c.shape == cases.MAP], **named)
+def test_self_attention_2d_equals_its_formula(case, wing):
+    module, weights = disturbed(case, wing)
+    x = case.values()
+    b, c, h, w = x.shape
+    heads = case.arguments[1] if len(case.arguments) > 1 else 1
+    q, k, v = (
+        conv_of(x, weights, name).reshape(b, heads, c // heads, h * w)
+        for name in ("query", "key", "value")
+    )
+    scale = (c // heads) ** -0.5 if case.options.get("scale", True) else 1.0
+    axis = -2 if case.options.get("softmax_axis") == "queries" else -1
+    rows = softmax(np.einsum("bakn,bakm->banm", q, k) * scale, axis)
+    mixed = np.einsum("banm,bakm->bakn", rows, v).reshape(x.shape)
+    expected = x + weights.get("gamma", np.float32([1.0])) * mixed
+    np.testing.assert_allclose(run(wing, module, x), expected, rtol=0, atol=2e-5)
+
+
+def test_self_attention_2d_starts_as_the_identity(wing):
+    x = cases.GATES[0].values()
+    np.testing.assert_array_equal(run(wing, wing.SelfAttention2d(12), x), x)
+
+
+def test_against_the_frameworks_own_attention():
+    # torch 自带的多头注意力：头数 ≥ 2，N ≠ 头数
+    import torch
+
+    import vision_attention.torch
+
+    ours = vision_attention.torch.MultiHeadSelfAttention(15, 3)
+    theirs = torch.nn.MultiheadAttention(15, 3, batch_first=True)
+    theirs.in_proj_weight.data.copy_(ours.qkv.weight.data)
+    theirs.in_proj_bias.data.copy_(ours.qkv.bias.data)
+    theirs.out_proj.load_state_dict(ours.proj.state_dict())
+    x = torch.randn(2, 11, 15)
+    expected, weights = theirs(x, x, x, average_attn_weights=False)
+    torch.testing.assert_close(ours(x), expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(ours.weights(x), weights, rtol=0, atol=1e-6)
+
+
+def test_against_paddles_own_attention():
+    import paddle
+
+    import vision_attention.paddle
+
+    ours = vision_attention.paddle.MultiHeadSelfAttention(15, 3)
+    theirs = paddle.nn.MultiHeadAttention(15, 3, need_weights=True)
+    parts = [theirs.q_proj, theirs.k_proj, theirs.v_proj]
+    weights = np.split(ours.qkv.weight.numpy(), 3, 1)
+    for layer, weight in zip(parts, weights, strict=True):
+        layer.weight.set_value(weight)
+        layer.bias.set_value(np.zeros(15, "f4"))
+    theirs.out_proj.set_state_dict(ours.proj.state_dict())
+    x = paddle.to_tensor(cases.ATTENTION[0].values())
+    expected, attention = theirs(x, x, x)
+    np.testing.assert_allclose(ours(x).numpy(), expected.numpy(), atol=1e-6)
+    np.testing.assert_allclose(ours.weights(x).numpy(), attention.numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("build", ["MultiHeadSelfAttention", "LocalitySelfAttention"])
+def test_fused_and_explicit_agree(wing, build):
+    extra = {"num_tokens": 11} if build == "LocalitySelfAttention" else {}
+    fused = getattr(wing, build)(15, num_heads=3, **extra)
+    explicit = getattr(wing, build)(15, num_heads=3, fused=False, **extra)
+    interop.copy_weights(fused, explicit)
+    x = 3 * cases.ATTENTION[0].values()
+    np.testing.assert_allclose(run(wing, fused, x), run(wing, explicit, x), atol=1e-6)
+
+
+def test_permuting_tokens_permutes_the_output(wing):
+    module, x = wing.MultiHeadSelfAttention(15, 3), cases.ATTENTION[0].values()
+    order = np.random.default_rng(0).permutation(11)
+    np.testing.assert_allclose(
+        run(wing, module, x[:, order]), run(wing, module, x)[:, order], atol=1e-6
+    )
+
+
+def test_a_masked_token_is_not_seen(wing):
+    mask = np.ones((11, 11), bool)
+    mask[:, 4] = False
+    module = wing.MultiHeadSelfAttention(15, 3, mask=mask)
+    x = cases.ATTENTION[0].values()
+    moved = x.copy()
+    moved[:, 4] += 9
+    keep = np.arange(11) != 4
+    np.testing.assert_array_equal(
+        run(wing, module, x)[:, keep], run(wing, module, moved)[:, keep]
+    )
+
+
+def test_unscaled_scores_are_sharper(wing):
+    scaled = wing.MultiHeadSelfAttention(15, 3)
+    unscaled = wing.MultiHeadSelfAttention(15, 3, scale=False)
+    interop.copy_weights(scaled, unscaled)
+    x = 30 * cases.ATTENTION[0].values()
+    sharp = run(wing, unscaled.weights, x).max(-1).mean()
+    assert sharp > run(wing, scaled.weights, x).max(-1).mean() + 0.05
+
+
+# ---- 记号 ----
+
+
+def test_patch_embedding_is_a_strided_convolution(wing):
+    module, x = wing.PatchEmbedding(12, 4, 3, 15), cases.TRANSFORMER[0].values()
+    convolution = run(wing, module.proj, x).reshape(2, 15, 9).transpose(0, 2, 1)
+    np.testing.assert_allclose(run(wing, module, x), convolution, atol=1e-6)
+
+
+def test_shifted_patches_move_half_a_patch_diagonally(wing):
+    module, x = wing.ShiftedPatchEmbedding(12, 4, 3, 15), cases.TRANSFORMER[0].values()
+    found = run(wing, module.shift, x)
+    assert found.shape == (2, 15, 12, 12)
+    np.testing.assert_array_equal(found[:, :3], x)
+    np.testing.assert_array_equal(found[:, 3:6, :10, :10], x[:, :, 2:, 2:])
+    np.testing.assert_array_equal(found[:, 6:9, :10, 2:], x[:, :, 2:, :10])
+    np.testing.assert_array_equal(found[:, 9:12, 2:, :10], x[:, :, :10, 2:])
+    np.testing.assert_array_equal(found[:, 12:, 2:, 2:], x[:, :, :10, :10])
+    assert abs(found[:, 3:6, 10:]).max() == 0
+
+
+@pytest.mark.parametrize("position", ["learned", "sincos", "none"])
+def test_only_the_position_code_tells_patches_apart(wing, position):
+    from vision_attention import specs
+
+    spec = specs.named("vit_tiny", position=position, pool="mean", patch_size=4)
+    model = wing.build(spec)
+    model.eval()
+    x = np.random.default_rng(0).standard_normal((2, 1, 8, 8)).astype("f4")
+    swapped = np.concatenate([x[:, :, 4:], x[:, :, :4]], 2)
+    change = abs(run(wing, model, x) - run(wing, model, swapped)).max()
+    assert (change < 1e-6) == (position == "none")
+
+
+def test_drop_path_drops_whole_samples_and_keeps_the_mean(wing):
+    wing.init.seed(0)
+    module = wing.DropPath(0.25)
+    x = np.ones((4000, 2, 3), "f4")
+    module.train()
+    out = run(wing, module, x)
+    assert set(np.unique(out.round(4))) == {0.0, np.float32(1.3333)}
+    assert (out == out[:, :1, :1]).all()
+    assert abs(out.mean() - 1) < 0.05
+    module.eval()
+    np.testing.assert_array_equal(run(wing, module, x), x)

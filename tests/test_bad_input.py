@@ -1,0 +1,217 @@
+"""坏输入：两翼说同一句话，点出参数、收到的值与该怎么改。"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from frameworks import FRAMEWORKS
+
+from vision_attention import geometry, specs
+
+
+def tensor(wing, values):
+    return FRAMEWORKS[wing.__name__.rpartition(".")[2]].tensor(values)
+
+
+def zeros(*shape):
+    return np.zeros(shape, "f4")
+
+
+GATES = [
+    ("ChannelAttention", (12, 4)),
+    ("SeparateChannelAttention", (12, 4)),
+    ("ConcatChannelAttention", (12, 4)),
+    ("SpatialAttention", ()),
+    ("MultiScaleSpatialAttention", (12, 4)),
+    ("CBAM", (12, 4)),
+    ("SqueezeExcitation", (12, 4)),
+    ("ECA", (12,)),
+    ("BAM", (12, 4)),
+    ("CoordinateAttention", (12,)),
+    ("SimAM", (12,)),
+    ("ConstantGate", (12,)),
+    ("ScalarGate", (12,)),
+    ("SelfAttention2d", (12,)),
+]
+every_gate = pytest.mark.parametrize(("name", "arguments"), GATES)
+
+
+@every_gate
+@pytest.mark.parametrize("shape", [(12, 7, 13), (2, 12, 3, 7, 13)])
+def test_three_or_five_dimensions(wing, name, arguments, shape):
+    module = getattr(wing, name)(*arguments)
+    with pytest.raises(ValueError, match=r"x 的形状是 .*应为四维 \(B, C, H, W\)"):
+        module(tensor(wing, zeros(*shape)))
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"), [g for g in GATES if g[0] != "SpatialAttention"]
+)
+def test_wrong_channels(wing, name, arguments):
+    module = getattr(wing, name)(*arguments)
+    with pytest.raises(ValueError, match="x 有 5 个通道，而构造时 in_channels=12"):
+        module(tensor(wing, zeros(2, 5, 7, 13)))
+
+
+@every_gate
+def test_integers_are_refused(wing, name, arguments):
+    module = getattr(wing, name)(*arguments)
+    with pytest.raises(ValueError, match=r"x 的数据类型是 .*应为浮点"):
+        module(tensor(wing, np.zeros((2, 12, 7, 13), "int64")))
+
+
+@every_gate
+def test_nan_is_never_swallowed(wing, name, arguments):
+    # 一个坏像素不能变成一张看似正常的输出
+    module = getattr(wing, name)(*arguments)
+    module.eval()
+    x = np.random.default_rng(0).standard_normal((2, 12, 7, 13)).astype("f4")
+    x[1, 3, 4, 5] = np.nan
+    y = module(tensor(wing, x)).detach().numpy()
+    assert np.isnan(y[1, 3, 4, 5])
+    assert not np.isnan(y[0]).any()
+
+
+def case(message, build):
+    return pytest.param(build, message, id=message[:24])
+
+
+CONSTRUCTIONS = [
+    case(r"kernel_size=4 是偶数.*例如 3 或 5", lambda wing: wing.SpatialAttention(4)),
+    case("kernel_size=6 是偶数", lambda wing: wing.ECA(12, 6)),
+    case("kernel_size=6 是偶数", lambda wing: wing.CBAM(64, kernel_size=6)),
+    case(
+        r"num_heads=3 不能整除 embed_dim=128；可用的取值：1, 2, 4, 8",
+        lambda wing: wing.MultiHeadSelfAttention(128, 3),
+    ),
+    case(
+        "num_heads=5 不能整除 in_channels=12", lambda wing: wing.SelfAttention2d(12, 5)
+    ),
+    case(
+        "patch_size=5 不能整除 image_size=32",
+        lambda wing: wing.PatchEmbedding(32, 5, 3, 8),
+    ),
+    case(
+        "patch_size=5 不能整除 image_size=32",
+        lambda wing: wing.ViT(specs.ViTSpec(patch_size=5)),
+    ),
+    case("patch_size=6 应为 2 的幂", lambda wing: wing.ConvTokenizer(12, 6, 3, 8)),
+    case(
+        "patch_size=1 没有半块可移", lambda wing: wing.ShiftedPatchEmbedding(8, 1, 3, 8)
+    ),
+    case(
+        r"reduction_ratio=16 大于 in_channels=12.*min_hidden=1",
+        lambda wing: wing.CBAM(12),
+    ),
+    case(
+        "reduction_ratio=16 大于 in_channels=8",
+        lambda wing: wing.SqueezeExcitation(8),
+    ),
+    case("reduction_ratio=0 应为正整数", lambda wing: wing.CBAM(64, 0)),
+    case("in_channels=-1 应为正整数", lambda wing: wing.SimAM(-1)),
+    case("energy_lambda=0 应为正数", lambda wing: wing.SimAM(4, energy_lambda=0)),
+    case(
+        r"attention='cbma' 不认识。是不是 'cbam'？",
+        lambda wing: wing.build_gate("cbma", 64),
+    ),
+    case(
+        r"cbam 的参数='reduction' 不认识。是不是 'reduction_ratio'？",
+        lambda wing: wing.build_gate("cbam", 64, {"reduction": 8}),
+    ),
+    case(
+        r"attention='self_atention' 不认识。是不是 'self_attention'？",
+        lambda wing: wing.build(specs.named("resnet20", attention="self_atention")),
+    ),
+    case(
+        r"order='spatial' 不认识。是不是 'spatial-channel'？",
+        lambda wing: wing.CBAM(64, order="spatial"),
+    ),
+    case("pooling='mean' 不认识", lambda wing: wing.CBAM(64, pooling="mean")),
+    case(
+        "pooling='avg' 不认识",
+        lambda wing: wing.ConcatChannelAttention(64, pooling="avg"),
+    ),
+    case(
+        "mlp='share' 不认识。是不是 'shared'", lambda wing: wing.CBAM(64, mlp="share")
+    ),
+    case("combine='sum' 不认识", lambda wing: wing.BAM(64, combine="sum")),
+    case(
+        "softmax_axis='key' 不认识。是不是 'keys'",
+        lambda wing: wing.SelfAttention2d(4, softmax_axis="key"),
+    ),
+    case(
+        "softmax_axis='queries' 与 fused=True 矛盾",
+        lambda wing: wing.MultiHeadSelfAttention(8, softmax_axis="queries"),
+    ),
+    case("drop_path_rate=1.0 超出范围", lambda wing: wing.DropPath(1.0)),
+    case("spec 的类型=", lambda wing: wing.build("vit_tiny")),
+]
+
+
+@pytest.mark.parametrize(("build", "message"), CONSTRUCTIONS)
+def test_construction(wing, build, message):
+    with pytest.raises(ValueError, match=message):
+        build(wing)
+
+
+SPECS = [
+    ("vit_tny", {}, "model='vit_tny' 不认识。是不是 'vit_tiny'？"),
+    ("vit_tiny", {"deepth": 3}, "vit_tiny 的字段='deepth' 不认识。是不是 'depth'？"),
+    ("resnet20", {"depth": 21}, r"depth=21 不合 6n\+2"),
+    ("resnet20", {"depth": 21, "block": "bottleneck"}, r"不合 9n\+2"),
+    ("resnet20", {"placement": "brunch"}, "placement='brunch' 不认识。是不是 'branch'"),
+    ("resnet20", {"stages": (1, 4)}, r"stages=\(1, 4\) 不合要求"),
+    ("resnet20", {"stages": (1, 1)}, r"stages=\(1, 1\) 不合要求"),
+    ("resnet20", {"num_classes": 0}, "num_classes=0 应为正整数"),
+    ("small_cnn", {"placement": "identity"}, "placement='identity' 不认识"),
+    ("vit_tiny", {"num_heads": 3}, "num_heads=3 不能整除 embed_dim=64"),
+    ("vit_tiny", {"window": 4}, "window=4 是偶数"),
+    ("vit_tiny", {"pool": "cls"}, "pool='cls' 不认识。是不是 'class'"),
+    ("vit_tiny", {"drop_path_rate": -0.1}, "drop_path_rate=-0.1 超出范围"),
+]
+
+
+@pytest.mark.parametrize(("name", "overrides", "message"), SPECS)
+def test_specs(name, overrides, message):
+    with pytest.raises(ValueError, match=message):
+        specs.named(name, **overrides)
+
+
+@pytest.mark.parametrize("model", ["vit_tiny", "small_cnn", "resnet_narrow"])
+def test_models_refuse_images_of_another_size(wing, model):
+    built = wing.build(specs.named(model))
+    with pytest.raises(ValueError, match="x 是 9×9 的图，而模型的 image_size=8"):
+        built(tensor(wing, zeros(2, 1, 9, 9)))
+    with pytest.raises(ValueError, match="x 有 3 个通道，而构造时 in_channels=1"):
+        built(tensor(wing, zeros(2, 3, 8, 8)))
+    with pytest.raises(ValueError, match="应为浮点"):
+        built(tensor(wing, np.zeros((2, 1, 8, 8), "uint8")))
+
+
+@pytest.mark.parametrize("shape", [(2, 11), (2, 11, 16), (2, 3, 4, 15)])
+def test_attention_refuses_other_token_shapes(wing, shape):
+    with pytest.raises(ValueError, match=r"应为三维 \(B, N, D\)，D = embed_dim = 15"):
+        wing.MultiHeadSelfAttention(15, 3)(tensor(wing, zeros(*shape)))
+
+
+def test_batch_norm_gates_refuse_a_single_training_image(wing):
+    module = wing.BAM(16)
+    module.train()
+    with pytest.raises(ValueError, match="训练时 x 只有 1 张图"):
+        module(tensor(wing, zeros(1, 16, 7, 7)))
+    module.eval()
+    assert tuple(module(tensor(wing, zeros(1, 16, 7, 7))).shape) == (1, 16, 7, 7)
+
+
+def test_simam_refuses_a_single_pixel(wing):
+    with pytest.raises(ValueError, match="x 只有一个像素"):
+        wing.SimAM(4)(tensor(wing, zeros(2, 4, 1, 1)))
+
+
+def test_geometry_refuses_what_cannot_be():
+    with pytest.raises(ValueError, match="num_tokens=1"):
+        geometry.self_excluded(1)
+    with pytest.raises(ValueError, match="window=2 是偶数"):
+        geometry.window_mask(4, 2)
+    with pytest.raises(ValueError, match="不能整除 embed_dim=10"):
+        geometry.sincos_2d(4, 10)

@@ -1,0 +1,150 @@
+"""两个框架之间的陷阱：每个一条测试，书里「框架对照」逐条指向这里。"""
+
+from __future__ import annotations
+
+import numpy as np
+import paddle
+import pytest
+import torch
+
+import vision_attention.paddle
+import vision_attention.torch
+from vision_attention import interop
+
+RNG = np.random.default_rng(0)
+
+
+def batch(*shape):
+    return RNG.standard_normal(shape).astype("f4")
+
+
+def test_linear_weights_are_transposed_and_a_square_one_hides_it():
+    left, right = torch.nn.Linear(5, 5), paddle.nn.Linear(5, 5)
+    x = batch(3, 5)
+    expected = left(torch.tensor(x)).detach().numpy()
+    right.weight.set_value(left.weight.detach().numpy())
+    right.bias.set_value(left.bias.detach().numpy())
+    assert abs(right(paddle.to_tensor(x)).numpy() - expected).max() > 0.05
+    interop.copy_weights(left, right)
+    np.testing.assert_allclose(right(paddle.to_tensor(x)).numpy(), expected, atol=1e-6)
+
+
+def norms():
+    left = vision_attention.torch.init.batch_norm(3, 0.1)
+    right = vision_attention.paddle.init.batch_norm(3, 0.1)
+    x = 2 + 3 * batch(2, 3, 4, 5)
+    left(torch.tensor(x)), right(paddle.to_tensor(x))
+    return interop.state(left), interop.state(right), x.size // 3
+
+
+def test_batch_norm_momentum_is_the_complement():
+    ours, theirs, _ = norms()
+    np.testing.assert_allclose(ours["running_mean"], theirs["running_mean"], atol=1e-6)
+    wrong = paddle.nn.BatchNorm2D(3, momentum=0.1)
+    wrong.train()
+    with pytest.warns(UserWarning, match="always track"):
+        wrong(paddle.full([2, 3, 4, 5], 1.0))
+    # 把 torch 的 0.1 原样抄过去，一步之后的均值大 9 倍
+    np.testing.assert_allclose(wrong._mean.numpy(), 0.9, atol=1e-6)
+
+
+def test_paddle_running_variance_is_biased():
+    ours, theirs, n = norms()
+    grown = ours["running_var"] - 0.9
+    np.testing.assert_allclose(
+        grown * (n - 1) / n, theirs["running_var"] - 0.9, atol=1e-5
+    )
+    assert abs(ours["running_var"] - theirs["running_var"]).max() > 1e-3
+
+
+def test_fused_attention_layouts_differ():
+    # 同样的形状两边都收，数却不同：B 2，N 6，A 6，K 4
+    q, k, v = (batch(2, 6, 6, 4) for _ in range(3))
+    ours = torch.nn.functional.scaled_dot_product_attention(
+        *(torch.tensor(a) for a in (q, k, v))
+    ).numpy()
+    theirs = paddle.nn.functional.scaled_dot_product_attention(
+        *(paddle.to_tensor(a) for a in (q, k, v))
+    ).numpy()
+    assert abs(ours - theirs).max() > 0.5
+    swapped = torch.nn.functional.scaled_dot_product_attention(
+        *(torch.tensor(a).transpose(1, 2) for a in (q, k, v))
+    ).transpose(1, 2)
+    np.testing.assert_allclose(swapped.numpy(), theirs, atol=1e-6)
+
+
+def test_paddle_max_has_no_indices_and_shares_tie_gradients():
+    x = paddle.ones([1, 4], dtype="float32")
+    x.stop_gradient = False
+    top = paddle.max(x, 1)
+    assert isinstance(top, paddle.Tensor)
+    top.sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), 0.25)
+
+
+@pytest.mark.parametrize("how", ["topk", "pool"])
+def test_our_maxima_give_ties_to_the_first_in_both_wings(how):
+    def first(x, functional):
+        if how == "topk":
+            return x.topk(1, 1)[0].sum()
+        return functional.adaptive_max_pool2d(x, 1).sum()
+
+    left = torch.ones(1, 4, 1, 3, requires_grad=True)
+    right = paddle.ones([1, 4, 1, 3], dtype="float32")
+    right.stop_gradient = False
+    first(left, torch.nn.functional).backward()
+    first(right, paddle.nn.functional).backward()
+    np.testing.assert_array_equal(left.grad.numpy(), right.grad.numpy())
+    assert left.grad.max() == 1
+
+
+def test_default_initialisations_differ_and_ours_do_not():
+    torch.manual_seed(0)
+    paddle.seed(0)
+    theirs = paddle.nn.Linear(256, 256).weight.numpy().std()
+    assert theirs / torch.nn.Linear(256, 256).weight.std().item() > 1.4
+    stds = []
+    for wing in (vision_attention.torch, vision_attention.paddle):
+        wing.init.seed(0)
+        stds.append(interop.state(wing.MLP(256, 256))["fc1.weight"].std())
+    assert stds[0] == stds[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "std"),
+    [
+        ("transformer", 0.02),
+        ("gates", 1 / np.sqrt(3 * 256)),
+        ("convolutions", np.sqrt(2 / 256)),
+    ],
+)
+def test_initial_moments(wing, name, std):
+    wing.init.seed(1)
+    layer = wing.MLP(256, 512)
+    getattr(wing.init, name)(layer)
+    weights = interop.state(layer)["fc1.weight"]
+    assert abs(weights.mean()) < 4 * std / np.sqrt(weights.size)
+    np.testing.assert_allclose(weights.std(), std, rtol=0.02)
+    assert abs(interop.state(layer)["fc1.bias"]).max() == 0
+
+
+def test_layer_norm_epsilon_is_1e_6(wing):
+    block = wing.TransformerBlock(16, wing.MultiHeadSelfAttention(16))
+    name = "eps" if wing is vision_attention.torch else "_epsilon"
+    assert getattr(block.norm1, name) == getattr(block.norm2, name) == 1e-6
+
+
+def test_gelu_is_the_exact_one(wing):
+    from frameworks import FRAMEWORKS
+    from scipy.special import erf
+
+    framework = FRAMEWORKS[wing.__name__.rpartition(".")[2]]
+    x = np.linspace(-3, 3, 61, dtype="f4").reshape(1, 1, 61)
+    mlp = wing.MLP(61, 61)
+    identity = {
+        name: np.eye(61, dtype="f4") if "weight" in name else np.zeros(61, "f4")
+        for name in interop.state(mlp)
+    }
+    interop.load_state(mlp, identity)
+    found = framework.numpy(mlp(framework.tensor(x)))
+    np.testing.assert_allclose(found, x * 0.5 * (1 + erf(x / np.sqrt(2))), atol=2e-6)
