@@ -1,0 +1,40 @@
+"""网站层：公式、图标、样式与脚本的打包、搜索、404、站点地图。
+
+maths    公式在造书时由 KaTeX 排好，浏览器不需要脚本
+assets   样式与脚本各并成一个文件
+page     每一页写盘之前的最后一遍整理
+search   中文搜索的索引
+seo      描述、规范网址、站点地图、404
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from . import assets, maths, page, search, seo, text
+
+HERE = Path(__file__).parent
+
+
+def setup(app):
+    """接入 Sphinx：先登记配置，再依次接入各间屋子。"""
+    app.connect("config-inited", _configure)
+    for room in (maths, text, page, seo, search, assets):
+        room.setup(app)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _configure(app, config):
+    """让模板与静态文件被找到；不请求任何外部脚本。"""
+    book = HERE.parent.parent
+    config.templates_path.append(str(book / "_templates"))
+    if not any(
+        Path(app.confdir, p) == book / "_static" for p in config.html_static_path
+    ):
+        config.html_static_path.append(str(book / "_static"))
+    config.html_math_renderer = "katex"
+    config.nb_ipywidgets_js = {}
+    config.html_use_opensearch = ""
+    config.html_context.setdefault("default_mode", "auto")
+    if not config.html_favicon:
+        config.html_favicon = str(book / "_static" / "favicon.svg")

@@ -1,0 +1,146 @@
+"""样式与脚本：几十个文件并成一份样式、一份脚本，造书结束时写进 _static。
+
+样式里只留下全书真正出现的类名；图标字体只留下样式用到的
+那几个字；主题原来为图标载入 1.5 MB 的脚本。
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import logging
+import re
+import shutil
+from pathlib import Path
+from posixpath import normpath
+
+from . import prune
+
+HERE = Path(__file__).parent
+STATIC = HERE.parent.parent / "_static"
+STYLE, SCRIPT = "book.css", "book.js"
+FIRST = ("styles/theme.css", "styles/pydata-sphinx-theme.css")
+LAST = ("katex/katex.min.css", "site.css", "search.css")
+SCRIPTS = (
+    "documentation_options.js",
+    "doctools.js",
+    "scripts/bootstrap.js",
+    "scripts/pydata-sphinx-theme.js",
+    "scripts/sphinx-book-theme.js",
+    "clipboard.min.js",
+    "copybutton.js",
+    "design-tabs.js",
+    "site.js",
+    "search.js",
+)
+# 主题会载入、而本书不再需要的脚本：各自由造书时的一步替代
+DROPPED = (
+    "scripts/fontawesome.js",
+    "sphinx_highlight.js",
+    "translations.js",
+    "togglebutton.js",
+    "sphinx-thebe.js",
+    "searchtools.js",
+    "language_data.js",
+)
+UNUSED_STYLES = ("sphinx-thebe.css", "togglebutton.css")
+PRIVATE = re.compile("[\ue000-\uf8ff]")
+ESCAPE = re.compile(r"\\([ef][0-9a-f]{3})\b")
+ICON_FONT = re.compile(
+    r"url\(['\"]?(vendor/fontawesome/webfonts/[\w-]+\.woff2)['\"]?\)"
+)
+TRUETYPE = re.compile(r",url\(['\"]?[^)]*\.ttf['\"]?\) ?format\(['\"]?truetype['\"]?\)")
+URL = re.compile(r"url\((['\"]?)(?!data:|#|https?:)([^)'\"]+)\1\)")
+
+
+def setup(app):
+    """造书结束、静态文件都到位之后打包。"""
+    app.connect("build-finished", _pack, priority=800)
+
+
+def version():
+    """打包内容的指纹，写在网址里，换了样式的读者不会看到旧的。"""
+    digest = hashlib.sha256()
+    sources = [*HERE.rglob("*.py"), *STATIC.glob("*.css"), *STATIC.glob("*.js")]
+    for path in sorted(sources):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:8]
+
+
+def _pack(app, error):
+    """写出 book.css、book.js 与字体。"""
+    if error or app.builder.name != "html":
+        return
+    out = Path(app.outdir, "_static")
+    shutil.copytree(
+        HERE / "katex" / "fonts", out / "katex" / "fonts", dirs_exist_ok=True
+    )
+    shutil.copy(HERE / "katex" / "katex.min.css", out / "katex")
+    pages = [p.read_text(encoding="utf-8") for p in Path(app.outdir).rglob("*.html")]
+    script = _scripts(out)
+    (out / SCRIPT).write_text(script, encoding="utf-8")
+    style = _with_icon_fonts(_styles(app, out, pages, script), out)
+    (out / STYLE).write_text(style, encoding="utf-8")
+
+
+def _scripts(out):
+    """按固定次序接起来的脚本。"""
+    found = [out / name for name in SCRIPTS if (out / name).is_file()]
+    return "\n;\n".join(_bare(path.read_text(encoding="utf-8")) for path in found)
+
+
+def _bare(script):
+    """去掉指向调试文件的注释：那些文件不随站点发布。"""
+    return re.sub(r"^//# sourceMappingURL=.*$", "", script, flags=re.M)
+
+
+def _styles(app, out, pages, script):
+    """按层叠次序接起来的样式，再剪去用不到的部分。"""
+    listed = [str(css.filename).split("?")[0] for css in app.builder._css_files]
+    listed = [name.removeprefix("_static/") for name in listed]
+    names = [*FIRST, *(n for n in listed if n not in (*FIRST, *LAST, *UNUSED_STYLES))]
+    names = dict.fromkeys([*names, *LAST])
+    css = "\n".join(_read(out, name) for name in names if (out / name).is_file())
+    return prune.prune(prune.shrink(css), prune.words(pages, script))
+
+
+def _read(out, name):
+    """一份样式，连同它 @import 的；其中的 url() 改成相对于 _static。"""
+    folder = Path(name).parent.as_posix()
+    css = (out / name).read_text(encoding="utf-8")
+    css = re.sub(r"/\*# sourceMappingURL=.*?\*/", "", css)
+    css = URL.sub(lambda m: f"url({m[1]}{normpath(f'{folder}/{m[2]}')}{m[1]})", css)
+    return re.sub(
+        r'@import (?:url\()?"([^"]+)"\)?;',
+        lambda m: _read(out, normpath(f"{folder}/{m[1]}")),
+        css,
+    )
+
+
+def _with_icon_fonts(style, out):
+    """图标来自字体：几百 KB 里只留用到的几个字，直接写进样式，省去几次请求。"""
+    escaped = (chr(int(code, 16)) for code in ESCAPE.findall(style))
+    wanted = "".join(sorted({*PRIVATE.findall(style), *escaped}))
+
+    def inline(match):
+        font = _subset(out / match[1], wanted)
+        return f"url(data:font/woff2;base64,{base64.b64encode(font).decode()})"
+
+    return ICON_FONT.sub(inline, TRUETYPE.sub("", style))
+
+
+def _subset(path, wanted):
+    """一个字体里只留这几个字，压成 woff2。"""
+    from fontTools import subset
+
+    logging.getLogger("fontTools").setLevel(logging.WARNING)
+    options = subset.Options(layout_features=[], notdef_outline=False)
+    options.flavor = "woff2"
+    font = subset.load_font(str(path.with_suffix(".ttf")), options)
+    subsetter = subset.Subsetter(options)
+    subsetter.populate(text=wanted)
+    subsetter.subset(font)
+    result = io.BytesIO()
+    subset.save_font(font, result, options)
+    return result.getvalue()

@@ -1,0 +1,95 @@
+"""公式：造书时由 KaTeX 排成 HTML 与 MathML，页面上不再有公式脚本。"""
+
+from __future__ import annotations
+
+from functools import cache
+from html import escape
+from pathlib import Path
+
+from sphinx.locale import _
+from sphinx.util import logging
+from sphinx.util.math import get_node_equation_number
+
+KATEX = Path(__file__).parent / "katex"
+OPTIONS = {"throwOnError": True, "strict": "ignore", "output": "htmlAndMathml"}
+logger = logging.getLogger(__name__)
+
+
+def setup(app):
+    """登记名为 katex 的公式渲染器。"""
+    app.add_html_math_renderer("katex", (_visit_inline, None), (_visit_block, None))
+
+
+@cache
+def _engine():
+    """装好 KaTeX 的脚本引擎，整次构建只造一个。"""
+    from py_mini_racer import MiniRacer
+
+    engine = MiniRacer()
+    engine.eval((KATEX / "katex.min.js").read_text(encoding="utf-8"))
+    engine.eval(
+        "function draw(tex, options) {"
+        "  try { return ['', katex.renderToString(tex, options)]; }"
+        "  catch (error) { return [String(error.message), '']; } }"
+    )
+    return engine
+
+
+@cache
+def render(tex, display):
+    """一条公式 → (错误, HTML)；没有错误时前者为空串。"""
+    options = OPTIONS | {"displayMode": display}
+    error, html = _engine().call("draw", tex, options)
+    return str(error), str(html)
+
+
+def _draw(node, tex, *, display):
+    """排一条公式；KaTeX 不认识的写法报成带行号的警告（-W 时即失败）。"""
+    error, html = render(tex, display)
+    if error:
+        logger.warning("公式排不出来：%s", error, location=node, type="katex")
+        return f"<code>{escape(tex)}</code>"
+    return html
+
+
+def _visit_inline(translator, node):
+    """行内公式。"""
+    from docutils import nodes
+
+    html = _draw(node, node.astext(), display=False)
+    translator.body.append(f'<span class="math notranslate nohighlight">{html}</span>')
+    raise nodes.SkipNode
+
+
+def _visit_block(translator, node):
+    """独立公式，连同编号与锚点。"""
+    from docutils import nodes
+
+    html = _draw(node, _aligned(node.astext(), node.get("nowrap", False)), display=True)
+    ids = translator.starttag(node, "div", CLASS="math notranslate nohighlight")
+    translator.body.append(ids)
+    if node.get("number"):
+        number = get_node_equation_number(translator, node)
+        translator.body.append(f'<span class="eqno">({number})')
+        translator.add_permalink_ref(node, _("Link to this equation"))
+        translator.body.append("</span>")
+    translator.body.append(f'<div class="math-scroll">{html}</div></div>')
+    raise nodes.SkipNode
+
+
+def _aligned(tex, nowrap):
+    r"""含换行 \\ 的公式补上 split，空行分开的几条排成一列，与 Sphinx 的约定一致。"""
+    parts = [part for part in tex.split("\n\n") if part.strip()]
+    if nowrap or not parts:
+        return tex
+    parts = [_split(part) for part in parts]
+    if len(parts) == 1:
+        return parts[0]
+    return "\\begin{gathered}" + " \\\\ ".join(parts) + "\\end{gathered}"
+
+
+def _split(part):
+    r"""自己已经写了环境的公式不再包一层。"""
+    if "\\\\" not in part or part.strip().startswith("\\begin{"):
+        return part
+    return f"\\begin{{split}}{part}\\end{{split}}"

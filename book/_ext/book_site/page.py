@@ -1,0 +1,118 @@
+"""每一页写盘之前的最后一遍整理：只用打包好的样式与脚本，图片有尺寸，界面是中文。"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from . import assets, images
+from .details import fold
+
+LINK = re.compile(r'\s*<link [^>]*href="([^"]*)"[^>]*>')
+REMOTE_SCRIPT = re.compile(r'\s*<script\b[^>]*\bsrc="([^"]*)"[^>]*></script>')
+INLINE = re.compile(
+    r"\s*<script>(?:let toggle\w+ =|var togglebutton|const THEBE|window\.MathJax"
+    r"|DOCUMENTATION_OPTIONS\.|kernelName)[^<]*</script>"
+    r'|\s*<script type="text/x-thebe-config">.*?</script>',
+    re.S,
+)
+# 主题的这一段在第一次来访、系统是暗色时会先闪一下白
+MODE = re.compile(r'<script data-cfasync="false">.*?</script>', re.S)
+MODE_NOW = (
+    "<script>(()=>{const d=document.documentElement.dataset;let m;"
+    'try{m=localStorage.getItem("mode")}catch{}d.mode=m=m||"auto";'
+    'd.theme=m!=="auto"?m:matchMedia("(prefers-color-scheme: dark)").matches'
+    '?"dark":"light"})()</script>'
+)
+VIEWPORT = re.compile(r'\s*<meta name="viewport"[^>]*>')
+DOCSEARCH = re.compile(r'\s*<meta name="docsearch:[^>]*>')
+ADVERT = re.compile(
+    r'<div class="sidebar-primary-item">\s*<div id="ethical-ad.*?</div>\s*</div>', re.S
+)
+# 主题还没有译成中文、或译得不合大陆习惯的界面文字
+PHRASES = {
+    "Search this book...": "搜索全书：词、句子、英文术语、API 名",
+    "Toggle primary sidebar": "打开或收起目录",
+    "Toggle secondary sidebar": "打开或收起本页目录",
+    "Source repositories": "源码库",
+    "Color mode": "切换亮色、暗色",
+    "System Settings": "跟随系统",
+    "Launch interactive content": "在线运行",
+    "列印成 PDF": "打印成 PDF",
+    "Link to this heading": "指向这一节",
+    "Link to this image": "指向这张图",
+    "Link to this table": "指向这张表",
+    "Link to this code": "指向这段代码",
+    "Link to this equation": "指向这个公式",
+    "Link to this term": "指向这个词条",
+    "Link to this definition": "指向这个定义",
+    "Permalink to this": "指向这里",
+    'aria-label="Main"': 'aria-label="全书目录"',
+    'aria-label="Page"': 'aria-label="本页目录"',
+    ">Repository<": ">源码库<",
+    ">Open issue<": ">提一个问题<",
+    ">Colab<": ">Colab<",
+}
+
+
+def setup(app):
+    """在模板渲染这一道口子上接进来：增量构建只整理重写的页；网站层自己变了，所有页重写。"""
+    app.add_config_value("book_site_version", assets.version(), "html")
+    app.connect("builder-inited", _wrap)
+
+
+def _wrap(app):
+    """给模板的 render 套一层。"""
+    if app.builder.name != "html":
+        return
+    render, stamp = app.builder.templates.render, assets.version()
+
+    def polished(template, context):
+        html = render(template, context)
+        if not template.endswith(".html") or "</head>" not in html:
+            return html
+        return polish(html, context["pagename"], Path(app.outdir), stamp, app)
+
+    app.builder.templates.render = polished
+
+
+def polish(html, name, out, stamp, app):
+    """一页 HTML → 整理过的一页。"""
+    root = "../" * name.count("/")
+    html = _bundled(INLINE.sub("", html), root, stamp)
+    html = MODE.sub(MODE_NOW, html, count=1)
+    html = ADVERT.sub("", DOCSEARCH.sub("", VIEWPORT.sub("", html)))
+    head = '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    html = html.replace(
+        '<meta charset="utf-8" />', f'<meta charset="utf-8" />\n{head}', 1
+    )
+    for english, chinese in PHRASES.items():
+        html = html.replace(english, chinese)
+    return images.sized(fold(html), name, app)
+
+
+def _bundled(html, root, stamp):
+    """去掉零散的样式与脚本，换成打包好的两份。"""
+    html = REMOTE_SCRIPT.sub(lambda m: "" if _packed(m[1]) else m[0], html)
+    html = LINK.sub(lambda m: "" if _replaced(m) else m[0], html)
+    static = f"{root}_static/"
+    tags = (
+        f'<link rel="stylesheet" href="{static}{assets.STYLE}?v={stamp}">\n'
+        f'<script defer src="{static}{assets.SCRIPT}?v={stamp}"></script>\n</head>'
+    )
+    return html.replace("</head>", tags, 1)
+
+
+def _packed(src):
+    """这份脚本已经打包，或者不再需要。"""
+    if src.startswith("http"):
+        return "mathjax" in src or "require" in src or "html-manager" in src
+    name = src.split("?")[0].split("_static/")[-1]
+    return name in (*assets.SCRIPTS, *assets.DROPPED) or name.endswith("searchindex.js")
+
+
+def _replaced(match):
+    """打包进去的样式，和为旧脚本准备的预载。"""
+    tag, href = match[0], match[1]
+    local = not href.startswith("http")
+    return local and ('rel="stylesheet"' in tag or 'as="script"' in tag)

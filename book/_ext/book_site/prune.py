@@ -1,0 +1,109 @@
+"""剪样式：选择符里要求的类名，全书从不出现的，那条规则就不必发给读者。"""
+
+from __future__ import annotations
+
+import re
+
+COMMENT = re.compile(r"/\*.*?\*/", re.S)
+WORD = re.compile(r"[A-Za-z_][\w-]*")
+CLASS_ATTRIBUTE = re.compile(r'class="([^"]*)"')
+CLASS = re.compile(r"\.(-?[A-Za-z_][\w-]*)")
+NEGATED = re.compile(r":not\([^()]*(?:\([^()]*\)[^()]*)*\)")
+CHOICE = re.compile(r":(?:is|where|has)\([^()]*(?:\([^()]*\)[^()]*)*\)")
+GROUPS = ("@media", "@supports", "@layer", "@container")
+
+
+def shrink(css):
+    """去掉注释与多余的空白；字符串里的空白不动。"""
+    css = COMMENT.sub("", css)
+    parts = re.split(r'("[^"]*"|\'[^\']*\'|url\([^)]*\))', css)
+    parts[::2] = [
+        re.sub(r"\s*([{};,>])\s*", r"\1", re.sub(r"\s+", " ", p)) for p in parts[::2]
+    ]
+    return "".join(parts).replace(";}", "}").replace('@charset "UTF-8";', "")
+
+
+def words(pages, script):
+    """全书可能用到的类名：页面里的 class，加上脚本里出现的每一个词。"""
+    found = set(WORD.findall(script))
+    for page in pages:
+        for value in CLASS_ATTRIBUTE.findall(page):
+            found.update(value.split())
+    return found
+
+
+def prune(css, known):
+    """逐条规则剪；@media 之类的里面再剪一遍。"""
+    kept = []
+    for head, body in _rules(css):
+        if head.startswith(GROUPS):
+            inner = prune(body, known)
+            kept += [f"{head}{{{inner}}}"] if inner else []
+        elif head.startswith("@") or body is None:
+            kept.append(f"{head};" if body is None else f"{head}{{{body}}}")
+        else:
+            alive = [s for s in _selectors(head) if _alive(s, known)]
+            kept += [f"{','.join(alive)}{{{body}}}"] if alive and body else []
+    return "".join(kept)
+
+
+def _alive(selector, known):
+    """选择符要求的类名是否都出现过；:not() 与 :is() 里的不算要求。"""
+    bare = CHOICE.sub("", NEGATED.sub("", selector))
+    return all(name in known for name in CLASS.findall(bare))
+
+
+def _rules(css):
+    """最外层的 (头, 体)；没有花括号的语句（@import 等）体为 None。"""
+    start = position = 0
+    while position < len(css):
+        stop = _next(css, position, "{;")
+        if stop == len(css):
+            return
+        head = css[start:stop].strip()
+        if css[stop] == ";":
+            if head:
+                yield head, None
+            start = position = stop + 1
+            continue
+        end = _closing(css, stop)
+        yield head, css[stop + 1 : end]
+        start = position = end + 1
+
+
+def _next(css, position, wanted):
+    """下一个不在字符串与圆括号里的目标字符的位置。"""
+    quote, depth = "", 0
+    for place in range(position, len(css)):
+        char = css[place]
+        if quote:
+            quote = "" if char == quote and css[place - 1] != "\\" else quote
+        elif char in "\"'":
+            quote = char
+        elif char == "(":
+            depth += 1
+        elif char == ")":
+            depth -= 1
+        elif char in wanted and depth == 0:
+            return place
+    return len(css)
+
+
+def _closing(css, opening):
+    """与这个左花括号配对的右花括号的位置。"""
+    level, place = 1, opening
+    while level:
+        place = _next(css, place + 1, "{}")
+        if place == len(css):
+            return place
+        level += 1 if css[place] == "{" else -1
+    return place
+
+
+def _selectors(head):
+    """按最外层的逗号分开。"""
+    start, found = 0, []
+    while (stop := _next(head, start, ",")) < len(head):
+        found.append(head[start:stop])
+        start = stop + 1
+    return [*found, head[start:]]

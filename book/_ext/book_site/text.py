@@ -1,0 +1,47 @@
+"""正文的小修整：中文字之间的换行不应变成空格，标点不应离开它前面的公式。"""
+
+from __future__ import annotations
+
+import re
+
+from docutils import nodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
+
+WIDE = "\u3000-\u303f\u3400-\u9fff\uf900-\ufaff\uff00-\uffef"
+BREAK = re.compile(f"(?<=[{WIDE}])[ \\t]*\\n[ \\t]*(?=[{WIDE}])")
+CLOSING = tuple("，。、；：？！）」』”’》】,.;:?!)")
+JOINER = "\u2060"  # 浏览器把公式当作一整块，它后面默认可以换行；这个字符不让
+KEEP = (nodes.FixedTextElement, nodes.literal, nodes.math, nodes.math_block, nodes.raw)
+
+
+def setup(app):
+    """登记这一步。"""
+    app.add_post_transform(JoinChineseLines)
+    app.add_post_transform(KeepPunctuation)
+
+
+class JoinChineseLines(SphinxPostTransform):
+    """把源文件里中文字之间的换行去掉，免得浏览器画成一个空格。"""
+
+    default_priority = 900
+
+    def run(self, **kwargs):
+        """逐个文字节点替换；代码与公式原样留下。"""
+        for text in list(self.document.findall(nodes.Text)):
+            joined = BREAK.sub("", text)
+            if joined != text and not isinstance(text.parent, KEEP):
+                text.parent.replace(text, nodes.Text(joined))
+
+
+class KeepPunctuation(SphinxPostTransform):
+    """行内公式后面紧跟的标点不许掉到下一行的开头。"""
+
+    default_priority = 910
+    formats = ("html",)
+
+    def run(self, **kwargs):
+        """在公式与标点之间放一个看不见的连字符。"""
+        for formula in list(self.document.findall(nodes.math)):
+            after = formula.next_node(descend=False, siblings=True)
+            if isinstance(after, nodes.Text) and after.startswith(CLOSING):
+                after.parent.replace(after, nodes.Text(JOINER + after))
