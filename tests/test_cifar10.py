@@ -238,14 +238,31 @@ def test_broken_pickle_is_one_kind_of_error(content):
         {b"labels": [10] * 20},
         {b"labels": [-1] * 20},
         {b"labels": [0.5] * 20},
+        {b"labels": 5},
+        {b"labels": [], b"data": np.zeros((0, 3072), np.uint8)},
         {b"data": np.zeros((20, 3071), np.uint8)},
         {b"data": np.zeros((20, 3072), np.float32)},
     ],
 )
 def test_contents_out_of_specification_are_refused(tmp_path, change):
-    members = {**contents(), "data_batch_3": {**batch(2), **change}}
+    members = {**contents(), "data_batch_3": pickle.dumps({**batch(2), **change}, 4)}
     path = write(tmp_path / "odd.tar.gz", members)
     with pytest.raises(ValueError, match="data_batch_3 不合规格"):
+        data.load("cifar10", root=path)
+
+
+@pytest.mark.parametrize("content", [[], {}, {b"data": [[1], [2, 3]]}, 3, b"x"])
+def test_contents_that_are_no_table_are_refused(tmp_path, content):
+    path = write(tmp_path / "odd.tar.gz", {**contents(), "data_batch_3": content})
+    with pytest.raises(ValueError, match="data_batch_3 读不了"):
+        data.load("cifar10", root=path)
+
+
+@pytest.mark.parametrize("names", [[1, 2], b"cat", [["a"], ["b"]]])
+def test_class_names_out_of_specification_are_refused(tmp_path, names):
+    meta = {"batches.meta": {b"label_names": names}}
+    path = write(tmp_path / "odd.tar.gz", {**contents(), **meta})
+    with pytest.raises(ValueError, match="label_names 应为一列类名"):
         data.load("cifar10", root=path)
 
 
@@ -393,6 +410,33 @@ def test_unwritable_cache_names_the_variable(mirror, tmp_path, monkeypatch, belo
     (tmp_path / "file").write_text("")
     monkeypatch.setenv(download.CACHE_VARIABLE, str(tmp_path / "file" / below))
     with pytest.raises(PermissionError, match=r"写不进去.*VISION_ATTENTION_CACHE"):
+        data.load("cifar10")
+
+
+def test_read_only_cache_gives_one_remedy(mirror, cache):
+    # 锁的文件夹建不出来，与只读的文件系统走同一条路
+    cache.mkdir()
+    (cache / ".run").write_text("")
+    with pytest.raises(PermissionError, match=r"写不进去（[A-Za-z ]+）；请把环境变量"):
+        data.load("cifar10")
+
+
+def test_full_disk_is_said_and_the_part_is_kept(mirror, cache, monkeypatch):
+    def full_disk(response, part, have, total):
+        part.write_bytes(b"x")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(download, "receive", full_disk)
+    with pytest.raises(OSError, match=r"写不进去（No space left on device）"):
+        data.load("cifar10")
+    assert (cache / f"{download.ARCHIVE}.part").is_file()
+
+
+def test_spoiled_file_is_mentioned_when_offline(mirror, cache):
+    cache.mkdir()
+    (cache / download.ARCHIVE).write_bytes(b"half")
+    mirror.status = 503
+    with pytest.raises(ConnectionError, match="已有的文件 md5 不符（4 字节），不能用"):
         data.load("cifar10")
 
 

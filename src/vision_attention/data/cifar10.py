@@ -59,7 +59,9 @@ def assemble(path: Path, members: dict[str, bytes]) -> Source:
             f"{path} 里缺少 {'、'.join(missing)}；请换成完整的 {download.ARCHIVE}"
         )
     names = decode(path, members, "batches.meta", b"label_names")
-    class_names = tuple(name.decode() for name in names)
+    if names.ndim != 1 or names.dtype.kind != "S":
+        raise ValueError(f"{path} 里的 batches.meta 不合规格：label_names 应为一列类名")
+    class_names = tuple(name.decode(errors="replace") for name in names.tolist())
     parts = [batch(path, members, name, len(class_names)) for name in MEMBERS[:6]]
     pool_images, pool_labels = (
         np.concatenate(group) for group in zip(*parts[:5], strict=True)
@@ -128,14 +130,14 @@ def refuse_unsafe(path: Path, member: tarfile.TarInfo) -> None:
         )
 
 
-def decode(path: Path, members: dict[str, bytes], name: str, key: bytes) -> object:
-    """从一个成员里取出一项。
+def decode(path: Path, members: dict[str, bytes], name: str, key: bytes) -> np.ndarray:
+    """从一个成员里取出一项，做成数组。
 
     错误: pickle 损坏、有危险或缺这一项时抛出 ValueError
     """
     try:
-        return pickles.loads(members[name])[key]
-    except (pickle.UnpicklingError, KeyError, TypeError) as error:
+        return np.asarray(pickles.loads(members[name])[key])
+    except (pickle.UnpicklingError, LookupError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path} 里的 {name} 读不了：{error}；请从可信的来源重新下载"
         ) from error
@@ -149,9 +151,9 @@ def batch(
     形状: → uint8 (N, 3, 32, 32)，int64 (N,)
     错误: 形状、类型或标签不对时抛出 ValueError
     """
-    images = np.asarray(decode(path, members, name, b"data"))
-    labels = np.asarray(decode(path, members, name, b"labels"))
-    shapes = (len(labels), 3072) == images.shape and labels.ndim == 1
+    images = decode(path, members, name, b"data")
+    labels = decode(path, members, name, b"labels")
+    shapes = labels.size and images.shape == (labels.size, 3072) and labels.ndim == 1
     kinds = images.dtype == np.uint8 and labels.dtype.kind in "iu"
     if not (shapes and kinds and 0 <= labels.min() <= labels.max() < num_classes):
         raise ValueError(

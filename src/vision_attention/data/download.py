@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def fetch() -> Path:
     断了的下载留下 .part，下次从断处接着下；写完、校验过才改成正式的名字。
 
     错误: 所有镜像都不成时抛出 ConnectionError，信息里是手工下载的步骤；
-        缓存写不进去时抛出 PermissionError
+        缓存写不进去时抛出 PermissionError，磁盘满时抛出 OSError
     """
     target = cache_folder() / ARCHIVE
     if intact(target):
@@ -39,9 +40,13 @@ def fetch() -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         with locked(target):
             return target if intact(target) else from_mirrors(target)
-    except (PermissionError, FileExistsError, NotADirectoryError) as error:
-        raise PermissionError(
-            f"缓存文件夹 {target.parent} 写不进去（{error.strerror or error}）；"
+    except ConnectionError:
+        raise
+    except OSError as error:
+        full = error.errno == errno.ENOSPC
+        reason = getattr(error.__cause__, "strerror", None) or error.strerror
+        raise (OSError if full else PermissionError)(
+            f"缓存文件夹 {target.parent} 写不进去（{reason}）；"
             f"请把环境变量 {CACHE_VARIABLE} 设为一个可写的文件夹，"
             f"或用 root= 指向已有的 {ARCHIVE}"
         ) from error
@@ -63,6 +68,9 @@ def from_mirrors(target: Path) -> Path:
     import requests
 
     reasons = []
+    if target.is_file():
+        size = f"{target.stat().st_size:,}"
+        reasons.append(f"  {target}\n    已有的文件 md5 不符（{size} 字节），不能用")
     for url in MIRRORS:
         try:
             pooch.retrieve(
