@@ -62,6 +62,7 @@ SAMPLES = {
     ),
     "成排图像": lambda: plots.image_grid(IMAGES, list("一二三四五")),
     "热力图": lambda: plots.heatmap(IMAGES[None, :1], title="空间注意力"),
+    "宽热力图": lambda: plots.heatmap(np.random.default_rng(1).random((10, 64))),
     "叠加": lambda: plots.overlay(IMAGES[0], IMAGES[1, :4, :4]),
     "注意力矩阵": lambda: plots.attention_matrix(
         rows(3), list("猫坐垫"), list("猫坐垫")
@@ -252,9 +253,24 @@ def test_use_style_twice_registers_the_font_once():
     assert paths.count(str(font.font_path())) == 1
 
 
+def test_shared_limits_keep_images_comparable():
+    pictures = np.stack([np.full((7, 13), 0.2), np.full((7, 13), 0.8)])
+    figure = plots.image_grid(pictures, limits=(0, 1))
+    assert [axis.images[0].get_clim() for axis in figure.axes] == [(0, 1), (0, 1)]
+
+
+def test_wide_map_has_its_scale_below():
+    figure = plots.heatmap(np.arange(70).reshape(7, 10).repeat(3, 1))
+    drawn, scale = figure.axes
+    figure.draw_without_rendering()
+    assert scale.get_position().y1 < drawn.get_position().y0
+
+
 def test_import_changes_nothing():
     code = (
-        "import matplotlib; before = dict(matplotlib.rcParams); import sys;"
+        # 指定后端：否则读 rcParams 本身就会载入 pyplot
+        "import os, sys; os.environ['MPLBACKEND'] = 'agg';"
+        "import matplotlib; before = dict(matplotlib.rcParams);"
         "import vision_attention.plots;"
         "assert dict(matplotlib.rcParams) == before;"
         "unwanted = {'zhplot', 'torch', 'paddle', 'matplotlib.pyplot'};"

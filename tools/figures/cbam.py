@@ -84,7 +84,7 @@ def spatial_attention() -> str:
         d.line((x, 214), (x, 250), (170 + (30 if x > 170 else -30), 250), color=color)
     d.text(170, 190, "[B, 1, H, W]", size=12)
     d.stack(170, 250, (1, 1), (BLUE, RED), side=34)
-    d.left(262, 272, "拼接 [平均; 最大]", "[B, 2, H, W]")
+    d.left(262, 272, "拼接：平均、最大", "[B, 2, H, W]")
     d.line((170, 276), (170, 310))
     d.box(170, 325, 190, "7×7 卷积：2 → 1 通道", GREEN)
     d.line((170, 340), (170, 362))

@@ -1,8 +1,8 @@
 """全书唯一的画图风格：每个函数收下数组或记录，交回一张 Matplotlib 图。
 
 用法: 先调用一次 `use_style()`，再把图写成单元格的最后一行；这里从不调用 `plt.show`
-颜色: 色觉障碍者也分得清；背景透明，文字与线条在浅色和深色页面上都读得出
-文字: SVG 里是真文字，可搜索、可复制，并带着自己用到的那几十个字形
+颜色：色觉障碍者也分得清；背景透明，文字与线条在浅色和深色页面上都读得出
+文字：SVG 里是真文字，可搜索、可复制，并带着自己用到的那几十个字形
 """
 
 from vision_attention.plots.comparisons import (
@@ -18,7 +18,7 @@ from vision_attention.plots.images import (
     image_grid,
     overlay,
 )
-from vision_attention.plots.style import COLORS, INK, use_style
+from vision_attention.plots.style import COLORS, INK, new_figure, use_style
 
 __all__ = [
     "COLORS",
@@ -30,6 +30,7 @@ __all__ = [
     "image_grid",
     "interval",
     "learning_curves",
+    "new_figure",
     "overlay",
     "paired_differences",
     "use_style",

@@ -20,8 +20,8 @@ METRICS = {"accuracy": "准确率", "loss": "损失"}
 def interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, float, float]:
     """平均值与它的置信区间（Student t），由几次运行得来。
 
-    形状: values (n,)；n = 1 时没有区间，下限与上限为 nan
-    返回: 平均值、下限、上限
+    形状: values [n]；n = 1 时没有区间，下限与上限为 nan
+    返回：平均值、下限、上限
     """
     runs = np.asarray(values, dtype=float)
     mean = float(runs.mean())
@@ -40,7 +40,7 @@ def learning_curves(
     参数: histories 从模型的名字到一份训练历史，或同一模型几次运行的历史列表；历史有
     step 与 train_accuracy、test_accuracy、train_loss、test_loss；metric 为 "accuracy"
     或 "loss"；limits 为纵轴的下限与上限
-    返回: Figure，每个模型一格，共用纵轴；细线是每次运行，粗线是平均
+    返回：Figure，每个模型一格，共用纵轴；细线是每次运行，粗线是平均
     错误: metric 不认识，或几次运行的步数不同时抛出 ValueError
     """
     checks.choice("metric", metric, METRICS)
@@ -92,8 +92,8 @@ def accuracy_by_data_size(
 ) -> Figure:
     """准确率随数据量的变化：每次运行一个点，连线是平均，竖线是 95 % 置信区间。
 
-    参数: runs 从模型的名字到 {训练图像数: 每个种子的准确率}；准确率 0–1
-    返回: Figure，横轴为对数刻度；各模型略微错开，免得互相遮住
+    参数: runs 从模型的名字到 （训练图像数 → 每个种子的准确率）；准确率 0–1
+    返回：Figure，横轴为对数刻度；各模型略微错开，免得互相遮住
     """
     figure, axes = new_figure()
     axis = axes[0, 0]
@@ -124,7 +124,7 @@ def bar_with_values(
     """横条与末端的数字：参数量、乘加次数。
 
     参数: names 与 values 一一对应；xlabel 写明单位；digits 为小数位数，千位加逗号
-    返回: Figure，从上到下的顺序与 names 相同；横轴从 0 起
+    返回：Figure，从上到下的顺序与 names 相同；横轴从 0 起
     错误: names 与 values 个数不同时抛出 ValueError
     """
     if len(names) != len(values):
@@ -155,7 +155,7 @@ def paired_differences(
     """成对差值的森林图：每个种子一个点，菱形是平均，横线是 95 % 置信区间，虚线是零。
 
     参数: differences 与 names 一一对应，各是每个种子的差值；verdicts 为写在右边的结论
-    返回: Figure，从上到下的顺序与 names 相同；区间不含零的用朱色，其余用灰色
+    返回：Figure，从上到下的顺序与 names 相同；区间不含零的用朱色，其余用灰色
     错误: 三者个数不同时抛出 ValueError
     """
     labels = verdicts or [""] * len(names)

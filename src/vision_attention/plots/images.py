@@ -18,12 +18,14 @@ def image_grid(
     *,
     columns: int = 5,
     size: float = 0.95,
+    limits: tuple[float, float] | None = None,
 ) -> Figure:
     """成排的图像：数据长什么样。
 
-    形状: images (B, H, W) 或 (B, C, H, W)，C 为 1（灰度）或 3（彩色）
-    参数: titles 为每张图上方的字；columns 为每行张数；size 为每张的边长（英寸）
-    返回: Figure；灰度图各自拉伸到全部灰阶，彩色浮点图取值应在 [0, 1]
+    形状: images [B, H, W] 或 [B, C, H, W]，C 为 1（灰度）或 3（彩色）
+    参数: titles 为每张图上方的字；columns 为每行张数；size 为每张的边长（英寸）；
+        limits 为灰度图共用的最黑与最白，None 表示每张各自拉伸到全部灰阶
+    返回：Figure；彩色浮点图取值应在 [0, 1]
     错误: 维数、通道数不对，或 titles 与图像数目不等时抛出 ValueError
     """
     pictures = [_picture(image) for image in np.asarray(images)]
@@ -31,6 +33,7 @@ def image_grid(
         raise ValueError(
             f"titles 有 {len(titles)} 个，images 有 {len(pictures)} 张；两者应一样多"
         )
+    low, high = limits or (None, None)
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
     height = size * (1.32 if titles is not None else 1.05)
@@ -38,7 +41,7 @@ def image_grid(
     for axis in axes.flat:
         axis.set_axis_off()
     for k, (axis, picture) in enumerate(zip(axes.flat, pictures, strict=False)):
-        axis.imshow(picture, cmap="gray")
+        axis.imshow(picture, cmap="gray", vmin=low, vmax=high)
         if titles is not None:
             axis.set_title(titles[k], fontsize=10, pad=3)
     return figure
@@ -53,15 +56,20 @@ def heatmap(
 ) -> Figure:
     """一张热力图：门控或注意力在每个位置的取值。
 
-    形状: values (H, W)；多余的长为 1 的轴会被去掉
+    形状: values [H, W]；多余的长为 1 的轴会被去掉
     参数: label 写在色条旁；limits 为色条的下限与上限，None 表示取数据的最小与最大值
-    返回: Figure
+    返回：Figure
     错误: 去掉长为 1 的轴后不是二维时抛出 ValueError
     """
-    figure, axes = new_figure(size=(3.6, 3.0))
+    matrix = _matrix(values)
+    ratio = matrix.shape[1] / matrix.shape[0]
+    # 很宽的图把色条放到下面，才用得上整页的宽度
+    wide = ratio > 2
+    size = (5.6, 1.5 + 5.0 / ratio) if wide else (3.6, 3.0)
+    figure, axes = new_figure(size=size)
     low, high = limits or (None, None)
-    shown = axes[0, 0].imshow(_matrix(values), cmap=MAP, vmin=low, vmax=high)
-    _finish_map(figure, axes[0, 0], shown, title, label)
+    shown = axes[0, 0].imshow(matrix, cmap=MAP, vmin=low, vmax=high)
+    _finish_map(figure, shown, title, label, wide)
     return figure
 
 
@@ -75,9 +83,9 @@ def overlay(
 ) -> Figure:
     """原图与叠在它上面的热力图：模型看着哪里。
 
-    形状: image (H, W) 或 (C, H, W)；values (h, w)，可比原图粗，按比例铺满
+    形状: image [H, W] 或 [C, H, W]；values [h, w]，可比原图粗，按比例铺满
     参数: label 写在色条旁；opacity 为热力图的不透明度，0–1
-    返回: Figure，左边原图，右边叠加
+    返回：Figure，左边原图，右边叠加
     错误: image 或 values 的维数不对时抛出 ValueError
     """
     picture = _picture(np.asarray(image))
@@ -90,7 +98,7 @@ def overlay(
         _matrix(values), cmap=MAP, alpha=opacity, extent=(0, width, height, 0)
     )
     axes[0, 0].set_title("原图")
-    _finish_map(figure, axes[0, 1], shown, title or label, label)
+    _finish_map(figure, shown, title or label, label)
     return figure
 
 
@@ -104,9 +112,9 @@ def attention_matrix(
 ) -> Figure:
     """注意力矩阵：每行是一个查询，行内的权重加起来是 1。
 
-    形状: weights (N, M)；边长都不超过 12 时格子里写出数字
+    形状: weights [N, M]；边长都不超过 12 时格子里写出数字
     参数: row_labels 为 N 个查询的名字，col_labels 为 M 个键的名字；digits 为小数位数
-    返回: Figure
+    返回：Figure
     错误: 不是二维，或名字的个数与形状对不上时抛出 ValueError
     """
     matrix = _matrix(weights)
@@ -139,10 +147,14 @@ def _write_numbers(axis: Any, matrix: np.ndarray, shown: Any, digits: int) -> No
         axis.text(column, row, text, color=color, fontsize=10, **centred)
 
 
-def _finish_map(figure: Figure, axis: Any, shown: Any, title: str, label: str) -> None:
+def _finish_map(
+    figure: Figure, shown: Any, title: str, label: str, wide: bool = False
+) -> None:
+    axis = shown.axes
     axis.set_title(title)
     axis.set_axis_off()
-    bar = figure.colorbar(shown, ax=axis, shrink=0.85)
+    where = {"location": "bottom", "shrink": 0.6} if wide else {"shrink": 0.85}
+    bar = figure.colorbar(shown, ax=axis, **where)
     bar.set_label(label)
     bar.outline.set_edgecolor(INK)
     # 叠加图是半透明的，色条仍用本色，才对得上图例
@@ -155,14 +167,14 @@ def _matrix(values: ArrayLike) -> np.ndarray:
         matrix = matrix.squeeze(matrix.shape.index(1))
     if matrix.ndim != 2:
         raise ValueError(
-            f"values 的形状是 {matrix.shape}；应为二维 (H, W),"
+            f"values 的形状是 {matrix.shape}；应为二维 [H, W]，"
             "请先选出一张，例如 values[0, 0]"
         )
     return matrix
 
 
 def _picture(image: np.ndarray) -> np.ndarray:
-    """(H, W) 或 (C, H, W) → Matplotlib 认识的 (H, W) 或 (H, W, 3)。"""
+    """[H, W] 或 [C, H, W] → Matplotlib 认识的 [H, W] 或 [H, W, 3]。"""
     if image.ndim == 2:
         return image
     if image.ndim == 3 and image.shape[0] == 1:
@@ -170,5 +182,5 @@ def _picture(image: np.ndarray) -> np.ndarray:
     if image.ndim == 3 and image.shape[0] == 3:
         return np.moveaxis(image, 0, -1)
     raise ValueError(
-        f"图像的形状是 {image.shape}；应为 (H, W)、(1, H, W) 或 (3, H, W)，通道在前"
+        f"图像的形状是 {image.shape}；应为 [H, W]、[1, H, W] 或 [3, H, W]，通道在前"
     )

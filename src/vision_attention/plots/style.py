@@ -60,7 +60,7 @@ _RC: dict[str, Any] = {
 def use_style() -> None:
     """登记全书的画图风格；每个笔记本开头调用一次，重复调用无妨。
 
-    效果: 注册中文字体；设定 Matplotlib 的全局参数；存 SVG 时带上字形、不写日期；
+    效果：注册中文字体；设定 Matplotlib 的全局参数；存 SVG 时带上字形、不写日期；
     在 IPython、Jupyter 与 Colab 里改用 SVG 显示
     错误: 没有安装字体包 zhplot 时抛出 ModuleNotFoundError
     """
@@ -89,7 +89,7 @@ def new_figure(
     """一张不归 pyplot 管的图：不会自动弹出，也不会越积越多。
 
     参数: rows、columns 为格数；size 为英寸；options 传给 Figure.subplots
-    返回: 图，以及 (rows, columns) 的坐标系数组
+    返回：图，以及 [rows, columns] 的坐标系数组
     """
     figure = Figure(figsize=size, layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
