@@ -89,6 +89,14 @@ def test_validation_comes_out_of_the_pool_and_stays_put():
     assert not held_out & {image.tobytes() for image in many.train_images}
 
 
+def test_validation_keeps_its_labels(digits):
+    dataset = data.load("digits", n_train=50, validation=40, seed=2)
+    pool = zip(digits.train_images, digits.train_labels, strict=True)
+    known = {image.tobytes(): label for image, label in pool}
+    found = [known[image.tobytes()] for image in dataset.validation_images]
+    assert found == dataset.validation_labels.tolist()
+
+
 def test_tuning_view_hides_the_test_set():
     dataset = data.load("digits", n_train=50, validation=20)
     tuning = dataset.for_tuning()
@@ -206,6 +214,7 @@ def test_normalizing_twice_is_refused(digits):
         ({"label_noise": float("nan")}, r"label_noise=nan 超出范围"),
         ({"seed": -1}, r"seed=-1 不合适；应为不小于 0 的整数"),
         ({"max_test": 501}, r"max_test=501 超出测试集的 500 张"),
+        ({"max_test": 0}, r"max_test=0 不合适"),
         ({"classes": (3,)}, r"classes=\(3,\) 太少"),
         ({"classes": (3, 10)}, r"classes=\(3, 10\)"),
         ({"image_size": 32}, r"image_size=32 只用于 folder"),
