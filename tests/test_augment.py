@@ -38,6 +38,24 @@ def test_same_random_state_same_bytes(policy, images):
     assert not np.array_equal(first, other)
 
 
+@pytest.mark.parametrize(
+    "step",
+    [
+        augment.random_crop,
+        augment.random_flip,
+        augment.rand_augment,
+        augment.color_jitter,
+        augment.random_erasing,
+    ],
+)
+def test_each_step_obeys_its_random_state_and_spares_its_input(step, images):
+    before = images.copy()
+    first, second, other = (step(images, np.random.default_rng(s)) for s in (1, 1, 2))
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, other)
+    assert np.array_equal(images, before)
+
+
 def test_none_changes_nothing(images, rng):
     assert augment.pixels(images, rng, "none", flip=True) is images
 

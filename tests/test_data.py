@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from vision_attention import augment as augmentation
 from vision_attention import data
 from vision_attention.data import splits
 from vision_attention.data.batches import indices
@@ -252,6 +253,19 @@ def test_batches_are_float32_of_the_right_shape(digits, augment):
 def test_seeds_give_different_batches(digits):
     first, second = (take(digits, steps=1, seed=seed)[0] for seed in (6, 7))
     assert not np.array_equal(first[0], second[0])
+
+
+def test_every_batch_has_its_own_random_numbers(digits, monkeypatch):
+    drawn = []
+
+    def spy(images, rng, policy, *, flip):
+        drawn.append(rng.random())
+        return images
+
+    monkeypatch.setattr(augmentation, "pixels", spy)
+    for seed in (6, 7):
+        take(digits, steps=5, seed=seed)
+    assert len(set(drawn)) == 10
 
 
 def test_augmentation_keeps_the_order(digits):
