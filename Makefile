@@ -4,10 +4,13 @@
 PORT ?= 8000
 COURSE := sh tools/run
 
-.PHONY: help book test lint serve clean distclean
+.PHONY: help env book test lint serve clean distclean
 
 help: ## 列出所有目标
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+env: ## 只造 .venv、装依赖（make book 也会做这一步）
+	@$(COURSE) env
 
 book: ## 造书：.venv → 执行笔记本 → _build/html/index.html
 	@$(COURSE) book

@@ -34,6 +34,7 @@ from workplace import (
     remove,
     run,
     say,
+    settings,
     sources,
     unfinished,
     was_broken,
@@ -64,15 +65,19 @@ def book(fresh: bool = False) -> None:
 
 
 def forget_stale(fresh: bool) -> None:
-    """丢掉不能再信的东西：做到一半的构建，以及换了代码或依赖之前的输出。"""
+    """丢掉不能再信的东西：做到一半的构建，换了代码或依赖、换了设置之前的输出。"""
     pages = [BUILD / ".doctrees", SITE]
-    outputs, stamp = CACHE / "jupyter", CACHE / "jupyter.stamp"
+    outputs = CACHE / "jupyter"
+    stamps = {
+        CACHE / "notebooks.stamp": (library() + sys.version, [outputs, *pages]),
+        CACHE / "pages.stamp": (settings(), pages),
+    }
     if was_broken("book"):
-        remove(stamp, outputs, *pages)
-    current = library() + sys.version
-    if not stamp.exists() or stamp.read_text("utf8") != current:
-        remove(outputs, *pages)
-        write(stamp, current)
+        remove(outputs, *pages, *stamps)
+    for stamp, (current, stale) in stamps.items():
+        if not stamp.exists() or stamp.read_text("utf8") != current:
+            remove(*stale)
+            write(stamp, current)
     if fresh:
         remove(*pages)
 
@@ -109,11 +114,18 @@ def make_pages(env: dict[str, str]) -> None:
     raise StepError(f"生成页面：{reason(text, 'book.log')}")
 
 
-def command_book() -> int:
-    """造书。"""
+def command_env() -> int:
+    """造环境。"""
     start = time.perf_counter()
     how = install()
     say(f"环境   {time.perf_counter() - start:6.1f} 秒（{how}）")
+    return 0
+
+
+def command_book() -> int:
+    """造书。"""
+    start = time.perf_counter()
+    command_env()
     book()
     say(f"合计   {time.perf_counter() - start:6.1f} 秒")
     say(f"书在 {(SITE / 'index.html').relative_to(ROOT)}，用浏览器打开，或 make serve")
@@ -182,6 +194,7 @@ def command_distclean() -> int:
 
 
 COMMANDS: dict[str, Callable[..., int]] = {
+    "env": command_env,
     "book": command_book,
     "test": command_test,
     "lint": command_lint,

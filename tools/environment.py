@@ -28,12 +28,16 @@ from workplace import (
 )
 
 
+def ready() -> str:
+    """返回 .venv/.ready 里该写的话：给哪个位置装的、装了什么。"""
+    return json.dumps({"root": str(ROOT), "packages": packages()})
+
+
 def install() -> str:
     """保证 .venv 里装好了 requirements.txt 的一切；返回一句说明。"""
     stamp = VENV / ".ready"
-    ready = json.dumps({"root": str(ROOT), "packages": packages()})
     usable = PYTHON.exists() and not was_broken("venv") and starts(PYTHON)
-    if usable and stamp.exists() and stamp.read_text("utf8") == ready:
+    if usable and stamp.exists() and stamp.read_text("utf8") == ready():
         refuse_other_python()
         return "已就绪"
     lock()
@@ -45,7 +49,7 @@ def install() -> str:
         else:
             refuse_other_python()
         pip_install(fresh)
-        write(stamp, ready)
+        write(stamp, ready())
     return "新装" if fresh else "更新"
 
 

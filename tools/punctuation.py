@@ -25,7 +25,7 @@ LABEL = re.compile(r"^[ \t]*(?:形状|参数|单位|错误|出处|内容|用法)
 AFTER = re.compile(rf"(?<=[{HAN}{CLOSING}])[,;:?!](?![:)\]]) ?(?!\[)")
 BEFORE = re.compile(rf"(?<=[^\s:{{,])[,;:](?=[{HAN}{OPENING}])")
 BETWEEN = re.compile(r"(?<=[`$*\])])[,;](?=[`$*\[\w])|(?<=\w)[,;](?=[`$])")
-PAIR = re.compile(r"(?<![\]}$])\(([^()\n]*(?:\([^()\n]*\)[^()\n]*)*)\)")
+PAIR = re.compile(r"(?<![\]$])\(([^()\n]*(?:\([^()\n]*\)[^()\n]*)*)\)")
 MARKUP = re.compile(
     r"^(?P<f>`{3,}|~{3,})(?!\{(?!code|literalinclude|math)).*?^(?P=f)[ ]*$"
     r"|(?P<t>`+)(?!`).+?(?<!`)(?P=t)(?!`)|\$\$.+?\$\$|\$[^$\n]+\$"

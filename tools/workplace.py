@@ -22,13 +22,14 @@ RECORD = BUILD / "built.json"
 PYTHON = VENV / "bin" / "python"
 
 # pip 与 jupyter-book 的话很多：全文进日志，屏幕上只留下这几种行
-SHOWN = re.compile(r"^\s*Downloading |笔记本 |: (WARNING|ERROR|CRITICAL)|^ERROR")
+SHOWN = re.compile(r"^\s*Downloading |笔记本 |: (WARNING|ERROR|CRITICAL)")
+ERROR = re.compile(r": (WARNING|ERROR|CRITICAL)|^ERROR|^\w*(Error|Exception)\b")
 NETWORK = re.compile(
     r"NewConnectionError|ConnectionError|ConnectTimeout|ReadTimeout|ProxyError"
     r"|Temporary failure|Name or service|Connection (refused|broken|reset)"
     r"|Network is unreachable|getaddrinfo"
 )
-DISK_FULL = re.compile(r"No space left on device|Errno 28|Disk quota exceeded")
+DISK_FULL = re.compile(r"No space left|Errno 28\b|Disk quota|disk is full")
 
 
 class StepError(Exception):
@@ -43,14 +44,15 @@ def workplace() -> dict[str, str]:
     """
     home = CACHE / "home"
     (home / "tmp").mkdir(parents=True, exist_ok=True)
-    env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
+    # 前两个会换掉内核里的包；后一个会让笔记本里的图不见
+    foreign = ("PYTHONPATH", "PYTHONHOME", "MPLBACKEND")
+    env = {key: value for key, value in os.environ.items() if key not in foreign}
     env |= {
         "HOME": str(home),
         "XDG_CACHE_HOME": str(home / "cache"),
         "XDG_CONFIG_HOME": str(home / "config"),
         "XDG_DATA_HOME": str(home / "data"),
         "MPLCONFIGDIR": str(home / "matplotlib"),
-        "MPLBACKEND": "agg",
         "IPYTHONDIR": str(home / "ipython"),
         "JUPYTER_CONFIG_DIR": str(home / "jupyter"),
         "JUPYTER_DATA_DIR": str(home / "jupyter"),
@@ -98,10 +100,15 @@ def library() -> str:
     return fingerprint(ROOT / "src", packages())
 
 
+def settings() -> str:
+    """返回设置与网站层的指纹：变了就要重新生成每一页。"""
+    files = ("_config.yml", "_toc.yml", "book/_ext", "book/_templates")
+    return fingerprint(*(ROOT / name for name in files))
+
+
 def sources() -> str:
     """返回整本书的源文件的指纹：书是不是旧的，由它说了算。"""
-    settings = [ROOT / "_config.yml", ROOT / "_toc.yml"]
-    return fingerprint(ROOT / "book", ROOT / "notebooks", *settings, library())
+    return fingerprint(ROOT / "book", ROOT / "notebooks", settings(), library())
 
 
 @functools.cache
@@ -193,6 +200,11 @@ def reason(text: str, log: str) -> str:
         return "磁盘满了：腾出约 5 GB 再来一次"
     if NETWORK.search(text):
         return "连不上网：首次安装要联网，检查网络或 pip 镜像后再来一次"
-    errors = [line for line in text.splitlines() if "error" in line.lower()]
+    if missing := re.search(r"No matching distribution found for (\S+)", text):
+        return (
+            f"软件源里没有合适的 {missing[1]}；检查 pip 镜像，或用 PYTHON= 换一个版本"
+        )
+    errors = [line for line in text.splitlines() if ERROR.search(line)]
     tail = (errors or text.splitlines() or ["没有任何输出"])[-1].strip()
-    return f"{tail[:200]}(全文见 .cache/log/{log})"
+    tail = tail.removeprefix("checking consistency...").strip()
+    return f"{tail[:200]}（全文见 .cache/log/{log}）"

@@ -1,0 +1,300 @@
+"""构建遇到坏运气：没有 Python、没有网、磁盘满、端口被占、做到一半被杀。
+
+每个测试在自己的小仓库里跑真正的 make：一句话说清、退出码非零、不留半成品。
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+TOC = "format: jb-book\nroot: book/index\n"
+CHAPTER = "chapters:\n- file: notebooks/torch/tiny\n"
+SETTINGS = """title: 小书
+only_build_toc_files: true
+exclude_patterns: [".*"]
+execute: {execute_notebooks: cache, cache: .cache/jupyter, timeout: 60}
+"""
+FULL_DISK = """
+import builtins, errno, io, os
+left, real = [int(os.environ["DISK_LEFT"])], io.open
+def full(file, mode="r", *rest, **options):
+    if set(mode) & set("wax+"):
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, "No space left on device", str(file))
+    return real(file, mode, *rest, **options)
+builtins.open = io.open = full
+"""
+
+
+class Clone:
+    """一个只有构建工具和一本小书的仓库。"""
+
+    def __init__(self, root):
+        self.root, self.home = root / "clone", root / "home"
+        self.home.mkdir()
+        shutil.copytree(ROOT / "tools", self.root / "tools")
+        shutil.copy(ROOT / "Makefile", self.root)
+        self.write("pyproject.toml", "[project]\nname = 'tiny'\n")
+        self.write("requirements.txt", "# 什么也不用装\n")
+        self.write("_config.yml", SETTINGS)
+        self.write("_toc.yml", TOC)
+        self.write("book/index.md", "# 小书\n")
+        self.write("src/tiny.py", "")
+
+    def write(self, name, text):
+        """写一个文件，返回它的路径。"""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf8")
+        return path
+
+    def environment(self, **extra):
+        """连不上任何软件源的环境，家目录是空的。"""
+        kept = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}
+        offline = {
+            "HOME": str(self.home),
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_INDEX_URL": "http://127.0.0.1:9/simple",
+            "PIP_RETRIES": "1",
+            "PYTHON": sys.executable,
+        }
+        return kept | offline | extra
+
+    def make(self, *words, **extra):
+        """执行 make，返回退出码与“✗”开头的那些行。"""
+        done = subprocess.run(
+            ["make", *words],
+            cwd=self.root,
+            env=self.environment(**extra),
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        complaints = [line for line in done.stderr.splitlines() if line[:1] == "✗"]
+        assert "Traceback" not in done.stderr, done.stderr
+        return done.returncode, complaints, done.stdout
+
+    def borrow_packages(self):
+        """造一个 .venv，借用正在跑测试的这个环境里的包，不用安装。"""
+        venv = self.root / ".venv"
+        words = [sys.executable, "-m", "venv", "--without-pip", str(venv)]
+        subprocess.run(words, check=True)
+        site = next(venv.glob("lib/python*/site-packages"))
+        packages = next(path for path in sys.path if path.endswith("site-packages"))
+        (site / "borrowed.pth").write_text(packages, "utf8")
+        code = "import environment as e; e.write(e.VENV / '.ready', e.ready())"
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=self.root / "tools", check=True
+        )
+
+    def notebook(self, source):
+        """写一本只有一格的笔记本，放进目录。"""
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        book = nbformat.v4.new_notebook(metadata={"kernelspec": kernel})
+        book.cells = [
+            nbformat.v4.new_markdown_cell("# 小实验"),
+            nbformat.v4.new_code_cell(source),
+        ]
+        self.write("notebooks/torch/tiny.ipynb", nbformat.writes(book))
+        self.write("_toc.yml", TOC + CHAPTER)
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """一个新的小仓库。"""
+    return Clone(tmp_path)
+
+
+@pytest.fixture
+def furnished(clone):
+    """一个装好了环境的小仓库。"""
+    clone.borrow_packages()
+    return clone
+
+
+def test_no_python(clone, tmp_path):
+    bare = tmp_path / "bin"
+    bare.mkdir()
+    for tool in ("sh", "make", "dirname"):
+        (bare / tool).symlink_to(shutil.which(tool))
+    old = bare / "python3"
+    old.write_text("#!/bin/sh\nexit 1\n", "utf8")
+    old.chmod(0o755)
+    code, complaints, _ = clone.make("book", PATH=str(bare), PYTHON="")
+    assert code != 0
+    assert len(complaints) == 1
+    assert "没有 ≥ 3.10 的 Python" in complaints[0]
+    assert not (clone.root / ".venv").exists()
+
+
+def test_unusable_python(clone):
+    code, complaints, _ = clone.make("book", PYTHON="/no/such/python")
+    assert code != 0
+    assert "PYTHON=/no/such/python 不能用" in complaints[0]
+
+
+def test_no_network_on_the_first_run(clone):
+    clone.write("requirements.txt", "a-package-that-is-not-here\n")
+    code, complaints, _ = clone.make("book")
+    assert code != 0
+    assert len(complaints) == 1
+    assert "连不上网" in complaints[0]
+    assert not (clone.root / ".venv").exists()
+
+
+def test_next_run_recovers_once_the_network_is_back(clone):
+    clone.write("requirements.txt", "a-package-that-is-not-here\n")
+    assert clone.make("env")[0] != 0
+    clone.write("requirements.txt", "")
+    assert clone.make("env")[0] == 0
+    assert (clone.root / ".venv" / ".ready").exists()
+
+
+def test_no_network_for_an_update_keeps_the_old_environment(furnished):
+    furnished.write("requirements.txt", "a-package-that-is-not-here\n")
+    assert "连不上网" in furnished.make("env")[1][0]
+    furnished.write("requirements.txt", "# 什么也不用装\n")
+    assert "已就绪" in furnished.make("env")[2]
+
+
+@pytest.mark.parametrize("left", ["0", "2"])
+def test_full_disk(clone, tmp_path, left):
+    site = tmp_path / "full"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(FULL_DISK, "utf8")
+    full = {"PYTHONPATH": str(site), "DISK_LEFT": left}
+    code, complaints, _ = clone.make("env", **full)
+    assert code != 0
+    assert len(complaints) == 1
+    assert "磁盘满了" in complaints[0]
+    assert not (clone.root / ".venv").exists()
+
+
+def test_killed_installation_starts_anew(clone):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        clone.write("requirements.txt", "a-package-that-is-not-here\n")
+        index = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
+        install = subprocess.Popen(
+            ["make", "env"],
+            cwd=clone.root,
+            env=clone.environment(PIP_INDEX_URL=index),
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        silent.settimeout(60)
+        connection, _ = silent.accept()
+        os.killpg(install.pid, signal.SIGKILL)
+        install.wait()
+        connection.close()
+    half = clone.write(".venv/half", "")
+    clone.write("requirements.txt", "")
+    assert clone.make("env")[0] == 0
+    assert not half.exists()
+
+
+def test_moved_clone_gets_a_new_environment(furnished):
+    half = furnished.write(".venv/old", "")
+    furnished.root = furnished.root.rename(furnished.root.with_name("moved"))
+    assert furnished.make("env")[0] == 0
+    assert not (furnished.root / half.relative_to(half.parents[1])).exists()
+
+
+@pytest.mark.parametrize("port", ["0", "http", "70000"])
+def test_port_is_no_port(clone, port):
+    code, complaints, _ = clone.make("serve", f"PORT={port}")
+    assert code != 0
+    assert "不是端口号" in complaints[0]
+
+
+def test_port_in_use(clone):
+    clone.write("_build/html/index.html", "")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, complaints, _ = clone.make("serve", f"PORT={port}")
+    assert code != 0
+    assert len(complaints) == 1
+    assert f"端口 {port} 已被占用" in complaints[0]
+
+
+def test_serve_before_the_book_is_built(clone):
+    code, complaints, _ = clone.make("serve")
+    assert code != 0
+    assert "先运行 make book" in complaints[0]
+
+
+def test_book_leaves_home_alone_and_uses_its_own_python(furnished):
+    kernel = furnished.home / ".local/share/jupyter/kernels/python3/kernel.json"
+    kernel.parent.mkdir(parents=True)
+    kernel.write_text('{"argv": ["false"], "display_name": "x", "language": "python"}')
+    before = sorted(furnished.home.rglob("*"))
+    furnished.notebook("import sys\nimport matplotlib.pyplot\nprint(sys.prefix)")
+    code, complaints, _ = furnished.make("book")
+    assert (code, complaints) == (0, [])
+    page = (furnished.root / "_build/html/notebooks/torch/tiny.html").read_text("utf8")
+    assert f"{furnished.root / '.venv'}\n" in page
+    assert sorted(furnished.home.rglob("*")) == before
+
+
+def test_raising_notebook_fails_every_time(furnished):
+    furnished.notebook("raise RuntimeError('坏了')")
+    for _ in range(2):
+        code, complaints, _ = furnished.make("book")
+        assert code != 0
+        assert "notebooks/torch/tiny.ipynb 没有跑通" in complaints[0]
+    assert not (furnished.root / "_build" / "built.json").exists()
+
+
+def test_warning_in_a_notebook_is_an_error(furnished):
+    furnished.notebook("import warnings\nwarnings.warn('小心')")
+    code, complaints, _ = furnished.make("book")
+    assert code != 0
+    assert "冒出了警告" in complaints[0]
+
+
+def test_broken_page_fails_every_time(furnished):
+    furnished.write("book/index.md", "# 小书\n\n[不存在](nowhere.md)\n")
+    for _ in range(2):
+        code, complaints, _ = furnished.make("book")
+        assert code != 0
+        assert "nowhere.md" in complaints[0]
+
+
+def test_changed_library_runs_the_notebooks_again(furnished):
+    furnished.notebook("print(1)")
+    assert "这次执行 1 本" in furnished.make("book")[2]
+    assert "这次执行 0 本" in furnished.make("book")[2]
+    furnished.write("src/tiny.py", "x = 1\n")
+    assert "这次执行 1 本" in furnished.make("book")[2]
+
+
+def test_killed_build_is_not_trusted(furnished):
+    furnished.notebook("import time\nopen('started', 'w').close()\ntime.sleep(60)")
+    build = subprocess.Popen(
+        ["make", "book"],
+        cwd=furnished.root,
+        env=furnished.environment(),
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    started = furnished.root / "notebooks" / "torch" / "started"
+    deadline = time.monotonic() + 60
+    while not started.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(build.pid, signal.SIGKILL)
+    build.wait()
+    half = furnished.write("_build/html/index.html", "<html")
+    old = furnished.write(".cache/jupyter/executed/half", "{")
+    furnished.notebook("print(1)")
+    assert furnished.make("book")[0] == 0
+    assert half.read_text("utf8") != "<html"
+    assert not old.exists()
