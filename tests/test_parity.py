@@ -92,7 +92,7 @@ def test_gradients(case):
 
 def losses(framework, model, x, target, steps):
     """训练模式下走 steps 步带动量的梯度下降，返回每一步的损失。"""
-    optimizer = framework.optimizer(model, 0.05)
+    optimizer = framework.optimizer(model, 0.003)
     curve = []
     for _ in range(steps):
         loss = (model(x) - target).square().mean()

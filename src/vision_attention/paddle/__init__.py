@@ -1,6 +1,6 @@
 """右翼：PaddlePaddle。与 vision_attention.torch 同名、同参数、同结果。"""
 
-from . import init
+from . import init, inspect
 from .gates import (
     BAM,
     CBAM,
@@ -65,4 +65,5 @@ __all__ = [
     "evaluate",
     "fit",
     "init",
+    "inspect",
 ]

@@ -1,6 +1,6 @@
 """左翼：PyTorch。与 vision_attention.paddle 同名、同参数、同结果。"""
 
-from . import init
+from . import init, inspect
 from .gates import (
     BAM,
     CBAM,
@@ -65,4 +65,5 @@ __all__ = [
     "evaluate",
     "fit",
     "init",
+    "inspect",
 ]

@@ -1,0 +1,65 @@
+"""读注意力权重：逐层相乘的 rollout，平均注意距离，熵。只用 NumPy。"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vision_attention import geometry
+
+
+def rollout(weights: Sequence[np.ndarray]) -> np.ndarray:
+    """逐层相乘：最后一层的每个记号，归根到底看了哪些输入记号。
+
+    形状: weights 每层 (B, A, N, N) → (B, N, N)，每行和为 1
+    参数: weights 从第一层排到最后一层
+    错误: 没有一层，或各层形状不同时抛出 ValueError
+    出处: Abnar 与 Zuidema 2020，arXiv:2005.00928：各头平均，一半权重留给残差
+    """
+    shapes = {w.shape for w in weights}
+    if len(shapes) != 1:
+        raise ValueError(
+            f"weights 的形状是 {sorted(shapes)}；应至少有一层，且各层都是 (B, A, N, N)"
+        )
+    batch, _, tokens, _ = weights[0].shape
+    total = np.broadcast_to(np.eye(tokens), (batch, tokens, tokens))
+    for layer in weights:
+        total = (0.5 * layer.mean(1) + 0.5 * np.eye(tokens)) @ total
+    return total
+
+
+def mean_attention_distance(weights: np.ndarray, grid: int) -> np.ndarray:
+    """每个头平均看多远：按权重平均的记号距离。
+
+    形状: weights (B, A, N, N) → (A,)；有类别记号（N = grid² + 1）时略去它
+    参数: grid 为每边的记号数
+    单位: 记号（乘以 patch_size 即为像素）
+    错误: N 与 grid 对不上时抛出 ValueError
+    出处: Dosovitskiy 等 2021，arXiv:2010.11929，图 7 右
+    """
+    weights = _patches_only(weights, grid)
+    distance = np.einsum("banm,nm->ban", weights, geometry.token_distance(grid))
+    return distance.mean((0, 2))
+
+
+def entropy(weights: np.ndarray) -> np.ndarray:
+    """每一行权重的熵：0 是只看一个，log N 是一视同仁。
+
+    形状: weights (B, A, N, N) → (B, A, N)
+    单位: nat
+    """
+    return -(weights * np.log(np.maximum(weights, 1e-30))).sum(-1)
+
+
+def _patches_only(weights: np.ndarray, grid: int) -> np.ndarray:
+    tokens = weights.shape[-1]
+    if tokens == grid**2 + 1:
+        weights = weights[:, :, 1:, 1:]
+        return weights / weights.sum(-1, keepdims=True)
+    if tokens != grid**2:
+        raise ValueError(
+            f"weights 有 {tokens} 个记号，grid={grid} 应有 {grid**2} 个"
+            f"（含类别记号 {grid**2 + 1} 个）"
+        )
+    return weights

@@ -1,0 +1,60 @@
+"""记下前向时各层的输入与输出；钩子用完就取下，模型不变。"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import paddle
+from paddle import Tensor, nn
+
+Read = Callable[[nn.Layer, Tensor, Tensor], Any]
+
+
+def look(
+    model: nn.Layer, x: Tensor, wanted: Callable, read: Read
+) -> list[tuple[str, Any]]:
+    """评估模式下前向一次，在选中的层上读数；各层原来的模式不变。
+
+    参数: wanted（层） 为真的层被选中；read（层，输入，输出） 给出读数
+    返回：（层的名字，读数），按前向的次序；一层用两次就有两条
+    """
+    modes = [(layer, layer.training) for _, layer in _layers(model)]
+    model.eval()
+    try:
+        with paddle.no_grad(), recorded(model, wanted, read) as seen:
+            model(x)
+    finally:
+        for layer, training in modes:
+            layer.training = training
+    return seen
+
+
+@contextmanager
+def recorded(
+    model: nn.Layer, wanted: Callable, read: Read
+) -> Iterator[list[tuple[str, Any]]]:
+    """在选中的层上挂钩子，离开时全部取下；一层用两次就记两条。"""
+    seen: list[tuple[str, Any]] = []
+    hooks = [
+        layer.register_forward_post_hook(_note(seen, name, read))
+        for name, layer in _layers(model)
+        if wanted(layer)
+    ]
+    try:
+        yield seen
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _note(seen: list[tuple[str, Any]], name: str, read: Read) -> Callable:
+    def note(layer: nn.Layer, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        seen.append((name, read(layer, inputs[0], output)))
+
+    return note
+
+
+def _layers(model: nn.Layer) -> Iterator[tuple[str, nn.Layer]]:
+    return model.named_sublayers(include_self=True)

@@ -1,0 +1,129 @@
+"""看进模型里面：门、注意力权重、有效感受野、Grad-CAM；数参数与乘加。
+
+结果都是 NumPy 数组，交给 plots 与 attention_maps；模型不变，什么也不留在它身上。
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import paddle
+from paddle import Tensor, nn
+
+from .counting import count_macs, count_parameters
+from .hooks import look, recorded
+from .self_attention import MultiHeadSelfAttention, SelfAttention2d
+
+__all__ = [
+    "attention",
+    "count_macs",
+    "count_parameters",
+    "effective_receptive_field",
+    "gates",
+    "grad_cam",
+]
+
+
+def gates(model: nn.Layer, x: Tensor) -> dict[str, np.ndarray]:
+    """每一道门在这批图上的开度。
+
+    形状: x (B, C, S, S) → {层的名字：gate(x)}，门的形状见各类
+    错误: 模型里没有门时抛出 ValueError
+    """
+    seen = look(
+        model,
+        x,
+        lambda layer: hasattr(layer, "gate"),
+        lambda layer, given, _: _numpy(layer.gate(given)),
+    )
+    return _found(model, seen, "门")
+
+
+def attention(model: nn.Layer, x: Tensor) -> dict[str, np.ndarray]:
+    """每一层自注意力在这批图上的权重。
+
+    形状: x (B, C, S, S) → {层的名字：(B, A, N, N)}
+    错误: 模型里没有自注意力时抛出 ValueError
+    """
+    kinds = (MultiHeadSelfAttention, SelfAttention2d)
+    seen = look(
+        model,
+        x,
+        lambda layer: isinstance(layer, kinds),
+        lambda layer, given, _: _numpy(layer.weights(given)),
+    )
+    return _found(model, seen, "自注意力")
+
+
+def effective_receptive_field(
+    function: Callable[[Tensor], Tensor],
+    x: Tensor,
+    position: int | tuple[int, int] | None = None,
+) -> np.ndarray:
+    """有效感受野：输出某一处对每个输入像素的梯度有多大。
+
+    形状: x (B, C, H, W) → (H, W)，已除以最大值
+    参数: function 给出 (B, C', H', W') 的特征图或 (B, N, D) 的记号，例如
+        model.features；position 为看哪一处，默认正中
+    错误: function 的输出不是三维或四维时抛出 ValueError
+    出处: Luo 等 2016，arXiv:1701.04128，§2
+    """
+    leaf = _leaf(x)
+    y = function(leaf)
+    if y.ndim == 4:
+        row, column = position or (y.shape[2] // 2, y.shape[3] // 2)
+        spot = y[:, :, row, column]
+    elif y.ndim == 3:
+        spot = y[:, y.shape[1] // 2 if position is None else position]
+    else:
+        raise ValueError(
+            f"function 的输出是 {tuple(y.shape)}；应为 (B, C, H, W) 或 (B, N, D)，"
+            "例如 model.features"
+        )
+    field = np.abs(_gradient(spot.sum(), leaf)).sum(1).mean(0)
+    return field / max(field.max(), 1e-30)
+
+
+def grad_cam(
+    model: nn.Layer, layer: nn.Layer, x: Tensor, target: list[int]
+) -> np.ndarray:
+    """Grad-CAM：这一层的哪些位置支持了 target 这个类别。
+
+    形状: x (B, C, S, S) → (B, H', W')，不小于 0，未归一化
+    参数: layer 为 model 里的一层，输出 (B, C', H', W')；target 为每张图的类别
+    错误: layer 不在 model 里，或输出不是特征图时抛出 ValueError
+    出处: Selvaraju 等 2017，arXiv:1610.02391，式 (1)–(2)
+    """
+    with recorded(model, lambda other: other is layer, lambda _, x, y: y) as seen:
+        logits = model(x)
+    if not seen:
+        raise ValueError(
+            "layer 不在 model 里，或前向时没有用到；请传 model.stages[2] 之类"
+        )
+    features = seen[-1][1]
+    if features.ndim != 4:
+        raise ValueError(f"layer 的输出是 {tuple(features.shape)}；应为 (B, C, H, W)")
+    score = sum(logits[i, label] for i, label in enumerate(target))
+    slopes = _gradient(score, features).mean((2, 3), keepdims=True)
+    return np.maximum((slopes * _numpy(features)).sum(1), 0)
+
+
+def _found(model: nn.Layer, seen: list, what: str) -> dict[str, np.ndarray]:
+    if not seen:
+        raise ValueError(f"{type(model).__name__} 里没有{what}；请换一个带它的模型")
+    return dict(seen)
+
+
+def _numpy(value: Tensor) -> np.ndarray:
+    return value.detach().cpu().numpy()
+
+
+def _leaf(x: Tensor) -> Tensor:
+    leaf = x.detach().clone()
+    leaf.stop_gradient = False
+    return leaf
+
+
+def _gradient(value: Tensor, of: Tensor) -> np.ndarray:
+    return _numpy(paddle.grad(value, of)[0])

@@ -1,0 +1,87 @@
+"""数参数与乘加：一个模型有多大、算一次要多少。"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from .hooks import look
+from .self_attention import (
+    LocalitySelfAttention,
+    MultiHeadSelfAttention,
+    SelfAttention2d,
+)
+from .tokens import PatchEmbedding
+from .vit import SequencePool
+
+
+def count_parameters(model: nn.Module) -> int:
+    """可学习的参数个数；批归一化的移动平均不算。"""
+    shapes = [p.shape for p in _parameters(model)]
+    return sum(math.prod(shape) for shape in shapes)
+
+
+def count_macs(model: nn.Module, input_shape: tuple[int, ...]) -> int:
+    """一次前向的乘加次数：卷积、全连接与注意力的两次矩阵乘。
+
+    归一化、激活、池化与逐元素的乘法不算，与文献里的 MACs 一致。
+
+    参数: input_shape 为 (C, H, W)，一张图
+    单位: 乘加（1 MAC = 2 FLOPs）
+    """
+    x = _zeros((1, *input_shape))
+    seen = look(model, x, lambda layer: type(layer) in MACS, _macs)
+    return sum(macs for _, macs in seen)
+
+
+def _macs(layer: nn.Module, x: Tensor, y: Tensor) -> int:
+    return MACS[type(layer)](layer, x, y)
+
+
+def _matrix(layer: nn.Module, x: Tensor, y: Tensor) -> int:
+    """卷积与全连接：每个输出数要做 fan_in 次乘加。"""
+    weights = math.prod(layer.weight.shape)
+    return math.prod(y.shape) * weights // _outputs(layer)
+
+
+def _sequence(layer: nn.Module, x: Tensor, y: Tensor) -> int:
+    return 2 * x.shape[1] ** 2 * x.shape[2]
+
+
+def _map(layer: nn.Module, x: Tensor, y: Tensor) -> int:
+    return 2 * (x.shape[2] * x.shape[3]) ** 2 * x.shape[1]
+
+
+def _patches(layer: PatchEmbedding, x: Tensor, y: Tensor) -> int:
+    return y.shape[1] * math.prod(layer.proj.weight.shape)
+
+
+def _pool(layer: SequencePool, x: Tensor, y: Tensor) -> int:
+    return math.prod(x.shape)
+
+
+def _outputs(layer: nn.Module) -> int:
+    """权重里输出那一维的大小。"""
+    return layer.weight.shape[0]
+
+
+def _parameters(model: nn.Module) -> list[Tensor]:
+    return [p for p in model.parameters() if p.requires_grad]
+
+
+def _zeros(shape: tuple[int, ...]) -> Tensor:
+    return torch.zeros(shape)
+
+
+MACS = {
+    nn.Conv1d: _matrix,
+    nn.Conv2d: _matrix,
+    nn.Linear: _matrix,
+    MultiHeadSelfAttention: _sequence,
+    LocalitySelfAttention: _sequence,
+    SelfAttention2d: _map,
+    PatchEmbedding: _patches,
+    SequencePool: _pool,
+}

@@ -1,0 +1,201 @@
+"""看进模型里面：数得对、看得准、什么也不改。"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from frameworks import FRAMEWORKS
+
+from vision_attention import attention_maps, geometry, interop, memory, specs
+
+CBAM = {"attention": "cbam", "attention_options": {"min_hidden": 2}}
+
+
+def images(wing, size=8, channels=1):
+    x = np.random.default_rng(0).standard_normal((3, channels, size, size))
+    return FRAMEWORKS[wing.__name__.rpartition(".")[2]].tensor(x.astype("f4"))
+
+
+def test_parameters_of_the_named_models(wing):
+    count = wing.inspect.count_parameters
+    assert count(wing.CBAM(64)) == 679
+    assert count(wing.build(specs.named("vit_tiny"))) == 136138
+    assert count(wing.build(specs.named("small_cnn"))) == 28842
+
+
+def test_macs_of_a_small_cnn_by_hand(wing):
+    # 8×8×32×9 + 4×4×32×32×9 + 2×2×64×32×9 + 64×10
+    expected = 64 * 288 + 16 * 9216 + 4 * 18432 + 640
+    model = wing.build(specs.named("small_cnn"))
+    assert wing.inspect.count_macs(model, (1, 8, 8)) == expected
+
+
+def test_macs_of_attention_grow_with_the_square_of_the_tokens(wing):
+    spec = specs.named("vit_tiny", depth=1, pool="mean", num_classes=1)
+    width, tokens = 64, 16
+    projections = tokens * (3 + 1 + 2 + 2) * width**2
+    expected = tokens * 4 * width + projections + 2 * tokens**2 * width + width
+    assert wing.inspect.count_macs(wing.build(spec), (1, 8, 8)) == expected
+
+
+def test_shared_mlp_is_counted_for_each_descriptor(wing):
+    # 两个描述各过一次 64→4→64，空间门 32×32 个位置各 98 次
+    macs = wing.inspect.count_macs(wing.CBAM(64), (64, 32, 32))
+    assert macs == 2 * (64 * 4 + 4 * 64) + 32 * 32 * 98
+
+
+def test_resnet20_macs_match_the_published_40_million(wing):
+    macs = wing.inspect.count_macs(wing.build(specs.named("resnet20")), (3, 32, 32))
+    shortcuts = 16 * 32 * 256 + 32 * 64 * 64
+    assert macs - shortcuts == 40_551_040
+
+
+def test_gates_are_the_ones_the_forward_used(wing):
+    model = wing.build(specs.named("resnet_narrow", **CBAM, stages=(2, 3)))
+    gates = wing.inspect.gates(model, images(wing))
+    assert list(gates) == ["stages.1.0.branch_attention", "stages.2.0.branch_attention"]
+    model.eval()
+    block = model.stages[1][0]
+    before = block.branch(model.stages[0](model.stem(images(wing)).clip(min=0)))
+    np.testing.assert_allclose(
+        gates["stages.1.0.branch_attention"],
+        block.branch_attention.gate(before).detach().numpy(),
+        atol=1e-6,
+    )
+
+
+def test_attention_of_every_layer(wing):
+    model = wing.build(specs.named("vit_tiny"))
+    weights = wing.inspect.attention(model, images(wing))
+    assert [w.shape for w in weights.values()] == [(3, 4, 17, 17)] * 4
+    for layer in weights.values():
+        np.testing.assert_allclose(layer.sum(-1), 1, atol=1e-5)
+
+
+def test_looking_changes_nothing(wing):
+    model = wing.build(specs.named("resnet_narrow", **{"attention": "coordinate"}))
+    model.train()
+    before = interop.state(model)
+    wing.inspect.gates(model, images(wing))
+    wing.inspect.count_macs(model, (1, 8, 8))
+    after = interop.state(model)
+    for name in before:
+        np.testing.assert_array_equal(before[name], after[name])
+    assert model.training and model.stages[0][0].training
+
+
+def test_models_without_what_is_asked_for(wing):
+    plain = wing.build(specs.named("small_cnn"))
+    with pytest.raises(ValueError, match="SmallCNN 里没有门"):
+        wing.inspect.gates(plain, images(wing))
+    with pytest.raises(ValueError, match="SmallCNN 里没有自注意力"):
+        wing.inspect.attention(plain, images(wing))
+
+
+def test_receptive_field_of_a_spatial_gate_is_its_kernel(wing):
+    x = images(wing, 15, 4)
+    gate = wing.SpatialAttention(7)
+    field = wing.inspect.effective_receptive_field(gate.gate, x)
+    rows, columns = np.nonzero(field)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (4, 10, 4, 10)
+
+
+def test_receptive_field_of_self_attention_is_everything(wing):
+    module = wing.SelfAttention2d(4, gamma=1.0)
+    field = wing.inspect.effective_receptive_field(module, images(wing, 9, 4))
+    assert (field > 0).all() and field.max() == 1
+    corner = wing.inspect.effective_receptive_field(module, images(wing, 9, 4), (0, 0))
+    assert corner[0, 0] == corner.max()
+
+
+def test_receptive_field_refuses_logits(wing):
+    model = wing.build(specs.named("small_cnn"))
+    with pytest.raises(ValueError, match=r"function 的输出是 \(3, 10\)"):
+        wing.inspect.effective_receptive_field(model, images(wing))
+
+
+def test_grad_cam_of_a_linear_network_by_hand(wing):
+    model = wing.build(specs.named("small_cnn"))
+    model.eval()
+    x = images(wing)
+    cam = wing.inspect.grad_cam(model, model.stages[2], x, [1, 2, 3])
+    features = model.features(x).detach().numpy()
+    weights = interop.state(model)["head.weight"]
+    # 平均池化加全连接：斜率就是分类头的那一行，除以像素数
+    slopes = np.stack([weights[label] for label in (1, 2, 3)]) / 4
+    expected = np.maximum(np.einsum("bc,bchw->bhw", slopes, features), 0)
+    np.testing.assert_allclose(cam, expected, atol=1e-6)
+
+
+def test_grad_cam_refuses_a_layer_of_another_model(wing):
+    model, other = (wing.build(specs.named("small_cnn")) for _ in range(2))
+    with pytest.raises(ValueError, match="layer 不在 model 里"):
+        wing.inspect.grad_cam(model, other.stages[2], images(wing), [0, 0, 0])
+
+
+def test_rollout_by_hand():
+    # 两个记号，各头平均后第一层把 0 全看成 1
+    layer = np.array([[[[0.0, 1.0], [0.0, 1.0]]]])
+    np.testing.assert_allclose(
+        attention_maps.rollout([layer, layer])[0], [[0.25, 0.75], [0, 1]]
+    )
+
+
+def test_rollout_multiplies_later_layers_on_the_left():
+    rng = np.random.default_rng(0)
+    layers = [rng.dirichlet(np.ones(5), (2, 3, 5)) for _ in range(2)]
+    mixed = [0.5 * w.mean(1) + 0.5 * np.eye(5) for w in layers]
+    total = attention_maps.rollout(layers)
+    np.testing.assert_allclose(total, mixed[1] @ mixed[0])
+    np.testing.assert_allclose(total.sum(-1), 1)
+
+
+def test_rollout_refuses_nothing_and_mixtures():
+    with pytest.raises(ValueError, match="应至少有一层"):
+        attention_maps.rollout([])
+
+
+def test_attention_distance_of_known_patterns():
+    stay = np.broadcast_to(np.eye(9), (2, 3, 9, 9))
+    np.testing.assert_allclose(attention_maps.mean_attention_distance(stay, 3), 0)
+    uniform = np.full((2, 3, 9, 9), 1 / 9)
+    expected = geometry.token_distance(3).mean()
+    found = attention_maps.mean_attention_distance(uniform, 3)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_attention_distance_leaves_the_class_token_out():
+    weights = np.zeros((1, 1, 10, 10))
+    weights[..., 0] = 0.5
+    weights[..., 1:, 1:] += 0.5 * np.eye(9)
+    weights[..., 0, 1] = 0.5
+    np.testing.assert_allclose(attention_maps.mean_attention_distance(weights, 3), 0)
+    with pytest.raises(ValueError, match="weights 有 10 个记号，grid=4 应有 16 个"):
+        attention_maps.mean_attention_distance(weights, 4)
+
+
+def test_entropy_bounds():
+    uniform = np.full((1, 1, 7, 7), 1 / 7)
+    np.testing.assert_allclose(attention_maps.entropy(uniform), np.log(7))
+    assert attention_maps.entropy(np.eye(7)[None, None]).max() < 1e-12
+
+
+def test_peak_memory_sees_a_temporary_array():
+    size = memory.peak_memory(lambda: np.ones(30_000_000).sum())
+    assert 0.9 * 240e6 < size < 1.3 * 240e6
+
+
+def test_window_mask_by_hand():
+    mask = geometry.window_mask(3, 3)
+    assert mask[0].tolist() == [1, 1, 0, 1, 1, 0, 0, 0, 0]
+    assert mask[4].all()
+    with_class = geometry.window_mask(3, 3, class_token=True)
+    assert with_class[0].all() and with_class[:, 0].all()
+    np.testing.assert_array_equal(with_class[1:, 1:], mask)
+
+
+def test_sincos_tells_every_position_apart():
+    code = geometry.sincos_2d(5, 16)
+    assert code.shape == (25, 16)
+    assert len(np.unique(code.round(5), axis=0)) == 25
+    np.testing.assert_allclose(code[0], [0] * 4 + [1] * 4 + [0] * 4 + [1] * 4)
