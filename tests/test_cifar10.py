@@ -239,7 +239,7 @@ def test_broken_pickle_is_one_kind_of_error(content):
         {b"labels": [-1] * 20},
         {b"labels": [0.5] * 20},
         {b"labels": 5},
-        {b"labels": [], b"data": np.zeros((0, 3072), np.uint8)},
+        {b"labels": np.zeros(0, int), b"data": np.zeros((0, 3072), np.uint8)},
         {b"data": np.zeros((20, 3071), np.uint8)},
         {b"data": np.zeros((20, 3072), np.float32)},
     ],
