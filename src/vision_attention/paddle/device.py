@@ -42,7 +42,7 @@ def find_device(name: str, precision: str = "float32") -> paddle.device.Place:
 
 
 def has_bfloat16(device: paddle.base.core.Place) -> bool:
-    """这个设备有没有 bfloat16 可用。"""
+    """这个设备能不能用 bfloat16。"""
     return device.is_gpu_place() and paddle.amp.is_bfloat16_supported()
 
 

@@ -111,7 +111,8 @@ def train_step(
         loss = cross_entropy(logits, tensor(targets, device))
     optimizer.clear_grad()
     loss.backward()
-    # 裁剪是 Paddle 优化器的一部分，在 step 里发生
+    if config.clip_norm is not None:
+        nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
     optimizer.step()
     return loss.detach()
 
@@ -175,21 +176,22 @@ def build_optimizer(model: nn.Layer, config: TrainConfig) -> Optimizer:
     """按配置建立优化器；学习率由 fit 逐步设定。
 
     参数: 两维以上的参数按 config.weight_decay 衰减，其余（偏置、归一化）不衰减
+    错误: 模型没有可学习的参数时抛出 ValueError
     """
     learnable = [p for p in model.parameters() if not p.stop_gradient]
+    decayed = [p for p in learnable if p.ndim >= 2]
+    spared = [p for p in learnable if p.ndim < 2]
     groups = [
-        {
-            "params": [p for p in learnable if p.ndim >= 2],
-            "weight_decay": config.weight_decay,
-        },
-        {"params": [p for p in learnable if p.ndim < 2], "weight_decay": 0.0},
+        {"params": params, "weight_decay": decay}
+        for params, decay in ((decayed, config.weight_decay), (spared, 0.0))
+        if params
     ]
-    clip = nn.ClipGradByGlobalNorm(config.clip_norm) if config.clip_norm else None
+    if not groups:
+        raise ValueError("模型没有可学习的参数，无从训练；请检查是不是全部冻结了")
+    # 不用优化器自带的 grad_clip：参数分组之后，它按组而不按全局裁剪
     if config.optimizer == "sgd":
-        return paddle.optimizer.Momentum(
-            config.lr, config.momentum, groups, grad_clip=clip
-        )
-    return paddle.optimizer.AdamW(config.lr, parameters=groups, grad_clip=clip)
+        return paddle.optimizer.Momentum(config.lr, config.momentum, groups)
+    return paddle.optimizer.AdamW(config.lr, parameters=groups)
 
 
 def set_lr(optimizer: Optimizer, lr: float) -> None:

@@ -40,7 +40,7 @@ def find_device(name: str, precision: str = "float32") -> torch.device:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """这个设备有没有 bfloat16 的指令。"""
+    """这个设备能不能用 bfloat16。"""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
     return torch.ops.mkldnn._is_mkldnn_bf16_supported()

@@ -176,15 +176,18 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> Optimizer:
     """按配置建立优化器；学习率由 fit 逐步设定。
 
     参数: 两维以上的参数按 config.weight_decay 衰减，其余（偏置、归一化）不衰减
+    错误: 模型没有可学习的参数时抛出 ValueError
     """
     learnable = [p for p in model.parameters() if p.requires_grad]
+    decayed = [p for p in learnable if p.ndim >= 2]
+    spared = [p for p in learnable if p.ndim < 2]
     groups = [
-        {
-            "params": [p for p in learnable if p.ndim >= 2],
-            "weight_decay": config.weight_decay,
-        },
-        {"params": [p for p in learnable if p.ndim < 2], "weight_decay": 0.0},
+        {"params": params, "weight_decay": decay}
+        for params, decay in ((decayed, config.weight_decay), (spared, 0.0))
+        if params
     ]
+    if not groups:
+        raise ValueError("模型没有可学习的参数，无从训练；请检查是不是全部冻结了")
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, config.lr, momentum=config.momentum)
     return torch.optim.AdamW(groups, config.lr)

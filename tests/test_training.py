@@ -1,0 +1,607 @@
+"""训练：学得会、可重复、断得了、续得上，两翼走同一条曲线。"""
+
+import errno
+import importlib
+import json
+import math
+import resource
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from vision_attention import data, specs
+from vision_attention.config import TrainConfig
+from vision_attention.history import History, TrainingDivergedError
+from vision_attention.journal import learning_rate
+
+DIGITS = data.load("digits", n_train=50, seed=3, max_test=90)
+QUICK = TrainConfig(
+    steps=7, warmup_steps=2, batch_size=11, eval_every=3, lr=0.003, device="cpu"
+)
+# 随机深度要用随机数：续训若漏了它，曲线就会分岔
+DROPPING = {"depth": 2, "drop_path_rate": 0.3}
+
+
+def rooms(name):
+    """一翼里与训练有关的房间。"""
+    names = ("training", "checkpoint", "device", "sanity", "models", "init")
+    path = f"vision_attention.{name}"
+    parts = {n: importlib.import_module(f"{path}.{n}") for n in names}
+    return SimpleNamespace(name=name, framework=importlib.import_module(name), **parts)
+
+
+@pytest.fixture(params=["torch", "paddle"])
+def room(request):
+    return rooms(request.param)
+
+
+def network(room, name="small_cnn", seed=0, **options):
+    room.init.seed(seed)
+    size = {"image_size": 8, "in_channels": 1}
+    return room.models.build(specs.named(name, **size, **options))
+
+
+def arrays(model):
+    return {name: np.array(t.numpy()) for name, t in model.state_dict().items()}
+
+
+def layers(model):
+    walk = getattr(model, "modules", None) or model.sublayers
+    return list(walk())
+
+
+def weights(model):
+    """可学习的参数；Paddle 把批归一化的两个统计量也叫参数，它们不算。"""
+    named = model.named_parameters()
+    return [(n, p) for n, p in named if not getattr(p, "stop_gradient", False)]
+
+
+def values(parameter):
+    return np.array(parameter.detach().numpy())
+
+
+def scale(parameter, factor):
+    with_values = getattr(parameter, "set_value", None) or parameter.data.copy_
+    with_values(parameter.detach() * factor)
+
+
+def freeze(parameter):
+    parameter.stop_gradient = True
+    parameter.requires_grad = False
+
+
+def assert_same(left, right):
+    assert left.keys() == right.keys()
+    for name in left:
+        np.testing.assert_array_equal(left[name], right[name], err_msg=name)
+
+
+def batch_losses(room, model, config):
+    """逐步的训练损失。"""
+    training, losses = room.training, []
+    optimizer = training.build_optimizer(model, config)
+    model.train()
+    for step, batch in enumerate(training.batches(DIGITS, config)):
+        training.set_lr(optimizer, learning_rate(config, step))
+        losses.append(float(training.train_step(model, optimizer, *batch, config)))
+    return losses
+
+
+class PowerCutError(Exception):
+    """测试里的断电。"""
+
+
+@contextmanager
+def power_cut(room, monkeypatch, after):
+    """走完 after 步之后断电。"""
+    walk, steps = room.training.train_step, []
+
+    def step(*args):
+        if len(steps) == after:
+            raise PowerCutError
+        steps.append(1)
+        return walk(*args)
+
+    with monkeypatch.context() as patch, pytest.raises(PowerCutError):
+        patch.setattr(room.training, "train_step", step)
+        yield
+
+
+# 学习 ---------------------------------------------------------------------------
+
+
+def test_memorises_sixteen_digits(room):
+    few = data.load("digits", n_train=16, seed=1)
+    config = replace(QUICK, steps=120, eval_every=120, batch_size=16, lr=0.01)
+    history = room.training.fit(network(room), few, config)
+    assert history.train_accuracy[-1] == 1.0
+    assert history.train_loss[-1] < 0.1
+
+
+def test_evaluation_points(room):
+    history = room.training.fit(network(room), DIGITS, QUICK)
+    assert history.step == [0, 3, 6, 7]
+    assert history.lr == [learning_rate(QUICK, step) for step in (0, 3, 6, 7)]
+
+
+def test_curves_are_evaluations_of_the_plain_images(room):
+    model = network(room, "resnet_narrow")
+    config = replace(QUICK, augment="strong", label_smoothing=0.2)
+    history = room.training.fit(model, DIGITS, config)
+    train = DIGITS.normalize(DIGITS.train_images), DIGITS.train_labels
+    test = DIGITS.normalize(DIGITS.test_images), DIGITS.test_labels
+    last = history.train_loss[-1], history.train_accuracy[-1]
+    assert room.training.evaluate(model, *train) == last
+    last = history.test_loss[-1], history.test_accuracy[-1]
+    assert room.training.evaluate(model, *test) == last
+
+
+def test_large_training_sets_are_sampled_evenly(room):
+    config = replace(QUICK, max_train_eval=9)
+    model = network(room)
+    history = room.training.fit(model, DIGITS, config)
+    picked = np.linspace(0, 49, 9).astype(int)
+    images = DIGITS.normalize(DIGITS.train_images[picked])
+    score = room.training.evaluate(model, images, DIGITS.train_labels[picked])
+    assert (history.train_loss[-1], history.train_accuracy[-1]) == score
+
+
+def test_times_are_recorded(room):
+    history = room.training.fit(network(room), DIGITS, QUICK)
+    assert 0 < history.cpu_seconds
+    assert history.images_per_second > 7 * 11 / history.seconds
+
+
+def test_history_is_json(room):
+    history = room.training.fit(network(room), DIGITS, QUICK)
+    assert History(**json.loads(json.dumps(asdict(history)))) == history
+
+
+def test_model_ends_in_training_mode(room):
+    model = network(room)
+    model.eval()
+    room.training.fit(model, DIGITS, QUICK)
+    assert all(layer.training for layer in layers(model))
+
+
+# 可重复 -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_same_seed_same_history(room, optimizer):
+    config = replace(QUICK, optimizer=optimizer, augment="strong")
+    first = room.training.fit(network(room, "vit_tiny", **DROPPING), DIGITS, config)
+    room.init.seed(99)
+    again = room.training.fit(network(room, "vit_tiny", **DROPPING), DIGITS, config)
+    assert first == again
+
+
+def test_drop_path_follows_the_seed(room):
+    model, other = (network(room, "vit_tiny", drop_path_rate=0.5) for _ in range(2))
+    optimizers = [room.training.build_optimizer(m, QUICK) for m in (model, other)]
+    batch = next(room.training.batches(DIGITS, QUICK))
+    losses = []
+    for seed, m, optimizer in zip((1, 2), (model, other), optimizers, strict=True):
+        room.device.reseed(seed, 0)
+        losses.append(float(room.training.train_step(m, optimizer, *batch, QUICK)))
+    assert losses[0] != losses[1]
+
+
+def test_another_seed_another_history(room):
+    first = room.training.fit(network(room), DIGITS, QUICK)
+    other = room.training.fit(network(room), DIGITS, replace(QUICK, seed=1))
+    assert first != other
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("augment", ["none", "strong"])
+@pytest.mark.parametrize("name", ["small_cnn", "vit_tiny", "resnet_narrow"])
+def test_wings_walk_the_same_curve(name, optimizer, augment):
+    config = TrainConfig(
+        steps=20,
+        warmup_steps=4,
+        batch_size=32,
+        optimizer=optimizer,
+        augment=augment,
+        label_smoothing=0.1,
+        lr=0.003 if optimizer == "adamw" else 0.05,
+        device="cpu",
+    )
+    curves = [
+        batch_losses(room, network(room, name, seed=5), config)
+        for room in map(rooms, ("torch", "paddle"))
+    ]
+    assert curves[0][0] > curves[0][-1]
+    np.testing.assert_allclose(curves[0], curves[1], rtol=0, atol=1e-4)
+
+
+# 优化器 -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_only_matrices_and_kernels_decay(room, optimizer):
+    config = replace(QUICK, optimizer=optimizer, weight_decay=0.5, lr=0.1)
+    model = network(room, "resnet_narrow")
+    before = {name: values(p) for name, p in weights(model)}
+    optimizer = room.training.build_optimizer(model, config)
+    for _, parameter in weights(model):
+        parameter.grad = room.framework.zeros_like(parameter)
+    optimizer.step()
+    for name, parameter in weights(model):
+        kept = 0.95 if before[name].ndim >= 2 else 1.0
+        np.testing.assert_allclose(values(parameter), kept * before[name], 1e-5)
+
+
+def test_clipping_bounds_the_step(room):
+    config = replace(
+        QUICK, optimizer="sgd", momentum=0.0, weight_decay=0.0, lr=1.0, clip_norm=0.01
+    )
+    model = network(room)
+    before = {name: values(p) for name, p in weights(model)}
+    optimizer = room.training.build_optimizer(model, config)
+    batch = next(room.training.batches(DIGITS, config))
+    room.training.train_step(model, optimizer, *batch, config)
+    moved = [np.sum((values(p) - before[n]) ** 2) for n, p in weights(model)]
+    assert math.sqrt(sum(moved)) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_frozen_parameters_stay(room):
+    model = network(room)
+    frozen = weights(model)[0][1]
+    freeze(frozen)
+    before = values(frozen)
+    room.training.fit(model, DIGITS, QUICK)
+    np.testing.assert_array_equal(values(frozen), before)
+
+
+def test_nothing_to_learn_is_said(room):
+    model = network(room)
+    for _, parameter in weights(model):
+        freeze(parameter)
+    with pytest.raises(ValueError, match="没有可学习的参数"):
+        room.training.fit(model, DIGITS, QUICK)
+
+
+# 评估 ---------------------------------------------------------------------------
+
+
+def test_evaluation_averages_by_image(room):
+    model = network(room)
+    images, labels = DIGITS.normalize(DIGITS.test_images[:47]), DIGITS.test_labels[:47]
+    loss, accuracy = room.training.evaluate(model, images, labels, batch_size=13)
+    whole = room.training.evaluate(model, images, labels)
+    assert loss == pytest.approx(whole[0], abs=1e-6)
+    assert accuracy == whole[1]
+
+
+def test_evaluation_by_hand(room):
+    model = network(room)
+    images, labels = DIGITS.normalize(DIGITS.test_images[:5]), DIGITS.test_labels[:5]
+    model.eval()
+    logits = values(model(room.framework.tensor(images)))
+    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    expected = -np.log(shares[np.arange(5), labels]).mean()
+    loss, accuracy = room.training.evaluate(model, images, labels)
+    assert loss == pytest.approx(expected, abs=1e-5)
+    assert accuracy == (logits.argmax(1) == labels).mean()
+
+
+def test_evaluation_restores_every_mode(room):
+    model = network(room, "resnet_narrow")
+    model.train()
+    frozen = layers(model)[3]
+    frozen.training = False
+    before = [layer.training for layer in layers(model)]
+    images = DIGITS.normalize(DIGITS.test_images[:5])
+    room.training.evaluate(model, images, DIGITS.test_labels[:5])
+    assert [layer.training for layer in layers(model)] == before
+
+
+def test_evaluation_leaves_the_model_alone(room):
+    model = network(room, "resnet_narrow")
+    before = arrays(model)
+    images = DIGITS.normalize(DIGITS.test_images)
+    room.training.evaluate(model, images, DIGITS.test_labels)
+    assert_same(before, arrays(model))
+
+
+def test_raw_pixels_are_refused(room):
+    with pytest.raises(ValueError, match="normalize"):
+        room.training.evaluate(network(room), DIGITS.test_images, DIGITS.test_labels)
+
+
+def test_nothing_to_evaluate_is_refused(room):
+    none = np.zeros((0, 1, 8, 8), np.float32)
+    with pytest.raises(ValueError, match="0 张图片"):
+        room.training.evaluate(network(room), none, np.zeros(0, np.int64))
+
+
+def test_labels_beyond_the_model_are_refused(room):
+    with pytest.raises(ValueError, match="num_classes=10"):
+        room.training.fit(network(room, num_classes=7), DIGITS, QUICK)
+
+
+def test_too_many_classes_are_refused(room):
+    with pytest.raises(ValueError, match="num_classes=10"):
+        room.training.fit(network(room, num_classes=13), DIGITS, QUICK)
+
+
+# 发散与打印 ---------------------------------------------------------------------
+
+
+def test_divergence_names_step_rate_and_remedy(room):
+    config = replace(QUICK, lr=1e30, clip_norm=None)
+    with pytest.raises(TrainingDivergedError, match="第 1 步") as caught:
+        room.training.fit(network(room), DIGITS, config)
+    assert caught.value.lr == learning_rate(config, 1)
+    assert "clip_norm=1.0" in str(caught.value)
+    assert "1e+29" in str(caught.value)
+
+
+def test_divergence_never_reaches_the_checkpoint(room, tmp_path):
+    path = tmp_path / "run.safetensors"
+    config = replace(QUICK, lr=1e30, clip_norm=None)
+    with pytest.raises(TrainingDivergedError):
+        room.training.fit(network(room), DIGITS, config, checkpoint=path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_silent_by_default(room, capfd):
+    room.training.fit(network(room), DIGITS, QUICK)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_progress_shows_loss_accuracy_speed(room, capfd):
+    room.training.fit(network(room), DIGITS, QUICK, progress=True)
+    bar = capfd.readouterr().err
+    for word in ("损失", "测试准确率", "张/s", "7/7"):
+        assert word in bar
+
+
+# 设备与精度 ---------------------------------------------------------------------
+
+
+def test_missing_gpu_is_said(room):
+    if room.device.find_device("auto") != room.device.find_device("cpu"):
+        pytest.skip("这台机器有 GPU")
+    with pytest.raises(ValueError, match='device="gpu"'):
+        room.training.fit(network(room), DIGITS, replace(QUICK, device="gpu"))
+
+
+def test_missing_bfloat16_is_said(room, monkeypatch):
+    monkeypatch.setattr(room.device, "has_bfloat16", lambda device: False)
+    with pytest.raises(ValueError, match="bfloat16"):
+        room.training.fit(network(room), DIGITS, replace(QUICK, precision="bfloat16"))
+
+
+def test_bfloat16_changes_the_arithmetic_a_little(room):
+    device = room.device.find_device("cpu")
+    if not room.device.has_bfloat16(device):
+        pytest.skip("这里没有 bfloat16")
+    plain = room.training.fit(network(room), DIGITS, QUICK)
+    config = replace(QUICK, precision="bfloat16")
+    coarse = room.training.fit(network(room), DIGITS, config)
+    assert coarse.test_loss[-1] != plain.test_loss[-1]
+    assert coarse.test_loss[-1] == pytest.approx(plain.test_loss[-1], abs=0.05)
+
+
+# 检查点 -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize(
+    ("name", "options"), [("vit_tiny", DROPPING), ("resnet_narrow", {})]
+)
+def test_resumed_equals_unbroken(room, tmp_path, monkeypatch, name, options, optimizer):
+    path = tmp_path / "run.safetensors"
+    config = replace(QUICK, optimizer=optimizer, augment="strong")
+    whole = network(room, name, **options)
+    expected = room.training.fit(whole, DIGITS, config)
+    with power_cut(room, monkeypatch, after=5):
+        broken = network(room, name, **options)
+        room.training.fit(broken, DIGITS, config, checkpoint=path)
+    resumed = network(room, name, seed=8, **options)
+    assert room.training.fit(resumed, DIGITS, config, checkpoint=path) == expected
+    assert_same(arrays(resumed), arrays(whole))
+
+
+def test_finished_run_is_only_loaded(room, tmp_path):
+    path = tmp_path / "run.safetensors"
+    model = network(room)
+    expected = room.training.fit(model, DIGITS, QUICK, checkpoint=path)
+    again = network(room, seed=8)
+    assert room.training.fit(again, DIGITS, QUICK, checkpoint=path) == expected
+    assert_same(arrays(again), arrays(model))
+
+
+KILLED = """
+import os, sys, time
+sys.path.insert(0, {tests!r})
+import test_training as t
+flush, calls = os.fsync, []
+def hang(descriptor):
+    calls.append(1)
+    if len(calls) == 2:
+        print("writing", flush=True)
+        time.sleep(600)
+    flush(descriptor)
+os.fsync = hang
+room = t.rooms({name!r})
+t.room = room
+model = t.network(room, "vit_tiny", **t.DROPPING)
+room.training.fit(model, t.DIGITS, t.QUICK, checkpoint={path!r})
+"""
+
+
+def test_killed_while_writing_a_checkpoint(room, tmp_path):
+    path = tmp_path / "run.safetensors"
+    tests = str(Path(__file__).parent)
+    code = KILLED.format(tests=tests, name=room.name, path=str(path))
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert child.stdout.readline() == b"writing\n"
+    child.send_signal(signal.SIGKILL)
+    child.communicate()
+    expected = room.training.fit(network(room, "vit_tiny", **DROPPING), DIGITS, QUICK)
+    model = network(room, "vit_tiny", seed=8, **DROPPING)
+    assert room.training.fit(model, DIGITS, QUICK, checkpoint=path) == expected
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture
+def saved(room, tmp_path):
+    """走完一次的检查点。"""
+    path = tmp_path / "run.safetensors"
+    room.training.fit(network(room), DIGITS, QUICK, checkpoint=path)
+    return path
+
+
+def test_checkpoint_of_another_model_is_refused(room, saved):
+    model = network(room, "vit_tiny")
+    before = arrays(model)
+    with pytest.raises(ValueError, match="没有载入任何东西") as caught:
+        room.training.fit(model, DIGITS, QUICK, checkpoint=saved)
+    assert "model." in str(caught.value)
+    assert_same(before, arrays(model))
+
+
+def test_checkpoint_of_another_config_lists_every_difference(room, saved):
+    model = network(room, seed=8)
+    before = arrays(model)
+    other = replace(QUICK, lr=0.5, augment="weak")
+    with pytest.raises(ValueError, match="没有载入任何东西") as caught:
+        room.training.fit(model, DIGITS, other, checkpoint=saved)
+    assert "lr：检查点 0.003，现在 0.5" in str(caught.value)
+    assert "augment：检查点 'none'，现在 'weak'" in str(caught.value)
+    assert "momentum" not in str(caught.value)
+    assert_same(before, arrays(model))
+
+
+def test_checkpoint_of_other_data_is_refused(room, saved):
+    other = data.load("digits", n_train=51, seed=3, max_test=90)
+    with pytest.raises(ValueError, match="dataset：检查点"):
+        room.training.fit(network(room), other, QUICK, checkpoint=saved)
+
+
+def test_checkpoint_of_the_other_wing_is_refused(tmp_path):
+    path = tmp_path / "run.safetensors"
+    left, right = map(rooms, ("torch", "paddle"))
+    left.training.fit(network(left), DIGITS, QUICK, checkpoint=path)
+    with pytest.raises(ValueError, match="framework：检查点 'torch'，现在 'paddle'"):
+        right.training.fit(network(right), DIGITS, QUICK, checkpoint=path)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "garbage", "foreign"])
+def test_damaged_checkpoint_is_said(room, saved, damage):
+    from safetensors.numpy import save
+
+    whole = saved.read_bytes()
+    saved.write_bytes(
+        {
+            "truncated": whole[: len(whole) // 2],
+            "empty": b"",
+            "garbage": b"\x00" * 999,
+            "foreign": save({"weight": np.zeros(3, np.float32)}),
+        }[damage]
+    )
+    with pytest.raises(ValueError, match="读不出来"):
+        room.training.fit(network(room), DIGITS, QUICK, checkpoint=saved)
+
+
+@contextmanager
+def largest_file(size):
+    """磁盘只容得下这么大的文件：写到一半就失败。"""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_full_disk_keeps_the_old_checkpoint(room, tmp_path, monkeypatch):
+    path = tmp_path / "run.safetensors"
+    with power_cut(room, monkeypatch, after=5):
+        room.training.fit(network(room), DIGITS, QUICK, checkpoint=path)
+    old = path.read_bytes()
+    message = "旧的检查点仍然完好"
+    with largest_file(len(old) // 2), pytest.raises(OSError, match=message) as caught:
+        room.training.fit(network(room, seed=8), DIGITS, QUICK, checkpoint=path)
+    assert caught.value.errno == errno.EFBIG
+    assert path.read_bytes() == old
+    assert list(tmp_path.iterdir()) == [path]
+    expected = room.training.fit(network(room), DIGITS, QUICK)
+    again = room.training.fit(network(room, seed=8), DIGITS, QUICK, checkpoint=path)
+    assert again == expected
+
+
+def test_unwritable_place_is_said_before_training(room, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(room.training, "train_step", None)
+    with pytest.raises(OSError, match="还没有旧的检查点"):
+        path = tmp_path / "file" / "run.safetensors"
+        room.training.fit(network(room), DIGITS, QUICK, checkpoint=path)
+
+
+def test_checkpoint_is_readable_by_others(room, saved):
+    from safetensors import safe_open
+
+    with safe_open(saved, "np") as file:
+        header = file.metadata()
+    assert json.loads(header["history"])["step"] == [0, 3, 6, 7]
+    assert json.loads(header["identity"])["framework"] == room.name
+
+
+# 体检 ---------------------------------------------------------------------------
+
+
+def test_healthy_model_passes(room):
+    result = room.sanity.sanity(network(room), DIGITS)
+    assert result.ok
+    assert result.expected_loss == pytest.approx(math.log(10))
+
+
+def test_sanity_leaves_model_and_randomness_alone(room):
+    model = network(room, "vit_tiny", **DROPPING)
+    model.eval()
+    before = arrays(model)
+    room.init.seed(7)
+    expected = room.framework.rand([3]).numpy()
+    room.init.seed(7)
+    room.sanity.sanity(model, DIGITS, steps=3)
+    np.testing.assert_array_equal(room.framework.rand([3]).numpy(), expected)
+    assert_same(before, arrays(model))
+    assert not any(layer.training for layer in layers(model))
+
+
+def test_sanity_shows_images_with_their_names(room):
+    result = room.sanity.sanity(network(room), DIGITS, steps=1)
+    assert result.images.dtype == np.uint8
+    for image, label in zip(result.images, result.labels, strict=True):
+        same = (DIGITS.train_images == image).all((1, 2, 3))
+        names = {DIGITS.class_names[k] for k in DIGITS.train_labels[same]}
+        assert names == {label}
+
+
+def test_sanity_notices_a_bad_start(room):
+    model = network(room)
+    scale(weights(model)[-2][1], 500.0)
+    result = room.sanity.sanity(model, DIGITS, steps=1)
+    assert not result.first_loss_ok
+    assert "不通过" in str(result)
+
+
+def test_sanity_notices_what_cannot_learn(room):
+    model = network(room)
+    for _, parameter in weights(model)[:-1]:
+        freeze(parameter)
+    result = room.sanity.sanity(model, DIGITS)
+    assert result.first_loss_ok
+    assert not result.batch_ok
