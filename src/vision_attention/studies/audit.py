@@ -87,7 +87,7 @@ def _settings(study: Study, lines: Lines) -> Iterator[Problem]:
             hint = "应写成「部分.键」，例如 data.n_train、model.name、train.steps"
             yield line, f"路径 {path!r} 不对。{hint}"
         elif name in ELSEWHERE.get(room, ()):
-            yield line, f"{path} 不能写在这里：种子写在 seeds，路径用 --data-root"
+            yield line, f"{path} 不能写在这里：种子写在 seeds，数据所在用 --data-root"
         elif _known(room) and name.split(".")[0] not in _known(room):
             yield line, f"不认识的键 {path!r}。{nearest(name, _known(room))}"
     for factor, levels in study.grid.items():
@@ -143,18 +143,18 @@ def _values(study: Study, lines: Lines) -> Iterator[Problem]:
 
 
 def problems_of(task: str, rooms: dict[str, Any]) -> list[str]:
-    """一个组合的设置里的问题；不载入框架，也不读数据。"""
-    problems = []
+    """一个组合的设置里的问题；不载入框架，也不读数据。
+
+    参数: task 为任务的名字；rooms 为 data、model、train、options 四部分的设置
+    """
     checks = {
-        "data": lambda: data_name(rooms["data"].get("name", "digits")),
-        "model": lambda: specs.named(**plain_values(rooms["model"])),
-        "train": lambda: TrainConfig(**rooms["train"]),
+        "data": lambda: data_name(**_only_known("data", rooms["data"])),
+        "model": lambda: _model(plain_values(rooms["model"])),
+        "train": lambda: TrainConfig(**_only_known("train", rooms["train"])),
         "options": lambda: TASKS[task].check(rooms["options"]),
     }
+    problems = []
     for room, check in checks.items():
-        if room == "model" and "name" not in rooms["model"]:
-            problems.append("model 里缺少 name，例如 model: {name: small_cnn}")
-            continue
         try:
             check()
         except (ValueError, TypeError) as error:
@@ -162,19 +162,35 @@ def problems_of(task: str, rooms: dict[str, Any]) -> list[str]:
     return problems
 
 
-def data_name(name: str) -> str:
-    """数据集的名字：内置的，或 folder:路径。"""
-    known = NAMES
-    if name not in known and not str(name).startswith("folder:"):
-        raise ValueError(f"name={name!r} 不认识。{nearest(name, known)}")
-    return name
+def _only_known(room: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """设置本身；有不认识的键时抛出 ValueError。"""
+    for name in settings:
+        if name not in _known(room):
+            raise ValueError(f"不认识的键 {name!r}。{nearest(name, _known(room))}")
+    return settings
+
+
+def _model(settings: dict[str, Any]) -> None:
+    if "name" not in settings:
+        raise ValueError("缺少 name，例如 model: {name: small_cnn}")
+    specs.named(**settings)
+
+
+def data_name(name: str = "digits", **rest: Any) -> None:
+    """数据集的名字：内置的，或 folder:路径；rest 是不必在这里检查的其他设置。
+
+    错误: 不认识时抛出 ValueError，指出最近的一个
+    """
+    if name not in NAMES and not str(name).startswith("folder:"):
+        raise ValueError(f"name={name!r} 不认识。{nearest(name, NAMES)}")
 
 
 def _blame(study: Study, levels: dict[str, Any], problem: str) -> list:
     """问题最可能写在哪里：改到它提到的键的臂，否则是那个部分。"""
     room = problem.partition("：")[0]
     for path, place in reversed(list(_paths(study))):
-        mentioned = f"{path.split('.')[-1]}=" in problem
+        key = path.split(".")[-1]
+        mentioned = f"{key}=" in problem or f"{key!r}" in problem
         used = len(place) < 3 or levels.get(place[1]) == place[2]
         if path.startswith(f"{room}.") and mentioned and used:
             return place

@@ -1,16 +1,16 @@
 """做一次运行：载入一翼与数据，训练，交出一条记录。
 
-内容: execute、load_data、spec_of、build_model、cost、device_of。
+内容: execute；它的几步：load_data、spec_of、build_model、prepare、record_of。
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from vision_attention import data, specs
+from vision_attention import data, interop, specs
 from vision_attention.config import TrainConfig
 from vision_attention.data import Dataset
 from vision_attention.studies.provenance import (
@@ -20,7 +20,7 @@ from vision_attention.studies.provenance import (
     version_of,
 )
 from vision_attention.studies.runs import Run
-from vision_attention.studies.tasks import TASKS, plain_values
+from vision_attention.studies.tasks import TASKS, Outcome, plain_values
 from vision_attention.studies.wings import Wing, load_wing
 
 # float32 有 7 位有效数字，多写的是噪声
@@ -49,16 +49,14 @@ def build_model(wing: Wing, run: Run, dataset: Dataset) -> Any:
     """按种子建模型；有 start_from 时，与参照臂同名同形的权重从参照臂的初值出发。"""
     model = _seeded(wing, run.model, run.seed, dataset)
     if run.start_from is not None:
-        reference = _seeded(wing, run.start_from, run.seed, dataset).state_dict()
-        state = model.state_dict()
+        reference = interop.state(_seeded(wing, run.start_from, run.seed, dataset))
+        own = interop.state(model)
         shared = {
             name: reference[name]
-            for name, value in state.items()
-            if name in reference and tuple(reference[name].shape) == tuple(value.shape)
+            for name, value in own.items()
+            if name in reference and reference[name].shape == value.shape
         }
-        # 两个框架里「装回权重」的名字不同
-        load = getattr(model, "load_state_dict", None) or model.set_state_dict
-        load({**state, **shared})
+        interop.load_state(model, {**own, **shared})
     return model
 
 
@@ -67,44 +65,71 @@ def _seeded(wing: Wing, settings: dict[str, Any], seed: int, dataset: Dataset) -
     return wing.room("models").build(spec_of(settings, dataset))
 
 
-def cost(wing: Wing, model: Any, dataset: Dataset) -> dict[str, int]:
-    """参数个数，与一张图前向一次的乘加次数。"""
-    inspect = wing.room("inspect")
-    shape = (1, dataset.in_channels, dataset.image_size, dataset.image_size)
-    return {
-        "parameters": int(inspect.count_parameters(model)),
-        "macs": int(inspect.count_macs(model, shape)),
-    }
+@dataclass(frozen=True)
+class Bench:
+    """一次运行备齐的东西：一翼、数据、配置、模型、它的大小、开始的时刻（UTC）。"""
+
+    wing: Wing
+    dataset: Dataset
+    config: TrainConfig
+    model: Any
+    size: dict[str, int]
+    started: str
 
 
-def execute(run: Run, *, data_root: str | None = None, threads: int = 1) -> dict:
-    """做一次运行，返回可以写成一行 JSON 的记录。
+def prepare(run: Run, data_root: str | None = None) -> Bench:
+    """备齐一次运行；还没有开始训练。
 
-    参数: run 为设置；data_root 为数据所在；threads 为本进程的线程数，只作记录
-    错误: 数据、模型不合适或训练发散时，照原样抛出
+    错误: 框架没装、数据或模型不合适时抛出 ValueError
     """
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     wing = load_wing(run.framework)
     dataset = load_data(run, data_root)
-    config = TrainConfig(**run.train, seed=run.seed)
     model = build_model(wing, run, dataset)
-    size = cost(wing, model, dataset)
-    outcome = TASKS[run.task].work(wing, model, dataset, config, **run.options)
+    config = TrainConfig(**run.train, seed=run.seed)
+    return Bench(wing, dataset, config, model, cost(wing, model, dataset), started)
+
+
+def cost(wing: Wing, model: Any, dataset: Dataset) -> dict[str, int]:
+    """参数个数，与一张图前向一次的乘加次数。"""
+    counting = wing.room("counting")
+    shape = (dataset.in_channels, dataset.image_size, dataset.image_size)
+    return {
+        "parameters": int(counting.count_parameters(model)),
+        "macs": int(counting.count_macs(model, shape)),
+    }
+
+
+def record_of(run: Run, bench: Bench, outcome: Outcome, threads: int) -> dict:
+    """一次运行的记录，可以写成一行 JSON。"""
     return {
         "key": run.key,
         "run": run.settings(),
-        "results": tidy(outcome.results | size),
+        "results": tidy(outcome.results | bench.size),
         "curves": tidy(outcome.curves),
         "seconds": tidy(outcome.seconds),
         "cpu_seconds": tidy(outcome.cpu_seconds),
-        "model": asdict(spec_of(run.model, dataset)),
-        "train": asdict(config),
-        "data": data_of(dataset),
+        "model": asdict(spec_of(run.model, bench.dataset)),
+        "train": asdict(bench.config),
+        "data": data_of(bench.dataset),
         "framework": {"name": run.framework, "version": version_of(run.framework)},
-        "processor": processor(device_of(wing, model), threads),
+        "processor": processor(device_of(bench.wing, bench.model), threads),
         "code": code_version(),
-        "started": started,
+        "started": bench.started,
     }
+
+
+def execute(run: Run, *, data_root: str | None = None, threads: int = 1) -> dict:
+    """做一次运行，返回记录。
+
+    参数: run 为设置；data_root 为数据所在；threads 为本进程的线程数，只作记录
+    错误: 数据、模型不合适或训练发散时，照原样抛出
+    """
+    bench = prepare(run, data_root)
+    outcome = TASKS[run.task].work(
+        bench.wing, bench.model, bench.dataset, bench.config, **run.options
+    )
+    return record_of(run, bench, outcome, threads)
 
 
 def device_of(wing: Wing, model: Any) -> str:

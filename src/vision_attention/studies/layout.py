@@ -16,6 +16,8 @@ from vision_attention.studies.runs import Run
 from vision_attention.studies.wings import load_wing
 
 PROBE_STEPS = 20
+# 每个核分到的运行少于这么多个时，测量花的时间比省下的多
+WORTH_MEASURING = 4
 
 
 @dataclass(frozen=True)
@@ -78,15 +80,17 @@ def best_layout(
     threads: int | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Layout:
-    """挑一种分法；给定了的照办，只有一个运行时不必测。
+    """挑一种分法；给定了的照办，运行很少时不必测。
 
     参数: runs 为要做的运行，用第一个来测；workers、threads 由使用者指定；say 报告结果
     """
     count = cores()
     if workers or threads:
         return Layout(workers or max(1, count // threads), threads or 1)
-    if len(runs) < 2 or count == 1:
+    if len(runs) == 1:
         return Layout(1, count)
+    if count == 1 or len(runs) < WORTH_MEASURING * count:
+        return Layout(min(count, len(runs)), 1)
     speeds = {
         option: _speed(option, (runs[0], data_root)) for option in candidates(count)
     }

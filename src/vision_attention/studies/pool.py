@@ -1,6 +1,6 @@
 """工作进程：每个进程一次做一件活，死了一个不牵连别的，主进程死了它们也走。
 
-内容: Pool、Job、Result。进程用 spawn 启动，框架只在工作进程里载入。
+内容: Pool、Result、attempt。进程用 spawn 启动，框架只在工作进程里载入。
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
 )
 
+# 闲着的进程收拾自己的时间（秒）
+PATIENCE = 5.0
+
 Work = Callable[[Any], Any]
 
 
@@ -34,6 +37,18 @@ class Result:
     value: Any = None
     error: str | None = None
     detail: str = ""
+
+
+Reply = tuple[Any, "str | None", str]
+
+
+def attempt(work: Work, job: Any) -> Reply:
+    """做一件活，返回 (结果, 错误的一句话, 全部经过)；不让错误跑出去。"""
+    try:
+        return work(job), None, ""
+    except Exception as error:
+        words = str(error).strip() or "没有说明"
+        return None, f"{type(error).__name__}：{words}", traceback.format_exc()
 
 
 def _leave_with_parent() -> None:
@@ -52,12 +67,7 @@ def _serve(pipe: Connection, work: Work) -> None:
             job = pipe.recv()
         except EOFError:
             return
-        try:
-            reply = (work(job), None, "")
-        except Exception as error:
-            words = str(error).strip() or "没有说明"
-            reply = (None, f"{type(error).__name__}：{words}", traceback.format_exc())
-        pipe.send(reply)
+        pipe.send(attempt(work, job))
 
 
 @contextlib.contextmanager
@@ -106,9 +116,12 @@ class _Worker:
         return Result(job, value, error, detail)
 
     def stop(self) -> None:
+        """闲着的请它自己走，忙着的或不肯走的就结束它。"""
+        self.pipe.close()
+        if self.job is None:
+            self.process.join(PATIENCE)
         self.process.kill()
         self.process.join()
-        self.pipe.close()
 
 
 class Pool:

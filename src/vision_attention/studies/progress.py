@@ -91,7 +91,9 @@ class Progress:
             took = f"{event.record['seconds']:.1f} 秒"
             text = f"{what}：{score}{took}；还需约 {self.time_left()}"
         counted = f"[{self._count('done')}/{len(self.runs)}] "
-        self.console.print(counted + text.lstrip("："), markup=False, highlight=False)
+        self.console.print(
+            counted + text.lstrip("："), markup=False, highlight=False, soft_wrap=True
+        )
 
     def time_left(self) -> str:
         """还需多久：同一框架同一模型的平均用时 × 剩下的个数 ÷ 进程数。"""

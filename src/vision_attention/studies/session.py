@@ -49,7 +49,7 @@ def run_session(shelf: Shelf, options: Options, console: Console) -> int:
         load_wing(framework)
 
     def say(text: str) -> None:
-        console.print(text, markup=False, highlight=False)
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     clean(shelf, lambda event: say(event.text))
     runs = pending(shelf, options.framework, options.limit)
@@ -77,7 +77,7 @@ def _work(shelf: Shelf, runs: list[Run], options: Options, console: Console) -> 
         options.data_root,
         options.workers,
         options.threads,
-        lambda text: console.print(text, markup=False, highlight=False),
+        lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True),
     )
     with local_hands(layout.workers, layout.threads, options.data_root) as hands:
         return _watched(shelf, runs, hands, layout.workers, console)

@@ -63,12 +63,19 @@ class Task:
                 raise ValueError(f"options.{name} 不认识。{nearest(name, known)}")
 
 
-def train(wing: Wing, model: Any, dataset: Dataset, config: TrainConfig) -> Outcome:
+def train(
+    wing: Wing,
+    model: Any,
+    dataset: Dataset,
+    config: TrainConfig,
+    progress: bool = False,
+) -> Outcome:
     """训练一个模型，报告最后一个评估点。
 
     参数: wing 为一翼；model 为那一翼的模型；其余见 fit
     """
-    history = wing.room("training").fit(model, dataset, config)
+    fit = wing.room("training").fit
+    history = fit(model, dataset, config, progress=progress)
     curves = {k: v for k, v in asdict(history).items() if k not in TIMES}
     last = {name: values[-1] for name, values in curves.items() if "_" in name}
     fitted = [

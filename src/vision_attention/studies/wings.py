@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import warnings
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -24,6 +25,7 @@ class Wing:
 
     def room(self, name: str) -> ModuleType:
         """这一翼里的一个模块，如 training、models。"""
+        import_quietly(self.name)
         return importlib.import_module(f"vision_attention.{self.name}.{name}")
 
 
@@ -40,6 +42,13 @@ def load_wing(framework: str) -> Wing:
             f"没有安装 {framework}；请运行 pip install {PACKAGES[framework]}"
         )
     return Wing(framework)
+
+
+def import_quietly(framework: str) -> None:
+    """载入框架；Paddle 载入时抱怨没有 ccache，与这里无关。"""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="No ccache")
+        importlib.import_module(framework)
 
 
 def installed() -> list[str]:

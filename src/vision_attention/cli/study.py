@@ -1,20 +1,19 @@
 """命令 vision-attention study …：列出、运行、查看、报告、复核。
 
-内容: app（study 的各条命令）、plainly（把使用者的错误说成一句话）。
+内容: app（study 的各条命令）。
 """
 
 from __future__ import annotations
 
-import functools
 import json
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from vision_attention.cli.plainly import plainly
 from vision_attention.studies.library import Shelf, names, open_study
 
 app = typer.Typer(no_args_is_help=True, help="研究：列出、运行、查看、报告、复核。")
@@ -26,24 +25,6 @@ Out = Annotated[
 DataRoot = Annotated[
     str | None, typer.Option(help="数据所在：CIFAR-10 的压缩包或文件夹。")
 ]
-USER_ERROR, INTERRUPTED = 2, 130
-
-
-def plainly(command: Callable[..., None]) -> Callable[..., None]:
-    """使用者的错误说成一句中文，退出码 2；Ctrl-C 退出码 130；不印调用栈。"""
-
-    @functools.wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except (ValueError, OSError) as error:
-            typer.secho(f"错误：{error}", fg="red", err=True)
-            raise typer.Exit(USER_ERROR) from None
-        except KeyboardInterrupt:
-            typer.secho("已停下；写好的记录都在，再运行同一条命令只做缺的。", err=True)
-            raise typer.Exit(INTERRUPTED) from None
-
-    return wrapped
 
 
 def stop_like_ctrl_c() -> None:

@@ -1,0 +1,23 @@
+"""门铃：命令 vision-attention，train 训练一次，study 做研究。
+
+内容: app。
+"""
+
+from __future__ import annotations
+
+import typer
+
+from vision_attention.cli.study import app as study_app
+from vision_attention.cli.train import train
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="视觉注意力：训练一个模型，或做一项研究。",
+)
+app.add_typer(study_app, name="study")
+app.command("train")(train)

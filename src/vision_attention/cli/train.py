@@ -1,0 +1,99 @@
+"""命令 vision-attention train：训练一个模型，存下权重、记录与曲线。
+
+内容: train。
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from vision_attention.cli import trials
+from vision_attention.cli.plainly import plainly
+
+
+def _value(text: str) -> Any:
+    """--set 里等号右边的字，按 YAML 读：3 是整数，true 是真。"""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"读不懂 {text!r}，应是一个数、一个词或 [列表]") from error
+
+
+def _pairs(items: list[str]) -> dict[str, Any]:
+    """--set 路径=取值 → 字典。"""
+    pairs = {}
+    for item in items:
+        path, sign, value = item.partition("=")
+        if not sign:
+            raise ValueError(
+                f"--set {item!r} 缺少等号，例如 --set model.attention=cbam"
+            )
+        pairs[path] = _value(value)
+    return pairs
+
+
+@plainly
+def train(
+    *,
+    model: Annotated[
+        str, typer.Option(help="模型的名字，例如 small_cnn、vit_tiny、resnet_narrow。")
+    ] = "small_cnn",
+    data: Annotated[
+        str, typer.Option(help="数据：digits、cifar10，或 folder:路径（自己的图片）。")
+    ] = "digits",
+    framework: Annotated[
+        str | None, typer.Option(help="torch 或 paddle；缺省用已安装的。")
+    ] = None,
+    n_train: Annotated[
+        int | None, typer.Option(help="用多少张训练图片；缺省为全部。")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="种子：数据、初值与次序。")] = 0,
+    steps: Annotated[int, typer.Option(help="训练多少步。")] = 300,
+    batch_size: Annotated[int, typer.Option(help="每步多少张图片。")] = 64,
+    lr: Annotated[float, typer.Option(help="最高学习率。")] = 1e-3,
+    augment: Annotated[str, typer.Option(help="增强：none、weak、strong。")] = "none",
+    eval_every: Annotated[int, typer.Option(help="每隔多少步评估一次。")] = 50,
+    device: Annotated[str, typer.Option(help="设备：auto、cpu、gpu。")] = "auto",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="路径=取值",
+            help="其余的设置，可写多次，例如 model.attention=cbam。",
+        ),
+    ] = None,
+    data_root: Annotated[
+        str | None, typer.Option(help="数据所在：CIFAR-10 的压缩包或文件夹。")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="结果放在哪个文件夹下。")] = Path("runs"),
+    name: Annotated[str | None, typer.Option(help="这次训练的名字。")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="不画进度条。")] = False,
+) -> None:
+    """训练一个模型，存下权重、记录与曲线；不带选项也能跑。"""
+    changes = {
+        "model.name": model,
+        "data.name": data,
+        "train.steps": steps,
+        "train.warmup_steps": min(20, steps // 10),
+        "train.batch_size": batch_size,
+        "train.lr": lr,
+        "train.augment": augment,
+        "train.eval_every": eval_every,
+        "train.device": device,
+    }
+    if n_train is not None:
+        changes["data.n_train"] = n_train
+    chosen = trials.choose_framework(framework)
+    run = trials.settle(chosen, seed, changes | _pairs(set_ or []))
+    trial = trials.carry_out(run, out, name, data_root, progress=not quiet)
+    results = trial.record["results"]
+    typer.echo(
+        f"{model}（{chosen}）：测试准确率 {results['test_accuracy']:.4f}，"
+        f"训练准确率 {results['train_accuracy']:.4f}，"
+        f"{results['parameters']:,} 个参数，{trial.record['seconds']:.1f} 秒"
+    )
+    typer.echo(f"存在 {trial.folder}：{'、'.join(trials.SAVED)}")

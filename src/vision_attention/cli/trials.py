@@ -1,0 +1,116 @@
+"""命令 train 的里面：一次训练，存下模型、记录与曲线。
+
+内容: Trial、settle（选项 → 设置，逐项检查）、carry_out（训练并存盘）。
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vision_attention import files, interop
+from vision_attention.studies.audit import problems_of
+from vision_attention.studies.execute import prepare, record_of
+from vision_attention.studies.layout import cores
+from vision_attention.studies.positions import nearest
+from vision_attention.studies.runs import ROOMS, Run, merge
+from vision_attention.studies.tasks import train
+from vision_attention.studies.wings import installed
+
+SAVED = MODEL, RECORD, CURVES = "model.safetensors", "record.json", "curves.svg"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """做完的一次训练：文件夹与记录。"""
+
+    folder: Path
+    record: dict
+
+
+def choose_framework(name: str | None) -> str:
+    """指定的框架，或已安装的第一个。
+
+    错误: 一个也没有安装时抛出 ValueError
+    """
+    found = installed()
+    if name is None and not found:
+        raise ValueError(
+            "没有安装 PyTorch，也没有安装 PaddlePaddle；"
+            "请运行 pip install torch 或 pip install paddlepaddle"
+        )
+    return name or found[0]
+
+
+def settle(framework: str, seed: int, changes: dict[str, Any]) -> Run:
+    """把「路径: 取值」并成一次运行，并检查每一项。
+
+    参数: changes 的路径同 study.yaml，例如 model.name、train.steps
+    错误: 有不认识的键或不合适的取值时抛出 ValueError，指出最近的一个
+    """
+    for path in changes:
+        room, _, rest = path.partition(".")
+        if room not in ROOMS or not rest:
+            raise ValueError(
+                f"设置 {path!r} 不对，应写成「部分.键」。{nearest(room, ROOMS)}"
+            )
+    rooms = merge({room: {} for room in ROOMS}, changes)
+    problems = problems_of("train", rooms)
+    if problems:
+        raise ValueError("；".join(problems))
+    return Run("train", framework, seed=seed, **rooms)
+
+
+def fresh_folder(out: Path, name: str | None, run: Run) -> Path:
+    """存放结果的新文件夹；没有指定名字时自动取一个不重复的。
+
+    错误: 指定的名字已被占用时抛出 ValueError；写不进去时抛出 OSError
+    """
+    if name is not None and (out / name).exists():
+        raise ValueError(f"{out / name} 已经存在；请换一个 --name，或先把它移走")
+    base = f"{run.model['name']}-{run.framework}-seed{run.seed}"
+    number, chosen = 1, name or base
+    while (out / chosen).exists():
+        number += 1
+        chosen = f"{base}-{number}"
+    try:
+        (out / chosen).mkdir(parents=True)
+    except OSError as error:
+        raise PermissionError(
+            f"建不了文件夹 {out / chosen}（{error.strerror}）；请用 --out 换一个地方"
+        ) from error
+    return out / chosen
+
+
+def carry_out(
+    run: Run, out: Path, name: str | None, data_root: str | None, progress: bool
+) -> Trial:
+    """训练，并在 out/name 里存下 model.safetensors、record.json、curves.svg。
+
+    参数: name 缺省时自动取；data_root 为数据所在；progress 为真时画进度条
+    错误: 数据、模型不合适、文件夹写不进去时抛出 ValueError 或 OSError；
+        训练发散时抛出 TrainingDivergedError
+    """
+    bench = prepare(run, data_root)
+    folder = fresh_folder(out, name, run)
+    outcome = train(bench.wing, bench.model, bench.dataset, bench.config, progress)
+    record = record_of(run, bench, outcome, cores())
+    interop.save(bench.model, folder / MODEL)
+    text = json.dumps(record, ensure_ascii=False, indent=2, allow_nan=False)
+    with files.replacing(folder / RECORD) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+    _draw(record, folder / CURVES)
+    return Trial(folder, record)
+
+
+def _draw(record: dict, path: Path) -> None:
+    """画出学习曲线。"""
+    from vision_attention import plots
+    from vision_attention.history import History
+
+    plots.use_style()
+    history = History(**record["curves"])
+    figure = plots.learning_curves({record["run"]["model"]["name"]: history})
+    figure.savefig(path)

@@ -1,0 +1,597 @@
+"""研究引擎：写错的 YAML 拦在开跑之前，打断、撞车、出错都不丢记录，结论算得对。"""
+
+import json
+import multiprocessing
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+from scipy import stats
+from stand_ins import fragile, stand_in
+
+from vision_attention import records
+from vision_attention.studies import (
+    StudyError,
+    expand,
+    names,
+    open_study,
+    report,
+    runner,
+    statistics,
+    tables,
+    verify,
+)
+from vision_attention.studies.layout import Layout, best_layout, candidates
+from vision_attention.studies.library import Shelf, foreign
+from vision_attention.studies.pool import Pool
+from vision_attention.studies.preflight import preflight
+from vision_attention.studies.progress import Progress
+from vision_attention.studies.runs import Run
+from vision_attention.studies.schema import parse
+
+YAML = """\
+question: 门有没有用？
+metric: test_accuracy
+data: {name: digits, n_train: 40}
+model: {name: resnet_narrow}
+train:
+  steps: 6
+  warmup_steps: 1
+  batch_size: 16
+  eval_every: 3
+grid:
+  gate:
+    plain: {model.attention: none}
+    cbam: {model.attention: cbam, model.attention_options.reduction_ratio: 4}
+  train.augment: [none, weak]
+compare: {factor: gate, reference: plain}
+seeds: 3
+frameworks: [torch, paddle]
+budget: {minutes: 1}
+"""
+SPAWN = multiprocessing.get_context("spawn")
+
+
+def edited(*changes):
+    """把 YAML 改几处；要改的字必须在。"""
+    text = YAML
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+def shelf_in(folder, text=YAML):
+    study = parse(text)
+    return Shelf("小研究", study, tuple(expand(study)), Path(folder))
+
+
+def run_all(shelf, work=stand_in, watch=runner.quiet):
+    with Pool(work, workers=2, threads=1) as hands:
+        return runner.run_study(shelf, runner.pending(shelf), hands, watch)
+
+
+def lines_of(shelf):
+    return [json.loads(line) for line in shelf.path.read_text("utf8").splitlines()]
+
+
+# 写错的 YAML
+
+
+WRONG = [
+    (("metric:", "metrik:"), 2, "'metric'"),
+    (("budget: {minutes: 1}", "budget: {minuts: 1}"), 18, "'minutes'"),
+    (("seeds: 3", "seeds: 0"), 16, "seeds"),
+    (("seeds: 3", "seeds: 很多"), 16, "列表"),
+    (("seeds: 3", "seeds: [1, 1]"), 16, "互不相同"),
+    (("seeds: 3", "seeds: 3\nseeds: 4"), 17, "写了两次"),
+    (("[torch, paddle]", "[torch, padle]"), 17, "paddle"),
+    (("[torch, paddle]", "[torch, torch]"), 17, "写了两次"),
+    (("reference: plain", "reference: plian"), 15, "'plain'"),
+    (("factor: gate", "factor: gates"), 15, "'gate'"),
+    (("metric: test_accuracy", "metric: test_acuracy"), 2, "'test_accuracy'"),
+    (("name: digits", "name: digit"), 3, "'digits'"),
+    (("n_train: 40", "n_trian: 40"), 3, "'n_train'"),
+    (("name: resnet_narrow", "name: resnet_narow"), 4, "'resnet_narrow'"),
+    (("model: {name: resnet_narrow}", "model: {}"), 4, "缺少 name"),
+    (("model.attention: none", "model.atention: none"), 12, "'attention'"),
+    (("  steps: 6", "  step: 6"), 6, "'steps'"),
+    (("warmup_steps: 1", "warmup_steps: 9"), 7, "warmup_steps=9"),
+    (("batch_size: 16", "batch_size: 16\n  seed: 3"), 9, "seeds"),
+    (("[none, weak]", "[none, week]"), 14, "weak"),
+    (("[none, weak]", "[]"), 14, "一个取值也没有"),
+    (("[none, weak]", "[none, none]"), 14, "写了两次"),
+    (("train.augment:", "trian.augment:"), 14, "train.steps"),
+    (("question: 门有没有用？", "question: 门？"), 1, "太短"),
+    (("seeds: 3", "seeds: [0"), 17, "YAML"),
+    (("budget: {minutes: 1}\n", ""), 1, "budget"),
+    (("budget: {minutes: 1}", "budget: {minutes: 0}"), 18, "太小"),
+    (("seeds: 3", "seeds: 3\nexclude: [{gate: cbm}]"), 17, "'cbam'"),
+    (("seeds: 3", "seeds: 3\noptions: {speed: 1}"), 17, "speed"),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "words"),
+    WRONG,
+    ids=[case[0][1] for case in WRONG],
+)
+def test_wrong_yaml_is_refused_with_line_and_remedy(change, line, words):
+    with pytest.raises(StudyError) as caught:
+        parse(edited(change))
+    assert {number for number, _ in caught.value.problems} == {line}
+    assert words in str(caught.value)
+
+
+def test_two_mistakes_are_told_at_once():
+    with pytest.raises(StudyError) as caught:
+        parse(edited(("metric:", "metrik:"), ("minutes", "minuts")))
+    assert [line for line, _ in caught.value.problems] == [2, 18, 18]
+
+
+def test_arms_with_equal_settings_are_refused():
+    same = "{model.attention: cbam, model.attention_options.reduction_ratio: 4}"
+    with pytest.raises(StudyError, match="完全相同"):
+        parse(edited(("{model.attention: none}", same)))
+
+
+def test_common_start_needs_a_reference():
+    compare = "compare: {factor: gate, reference: plain}"
+    with pytest.raises(StudyError, match="参照臂"):
+        parse(edited((compare, "common_start: true")))
+
+
+# 从研究到运行
+
+
+def test_runs_are_the_full_product_with_seeds_outermost():
+    runs = expand(parse(YAML))
+    assert len(runs) == 3 * 2 * 2 * 2
+    assert [run.seed for run in runs[:8]] == [0] * 8
+    assert len({run.key for run in runs}) == len(runs)
+
+
+def test_excluded_combinations_do_not_run():
+    rule = "seeds: 3\nexclude: [{gate: cbam, augment: weak}]"
+    runs = expand(parse(edited(("seeds: 3", rule))))
+    assert len(runs) == 3 * 2 * 3
+
+
+def test_paths_reach_into_nested_settings():
+    run = expand(parse(YAML))[2]
+    assert run.model["attention_options"] == {"reduction_ratio": 4}
+
+
+def test_key_survives_renamed_arms_and_reordered_yaml():
+    renamed = edited(("    cbam:", "    门:"), ("steps: 6\n  warmup_steps: 1", "X"))
+    renamed = renamed.replace("X", "warmup_steps: 1\n  steps: 6")
+    before, after = (expand(parse(text)) for text in (YAML, renamed))
+    assert [run.key for run in before] == [run.key for run in after]
+
+
+def test_key_is_what_the_committed_records_were_written_with():
+    """改动 key 的算法会让已有的记录全部作废；这个数变红时请三思。"""
+    run = Run("train", "torch", {"name": "digits"}, {"name": "small_cnn"}, {}, {}, 3)
+    assert run.key == "005e389cd5abd2ce"
+
+
+def test_run_comes_back_from_its_record():
+    run = expand(parse(edited(("seeds: 3", "seeds: 3\ncommon_start: true"))))[2]
+    assert Run.from_settings(run.settings()) == run
+    assert run.start_from == {"name": "resnet_narrow", "attention": "none"}
+
+
+# 跑
+
+
+@pytest.fixture
+def shelf(tmp_path):
+    return shelf_in(tmp_path / "records")
+
+
+def test_every_run_gets_one_record(shelf):
+    tally = run_all(shelf)
+    assert tally.done == len(shelf.runs)
+    assert sorted(r["key"] for r in lines_of(shelf)) == sorted(
+        run.key for run in shelf.runs
+    )
+
+
+def test_second_run_does_only_what_is_missing(shelf):
+    run_all(shelf)
+    lines = shelf.path.read_text("utf8").splitlines(keepends=True)
+    shelf.path.write_text("".join(lines[:-3]), "utf8")
+    assert run_all(shelf).done == 3
+
+
+def test_failed_and_killed_runs_are_told_and_the_others_go_on(shelf):
+    told = []
+    tally = run_all(shelf, fragile, told.append)
+    failed = len(shelf.runs) // 3 + 1
+    assert (tally.done, len(tally.failed)) == (len(shelf.runs) - failed, failed)
+    reasons = " ".join(event.text for event in told if event.kind == "failed")
+    assert "这粒种子不行" in reasons
+    assert "退出码 9" in reasons
+    assert run_all(shelf).done == failed
+
+
+def test_failure_leaves_its_details_on_disk(shelf):
+    tally = run_all(shelf, fragile)
+    details = [
+        (shelf.folder / ".run" / f"{key}.error.txt").read_text("utf8")
+        for key in tally.failed
+    ]
+    assert any("Traceback" in text for text in details)
+
+
+RUNNER = """
+import sys
+sys.path.insert(0, sys.argv[2])
+import stand_ins
+import test_studies as t
+if __name__ == "__main__":
+    shelf = t.shelf_in(sys.argv[1])
+    try:
+        print(t.run_all(shelf, stand_ins.slow_stand_in).done, flush=True)
+    except KeyboardInterrupt:
+        print("停", flush=True)
+"""
+
+
+def start_runner(folder, tmp_path):
+    script = tmp_path / "runner.py"
+    script.write_text(RUNNER, "utf8")
+    words = [sys.executable, script, folder, Path(__file__).parent]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+
+
+def wait_for_lines(shelf, count):
+    deadline = time.monotonic() + 60
+    while not shelf.path.exists() or len(shelf.path.read_text().splitlines()) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_two_runners_share_the_work_and_repeat_nothing(shelf, tmp_path):
+    pair = [start_runner(shelf.folder, tmp_path) for _ in range(2)]
+    done = [int(each.communicate(timeout=100)[0]) for each in pair]
+    assert sum(done) == len(shelf.runs)
+    assert len(lines_of(shelf)) == len(shelf.runs)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_stopped_runner_loses_only_the_runs_in_flight(shelf, tmp_path, how):
+    with start_runner(shelf.folder, tmp_path) as first:
+        wait_for_lines(shelf, 3)
+        first.send_signal(how)
+    written = len(lines_of(shelf))
+    assert 3 <= written < len(shelf.runs)
+    assert run_all(shelf).done == len(shelf.runs) - written
+    assert len(lines_of(shelf)) == len(shelf.runs)
+
+
+def test_workers_leave_when_the_runner_is_killed(shelf, tmp_path):
+    with start_runner(shelf.folder, tmp_path) as first:
+        wait_for_lines(shelf, 2)
+        children = Path(f"/proc/{first.pid}/task/{first.pid}/children")
+        workers = [Path("/proc") / pid for pid in children.read_text().split()]
+        first.kill()
+    deadline = time.monotonic() + 10
+    while any(alive(worker) for worker in workers) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(alive(worker) for worker in workers)
+
+
+def alive(process):
+    try:
+        return "State:\tZ" not in (process / "status").read_text()
+    except OSError:
+        return False
+
+
+def test_torn_and_foreign_lines_are_told_and_set_aside(shelf):
+    run_all(shelf)
+    tampered = lines_of(shelf)[0]
+    tampered["run"]["seed"] = 99
+    with shelf.path.open("a", encoding="utf8") as file:
+        file.write(f'{{"hello": 1}}\n{json.dumps(tampered)}\n{{"key": "半')
+    told = []
+    runner.clean(shelf, told.append)
+    assert [("第 25 行" in e.text) for e in told] == [True, False, False]
+    assert ["缺少", "改过", "没有写完"] == [
+        next(w for w in ("缺少", "改过", "没有写完") if w in e.text) for e in told
+    ]
+    assert len(shelf.done()) == len(shelf.runs)
+    assert len((shelf.folder / records.REJECTED_NAME).read_text().splitlines()) == 3
+
+
+def test_full_disk_stops_the_study_with_whole_records(shelf, monkeypatch):
+    append = records.append
+
+    def full(path, record):
+        if len(shelf.done()) == 4:
+            raise OSError(28, "腾出空间")
+        return append(path, record)
+
+    monkeypatch.setattr(records, "append", full)
+    with pytest.raises(OSError, match="腾出空间"):
+        run_all(shelf)
+    assert len(lines_of(shelf)) == 4
+    monkeypatch.undo()
+    assert run_all(shelf).done == len(shelf.runs) - 4
+
+
+def test_progress_without_terminal_is_plain_lines(shelf, tmp_path):
+    with (tmp_path / "log").open("w", encoding="utf8") as file:
+        with Progress(shelf.runs, [], 2, "gate", Console(file=file)) as progress:
+            run_all(shelf, stand_in, progress)
+    lines = (tmp_path / "log").read_text("utf8").splitlines()
+    assert len(lines) == len(shelf.runs)
+    assert "[24/24]" in lines[-1]
+    assert "还需约 0 分 00 秒" in lines[-1]
+
+
+def test_progress_table_counts_arms(shelf):
+    with Progress(shelf.runs, [], 2, "gate", Console(quiet=True)) as progress:
+        run_all(shelf, fragile, progress)
+        table = progress.table()
+    cells = [list(column.cells) for column in table.columns]
+    assert sum(map(int, cells[1])) == 15
+    assert sum(map(int, cells[4])) == 9
+
+
+def test_layouts_use_every_core():
+    assert candidates(1) == [Layout(1, 1)]
+    assert {layout.workers * layout.threads for layout in candidates(8)} == {8}
+
+
+def test_given_layout_is_obeyed():
+    runs = list(expand(parse(YAML)))
+    assert best_layout(runs, workers=3) == Layout(3, 1)
+    assert best_layout(runs, workers=2, threads=4) == Layout(2, 4)
+
+
+# 统计与结论
+
+
+def test_interval_is_the_t_interval():
+    values = [0.81, 0.84, 0.79, 0.9]
+    found = statistics.mean_interval(values)
+    expected = stats.ttest_1samp(values, 0)
+    low, high = expected.confidence_interval(0.95)
+    np.testing.assert_allclose((found.low, found.high), (low, high), rtol=1e-12)
+    np.testing.assert_allclose(found.p, expected.pvalue, rtol=1e-9)
+
+
+def test_differences_are_paired_by_seed():
+    ours, theirs = {0: 0.5, 1: 0.7, 2: 0.9, 7: 0.0}, {2: 0.8, 1: 0.6, 0: 0.4, 5: 1.0}
+    found = statistics.paired_difference(ours, theirs)
+    assert found.n == 3
+    np.testing.assert_allclose(found.mean, 0.1, rtol=1e-12)
+    np.testing.assert_allclose((found.low, found.high), (0.1, 0.1), rtol=1e-9)
+
+
+def test_holm_by_hand():
+    """四个 p：0.01×4, 0.02×3, 0.03×2→0.06, 0.5×1；逐个不小于前一个。"""
+    found = statistics.holm([0.02, 0.5, None, 0.01, 0.03])
+    np.testing.assert_allclose(
+        [p for p in found if p is not None], [0.06, 0.5, 0.04, 0.06], rtol=1e-12
+    )
+    assert found[2] is None
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.02, 0.03, 0.025], "提高"),
+        ([-0.02, -0.03, -0.025], "降低"),
+        ([0.02, -0.03, 0.01], "看不出差别"),
+        ([0.0, 0.0, 0.0], "看不出差别"),
+        ([0.3], "次数不够"),
+        ([], "次数不够"),
+    ],
+)
+def test_verdict_asks_whether_the_interval_contains_zero(values, expected):
+    assert statistics.verdict(statistics.mean_interval(values)) == expected
+
+
+def noisy(run):
+    rng = np.random.default_rng([run.seed, run.framework == "paddle"])
+    shift = 0.05 if run.model["attention"] == "cbam" else 0.0
+    return stand_in(run, 0.8 + shift + 0.02 * float(rng.standard_normal()))
+
+
+@pytest.fixture
+def finished(shelf):
+    shelf.folder.mkdir()
+    for run in shelf.runs:
+        records.append(shelf.path, noisy(run))
+    return shelf
+
+
+def test_summary_compares_each_arm_with_its_own_reference(finished):
+    cells = report.summarize(finished)["cells"]
+    assert len(cells) == 8
+    arms = [cell for cell in cells if cell["levels"]["gate"] == "cbam"]
+    # 同一粒种子的噪声相同，配对之后只剩门的 0.05
+    for cell in arms:
+        np.testing.assert_allclose(cell["difference"]["mean"], 0.05, rtol=1e-9)
+        assert cell["verdict"] == "提高"
+        assert cell["holds"]
+    assert all("verdict" not in cell for cell in cells if cell not in arms)
+
+
+def test_summary_is_plain_json(finished):
+    found = report.summarize(finished)
+    again = json.loads(json.dumps(found, allow_nan=False))
+    assert again["cells"][0]["estimate"] == found["cells"][0]["estimate"]
+
+
+def test_table_prints_the_numbers_of_the_summary(finished):
+    found = report.summarize(finished)
+    table = tables.markdown(found)
+    for cell in found["cells"]:
+        assert f"{cell['estimate']['mean']:.4f}" in table
+    assert "还没有跑完" not in table
+    assert found["policy"] in table
+
+
+def test_missing_runs_are_stated(finished):
+    lines = finished.path.read_text("utf8").splitlines(keepends=True)
+    finished.path.write_text("".join(lines[:-5]), "utf8")
+    found = report.summarize(finished)
+    assert found["missing"] == 5
+    assert "还缺 5 个" in tables.markdown(found)
+
+
+def test_frameworks_are_compared_seed_by_seed(finished):
+    rows = report.summarize(finished)["agreement"]
+    assert len(rows) == 4
+    runs = {r["key"]: r for r in finished.read().records}
+    values = {
+        (run.framework, run.seed): runs[run.key]["results"]["test_accuracy"]
+        for run in finished.runs
+        if run.levels["gate"] == "cbam" and run.levels["augment"] == "weak"
+    }
+    gaps = [values["paddle", seed] - values["torch", seed] for seed in range(3)]
+    np.testing.assert_allclose(rows[-1]["difference"]["mean"], np.mean(gaps))
+    assert rows[-1]["same_verdict"] is True
+
+
+def test_unmeasured_values_are_counted_not_averaged(shelf):
+    shelf.folder.mkdir()
+    for run in shelf.runs:
+        record = noisy(run)
+        if run.seed == 0:
+            record["results"]["test_accuracy"] = None
+        records.append(shelf.path, record)
+    cell = report.summarize(shelf)["cells"][0]
+    assert (cell["estimate"]["n"], cell["unmeasured"]) == (2, 1)
+
+
+# 真的训练
+
+
+SMALL = edited(("[none, weak]", "[none]"), ("seeds: 3", "seeds: 1\ncommon_start: true"))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    shelf = shelf_in(tmp_path_factory.mktemp("trained"), SMALL)
+    with runner.local_hands(1, 1, None) as hands:
+        tally = runner.run_study(shelf, runner.pending(shelf), hands)
+    assert tally.failed == {}
+    return shelf
+
+
+def test_real_study_runs_in_both_frameworks(trained):
+    found = lines_of(trained)
+    assert {r["framework"]["name"] for r in found} == {"torch", "paddle"}
+    assert all(foreign(record) is None for record in found)
+
+
+def test_records_say_everything_needed_to_trust_them(trained):
+    for record in lines_of(trained):
+        assert record["results"]["parameters"] > 1000
+        assert record["results"]["macs"] > record["results"]["parameters"]
+        assert record["curves"]["step"] == [0, 3, 6]
+        assert len(record["data"]["fingerprint"]) == 16
+        assert record["model"]["attention_options"] in ({}, {"reduction_ratio": 4})
+        assert record["train"]["seed"] == 0
+        assert record["processor"]["threads"] == 1
+        assert record["framework"]["version"][0].isdigit()
+        assert record["cpu_seconds"] > 0
+        assert record["started"].endswith("+00:00")
+        assert set(record["code"]) == {"version", "commit", "dirty"}
+
+
+def test_the_two_wings_tell_the_same_story(trained):
+    by_framework = {}
+    for record in lines_of(trained):
+        gate = record["run"]["model"]["attention"]
+        by_framework.setdefault(gate, []).append(record["curves"]["test_loss"])
+    for curves in by_framework.values():
+        np.testing.assert_allclose(*curves, rtol=5e-3)
+
+
+def test_arms_start_from_the_same_function_where_shapes_agree(trained):
+    """常数以外的门会改变输出，但没有门的层从同一组数出发。"""
+    from vision_attention import interop
+    from vision_attention.studies.execute import build_model, load_data
+    from vision_attention.studies.wings import load_wing
+
+    plain, gated = (run for run in trained.runs if run.framework == "torch")
+    dataset = load_data(plain)
+    wing = load_wing("torch")
+    ours, theirs = (
+        interop.state(build_model(wing, run, dataset)) for run in (plain, gated)
+    )
+    for name, value in ours.items():
+        np.testing.assert_array_equal(value, theirs[name])
+
+
+def test_verify_finds_the_records_true_and_a_false_one_false(trained):
+    found = [r for r in lines_of(trained) if r["framework"]["name"] == "torch"]
+    found[1]["curves"]["test_loss"][1] += 1e-6
+    outcomes = {c.record["key"]: c.outcome for c in verify.verify(found)}
+    assert outcomes[found[0]["key"]] == verify.SAME
+    assert outcomes[found[1]["key"]] == verify.DIFFERENT
+
+
+def test_elsewhere_the_metrics_need_only_be_close():
+    run = expand(parse(YAML))[0]
+    record, again = stand_in(run, 0.80), stand_in(run, 0.83)
+    assert verify.judge(record, again, strict=False).outcome == verify.CLOSE
+    assert verify.judge(record, again, strict=True).outcome == verify.DIFFERENT
+    again["results"]["test_accuracy"] = 0.9
+    assert verify.judge(record, again, strict=False).outcome == verify.DIFFERENT
+
+
+def test_sample_is_seeded_and_never_empty():
+    found = [stand_in(run) for run in expand(parse(YAML))]
+    assert verify.sample(found, 0.25, 1) == verify.sample(found, 0.25, 1)
+    assert len(verify.sample(found, 0.25, 1)) == 6
+    assert len(verify.sample(found, 0.001, 1)) == 1
+    with pytest.raises(ValueError, match="fraction"):
+        verify.sample(found, 0, 1)
+
+
+def test_preflight_stops_what_only_a_framework_can_judge():
+    runs = expand(parse(edited(("attention: cbam", "attention: cban"))))
+    problems = preflight([run for run in runs if run.framework == "torch"])
+    assert len(problems) == 1
+    assert "'cbam'" in problems[0]
+
+
+def test_preflight_stops_too_many_images():
+    run = expand(parse(edited(("n_train: 40", "n_train: 5000"))))[0]
+    assert "5000" in preflight([run])[0]
+
+
+# 随包发布的研究
+
+
+@pytest.mark.parametrize("name", names())
+def test_shipped_study_is_sound(name):
+    shelf = open_study(name)
+    reading = shelf.read()
+    assert reading.rejected == []
+    asked = {run.key for run in shelf.runs}
+    keys = [record["key"] for record in reading.records]
+    assert len(keys) == len(set(keys))
+    assert set(keys) <= asked
+
+
+@pytest.mark.parametrize("name", names())
+def test_shipped_study_reports(name):
+    shelf = open_study(name)
+    if not shelf.path.exists():
+        pytest.skip(f"{name} 还没有记录")
+    found = report.summarize(shelf)
+    assert found["missing"] + len(shelf.done()) == found["n_runs"]
+    assert shelf.study.question in tables.markdown(found)
