@@ -271,10 +271,10 @@ def test_broken_page_fails_every_time(furnished):
 
 def test_changed_library_runs_the_notebooks_again(furnished):
     furnished.notebook("print(1)")
-    assert "这次执行 1 本" in furnished.make("book")[2]
-    assert "这次执行 0 本" in furnished.make("book")[2]
+    assert "这次执行 1 份" in furnished.make("book")[2]
+    assert "这次执行 0 份" in furnished.make("book")[2]
     furnished.write("src/tiny.py", "x = 1\n")
-    assert "这次执行 1 本" in furnished.make("book")[2]
+    assert "这次执行 1 份" in furnished.make("book")[2]
 
 
 def test_killed_build_is_not_trusted(furnished):

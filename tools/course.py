@@ -59,7 +59,7 @@ def book(fresh: bool = False) -> None:
     record = {"sources": sources(), "seconds": seconds, "notebooks": notebooks}
     write(RECORD, json.dumps(record, ensure_ascii=False, indent=1))
     new = sum(not note["cached"] for note in notebooks.values())
-    counts = f"{len(notebooks)} 本，这次执行 {new} 本"
+    counts = f"{len(notebooks)} 份，这次执行 {new} 份"
     say(f"笔记本 {seconds['notebooks']:6.1f} 秒（{counts}）")
     say(f"页面   {seconds['pages']:6.1f} 秒")
 
@@ -90,7 +90,7 @@ def threads() -> dict[str, str]:
 
 
 def execute_notebooks(env: dict[str, str]) -> dict[str, dict]:
-    """执行缓存里没有的笔记本；返回每一本用了多少秒、是否来自缓存。"""
+    """执行缓存里没有的笔记本与页面；返回每一份用了多少秒、是否来自缓存。"""
     say("执行笔记本……")
     result = CACHE / "notebooks.json"
     remove(result)

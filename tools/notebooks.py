@@ -1,4 +1,4 @@
-"""并行执行缓存里没有的笔记本，把输出放进 jupyter-cache；造书时直接取用。
+"""并行执行缓存里没有的笔记本与带代码的页面，把输出放进 jupyter-cache；造书时直接取用。
 
 用法: python tools/notebooks.py 结果.json。由 course.py 在 .venv 里调用。
 哪些笔记本要执行，由 _toc.yml 说了算；同时跑几本由环境变量 COURSE_JOBS 决定。
@@ -20,28 +20,43 @@ from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from jupyter_cache.cache.main import JupyterCacheBase
 from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
+from myst_nb.core.config import NbParserConfig
+from myst_nb.core.read import create_nb_reader
+from myst_parser.config.main import MdParserConfig
 from workplace import CACHE, ROOT, write
+
+SUFFIXES = (".md", ".ipynb")
+
+
+def toc_files() -> list[Path]:
+    """返回 _toc.yml 里的文件，依书中的顺序。"""
+    toc = (ROOT / "_toc.yml").read_text("utf8")
+    stems = [ROOT / name for name in re.findall(r"(?:file|root): *(\S+)", toc)]
+    tries = (stem.with_name(stem.name + end) for stem in stems for end in SUFFIXES)
+    return [path for path in tries if path.exists()]
 
 
 def toc_notebooks() -> list[Path]:
     """返回 _toc.yml 里的笔记本，依书中的顺序。"""
-    toc = (ROOT / "_toc.yml").read_text("utf8")
-    names = re.findall(r"(?:file|root): *(\S+)", toc)
-    paths = (ROOT / name.removesuffix(".ipynb") for name in names)
-    paths = (path.with_name(path.name + ".ipynb") for path in paths)
-    return [path for path in paths if path.exists()]
+    return [path for path in toc_files() if path.suffix == ".ipynb"]
+
+
+def read(path: Path) -> nbformat.NotebookNode | None:
+    """读一个文件：笔记本，或者带着可执行格子的一页；普通的一页返回 None。"""
+    text = path.read_text("utf8")
+    reader = create_nb_reader(str(path), MdParserConfig(), NbParserConfig(), text)
+    return reader.read(text) if reader else None
 
 
 def timeout() -> int:
     """返回一格最多跑多少秒，与 _config.yml 同一个数。"""
-    return yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))["execute"][
-        "timeout"
-    ]
+    settings = yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))
+    return settings["execute"]["timeout"]
 
 
 def execute(path: Path) -> tuple[nbformat.NotebookNode, ExecutionResult]:
     """在笔记本自己的文件夹里执行它；返回带输出的笔记本与结果。"""
-    notebook = nbformat.read(path, nbformat.NO_CONVERT)
+    notebook = read(path)
     result = single_nb_execution(
         notebook, cwd=str(path.parent), timeout=timeout(), allow_errors=False
     )
@@ -56,7 +71,7 @@ def warm_up() -> None:
 def cached_seconds(cache: JupyterCacheBase, path: Path) -> float | None:
     """返回缓存里这一本上次用了多少秒；没有就是 None。"""
     try:
-        record = cache.match_cache_notebook(nbformat.read(path, nbformat.NO_CONVERT))
+        record = cache.match_cache_notebook(read(path))
     except KeyError:
         return None
     return record.data["execution_seconds"]
@@ -65,7 +80,9 @@ def cached_seconds(cache: JupyterCacheBase, path: Path) -> float | None:
 def complaint(notebook: nbformat.NotebookNode, result: ExecutionResult) -> str:
     """返回这本笔记本哪里不对；没有不对就是空串。冒出警告也算不对，不入缓存。"""
     if result.err is not None:
-        return last_line(result.exc_string)
+        name = getattr(result.err, "ename", type(result.err).__name__)
+        said = getattr(result.err, "evalue", "") or str(result.err)
+        return f"{name}: {said.strip().splitlines()[0] if said.strip() else ''}"
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if output.get("name") == "stderr":
@@ -77,7 +94,7 @@ def main(target: Path) -> int:
     """执行、入缓存、写下每本的秒数；有一本不对就返回 1。"""
     warm_up()
     cache = get_cache(str(CACHE / "jupyter"))
-    paths = toc_notebooks()
+    paths = [path for path in toc_files() if read(path)]
     seconds = {path: cached_seconds(cache, path) for path in paths}
     todo = [path for path in paths if seconds[path] is None]
     with ThreadPoolExecutor(int(os.environ.get("COURSE_JOBS", "1"))) as pool:
