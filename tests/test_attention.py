@@ -5,6 +5,7 @@ from __future__ import annotations
 import cases
 import numpy as np
 import pytest
+from differences import disturb
 from frameworks import FRAMEWORKS, count
 from scipy.special import expit, softmax
 
@@ -26,8 +27,6 @@ def run(wing, function, *arrays):
 
 def disturbed(case, wing):
     """一个权重都不为 0 的模块，评估模式。"""
-    from test_parity import disturb
-
     module = case.make(wing)
     disturb(module)
     module.eval()

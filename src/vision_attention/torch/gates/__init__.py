@@ -14,17 +14,16 @@ from torch import nn
 from vision_attention import checks
 
 from .bam import BAM
-from .cbam import (
-    CBAM,
+from .cbam import CBAM
+from .channel import (
     ChannelAttention,
     ConcatChannelAttention,
-    MultiScaleSpatialAttention,
     SeparateChannelAttention,
-    SpatialAttention,
 )
 from .controls import ConstantGate, ScalarGate
 from .coordinate import CoordinateAttention
 from .simam import SimAM
+from .spatial import MultiScaleSpatialAttention, SpatialAttention
 from .squeeze import ECA, SqueezeExcitation
 
 GATES = {

@@ -1,0 +1,125 @@
+"""通道注意力：论文的写法，以及两个变体（其一是原笔记的文字）。"""
+
+from __future__ import annotations
+
+import paddle
+from paddle import Tensor, nn
+from paddle.nn import functional as F
+
+from vision_attention import checks
+
+from .. import init
+
+POOLS = {
+    "avg": (F.adaptive_avg_pool2d,),
+    "max": (F.adaptive_max_pool2d,),
+    "both": (F.adaptive_avg_pool2d, F.adaptive_max_pool2d),
+}
+
+
+class ChannelAttention(nn.Layer):
+    """通道注意力：用全局描述给每个通道打一个 0–1 的分。
+
+    形状: x (B, C, H, W) → (B, C, H, W)；gate(x) (B, C, 1, 1)
+    参数: in_channels 即 C；reduction_ratio 为瓶颈的缩减倍数 r，瓶颈宽
+        max(C // r, min_hidden)；pooling 选全局描述：avg、max 或 both
+    单位: 门控无量纲，取值 （0, 1）
+    错误: 瓶颈宽为 0、pooling 不认识、x 不是 (B, C, H, W) 浮点时抛出 ValueError
+    出处: Woo 等 2018，arXiv:1807.06521，式 (2)；16 是该文的 r
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        reduction_ratio: int = 16,
+        *,
+        pooling: str = "both",
+        min_hidden: int = 0,
+    ):
+        super().__init__()
+        hidden = checks.bottleneck(in_channels, reduction_ratio, min_hidden)
+        self.in_channels = in_channels
+        self.pools = POOLS[checks.choice("pooling", pooling, POOLS)]
+        self.fc1 = nn.Linear(in_channels, hidden)
+        self.fc2 = nn.Linear(hidden, in_channels)
+        init.gates(self)
+
+    def describe(self, x: Tensor) -> list[Tensor]:
+        """全局描述：每种池化给出一个 (B, C) 的向量。"""
+        checks.feature_map(x, self.in_channels)
+        return [pool(x, 1).flatten(1) for pool in self.pools]
+
+    def score(self, descriptors: list[Tensor]) -> Tensor:
+        """同一个两层 MLP 看每个描述，输出相加。"""
+        return sum(self.fc2(F.relu(self.fc1(d))) for d in descriptors)
+
+    def gate(self, x: Tensor) -> Tensor:
+        return self.score(self.describe(x)).sigmoid().unsqueeze(2).unsqueeze(3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.gate(x)
+
+    def zero_score(self) -> None:
+        """把打分的最后一层写成 0：门处处为 ½；前一层不动，否则梯度就断了。"""
+        init.zeros(self.fc2)
+
+
+class SeparateChannelAttention(ChannelAttention):
+    """通道注意力的变体：平均描述与最大描述各用各的 MLP。
+
+    形状: 同 ChannelAttention
+    参数: 同 ChannelAttention；pooling 固定为 both，参数是共享时的两倍
+    错误: 同 ChannelAttention
+    出处: 本书的对照，检验「共享 MLP」这一条是否要紧
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        reduction_ratio: int = 16,
+        *,
+        pooling: str = "both",
+        min_hidden: int = 0,
+    ):
+        checks.choice("pooling", pooling, ("both",))
+        super().__init__(in_channels, reduction_ratio, min_hidden=min_hidden)
+        hidden = checks.bottleneck(in_channels, reduction_ratio, min_hidden)
+        self.max_fc1 = nn.Linear(in_channels, hidden)
+        self.max_fc2 = nn.Linear(hidden, in_channels)
+        init.gates(self)
+
+    def score(self, descriptors: list[Tensor]) -> Tensor:
+        average, maximum = descriptors
+        hidden = F.relu(self.max_fc1(maximum))
+        return self.fc2(F.relu(self.fc1(average))) + self.max_fc2(hidden)
+
+    def zero_score(self) -> None:
+        super().zero_score()
+        init.zeros(self.max_fc2)
+
+
+class ConcatChannelAttention(ChannelAttention):
+    """通道注意力的变体：原笔记的文字，先拼接两个描述，再过一个 MLP。
+
+    形状: 同 ChannelAttention
+    参数: 同 ChannelAttention；pooling 固定为 both，第一层的输入是 2C
+    错误: 同 ChannelAttention
+    出处: 原笔记的文字；论文与原笔记的代码都是「共享 MLP，输出相加」
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        reduction_ratio: int = 16,
+        *,
+        pooling: str = "both",
+        min_hidden: int = 0,
+    ):
+        checks.choice("pooling", pooling, ("both",))
+        super().__init__(in_channels, reduction_ratio, min_hidden=min_hidden)
+        hidden = checks.bottleneck(in_channels, reduction_ratio, min_hidden)
+        self.fc1 = nn.Linear(2 * in_channels, hidden)
+        init.gates(self)
+
+    def score(self, descriptors: list[Tensor]) -> Tensor:
+        return self.fc2(F.relu(self.fc1(paddle.concat(descriptors, 1))))

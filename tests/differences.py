@@ -1,0 +1,178 @@
+"""量两翼的差：搬运权重之后，前向、梯度、一步优化与二十步损失各差多少。
+
+用法: python tests/differences.py [输出.json]
+打印每个类、每个开关的最大差；给出路径时也写成 JSON，书里「框架对照」一章的表由它生成。
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from pathlib import Path
+
+import cases
+import numpy as np
+import paddle
+import torch
+from frameworks import Paddle, Torch, linear_weights
+
+import vision_attention.paddle
+import vision_attention.torch
+from vision_attention import files, interop
+
+DIRECTIONS = ("torch→paddle", "paddle→torch")
+STEPS = 20
+
+
+def disturb(model, seed: int = 5) -> None:
+    """把每个权重与缓冲区都挪动一点：偏置是 0、方差是 1 的时候，错误会藏起来。"""
+    rng = np.random.default_rng(seed)
+    values = {}
+    for name, array in interop.state(model).items():
+        noise = 0.1 * rng.standard_normal(array.shape)
+        moved = array + noise
+        values[name] = (abs(moved) if "running_var" in name else moved).astype("f4")
+    interop.load_state(model, values)
+
+
+def twins(case, direction: str = DIRECTIONS[0]):
+    """两翼各建一个，初始权重不同，再从一翼搬到另一翼。"""
+    vision_attention.torch.init.seed(1)
+    vision_attention.paddle.init.seed(2)
+    left, right = case.make(vision_attention.torch), case.make(vision_attention.paddle)
+    source, target = (left, right) if direction == DIRECTIONS[0] else (right, left)
+    disturb(source)
+    interop.copy_weights(source, target)
+    return left, right
+
+
+def largest(left, right) -> float:
+    """两个数组最大的绝对差；形状不同是错误。"""
+    left, right = np.asarray(left), np.asarray(right)
+    assert left.shape == right.shape, (left.shape, right.shape)
+    return float(np.max(np.abs(left - right), initial=0.0))
+
+
+def forward(case, mode: str, direction: str = DIRECTIONS[0]) -> float:
+    """eval 或 train 模式下，输出最大的差。"""
+    left, right = twins(case, direction)
+    getattr(left, mode)(), getattr(right, mode)()
+    x = case.values()
+    ours = left(Torch.tensor(x)).detach().numpy()
+    return largest(ours, right(Paddle.tensor(x)).numpy())
+
+
+def states(left, right) -> float:
+    """权重与缓冲区最大的差；方差的移动平均两边定义不同，见 test_traps。"""
+    ours, theirs = interop.state(left), interop.state(right)
+    assert ours.keys() == theirs.keys()
+    same = [name for name in ours if not name.endswith("running_var")]
+    return max((largest(ours[n], theirs[n]) for n in same), default=0.0)
+
+
+def buffers(case) -> float:
+    """训练模式前向一次之后，缓冲区最大的差。"""
+    left, right = twins(case)
+    left.train(), right.train()
+    left(Torch.tensor(case.values())), right(Paddle.tensor(case.values()))
+    return states(left, right)
+
+
+def _gradients(framework, model, x) -> dict[str, np.ndarray]:
+    """输入与每个权重的梯度，换成 PyTorch 的布局。"""
+    x = framework.tensor(x, grad=True)
+    y = model(x)
+    (y * y).mean().backward()
+    flip = linear_weights(model) if framework is Paddle else set()
+    found = {"x": x.grad.numpy()}
+    for name, parameter in framework.named_parameters(model).items():
+        grad = parameter.grad.numpy()
+        found[name] = grad.T if name in flip else grad
+    return found
+
+
+def gradients(case) -> float:
+    """输入与权重的梯度最大的相对差：相对于这一项自己的最大值。
+
+    理论上为 0 的梯度（键的偏置）没有自己的大小，至少按全体最大值的千分之一算。
+    """
+    left, right = twins(case)
+    left.eval(), right.eval()
+    x = case.values()
+    ours, theirs = _gradients(Torch, left, x), _gradients(Paddle, right, x)
+    assert ours.keys() == theirs.keys()
+    floor = 1e-3 * max(abs(g).max() for g in ours.values())
+    return max(
+        float(largest(grad, theirs[name]) / max(abs(grad).max(), floor, 1e-30))
+        for name, grad in ours.items()
+    )
+
+
+def _losses(framework, model, x, target, steps: int) -> list[float]:
+    """训练模式下走 steps 步带动量的梯度下降，返回每一步的损失。"""
+    optimizer = framework.optimizer(model, 0.003)
+    curve = []
+    for _ in range(steps):
+        loss = (model(x) - target).square().mean()
+        framework.clear(optimizer)
+        loss.backward()
+        optimizer.step()
+        curve.append(float(loss.detach()))
+    return curve
+
+
+def trained(case, steps: int):
+    """两翼各走 steps 步，返回两个模型与两条损失曲线。"""
+    left, right = twins(case)
+    x = case.values()
+    left.eval()
+    target = np.tanh(left(Torch.tensor(x)).detach().numpy()[::-1]).copy()
+    left.train(), right.train()
+    ours = _losses(Torch, left, Torch.tensor(x), Torch.tensor(target), steps)
+    theirs = _losses(Paddle, right, Paddle.tensor(x), Paddle.tensor(target), steps)
+    return left, right, ours, theirs
+
+
+def measure(case) -> dict[str, float | str | None]:
+    """一个用例的全部差。"""
+    row = {
+        "case": case.name,
+        "eval": max(forward(case, "eval", d) for d in DIRECTIONS),
+        "train": forward(case, "train"),
+        "buffers": buffers(case),
+        "gradients": gradients(case),
+        "step": None,
+        "curve": None,
+    }
+    if case.parameters != 0:
+        left, right, _, _ = trained(case, 1)
+        row["step"] = states(left, right)
+        _, _, ours, theirs = trained(case, STEPS)
+        row["curve"] = largest(ours, theirs)
+    return row
+
+
+def main(target: str | None = None) -> None:
+    """逐个用例打印，可选写成 JSON。"""
+    columns = ("eval", "train", "buffers", "gradients", "step", "curve")
+    print(f"{'用例':<60}" + "".join(f"{c:>10}" for c in columns))
+    rows = []
+    for case in cases.ALL:
+        row = measure(case)
+        cells = ("–" if row[c] is None else f"{row[c]:.0e}" for c in columns)
+        print(f"{case.name:<60}" + "".join(f"{cell:>10}" for cell in cells))
+        rows.append(row)
+    record = {
+        "torch": torch.__version__,
+        "paddle": paddle.__version__,
+        "processor": platform.processor() or platform.machine(),
+        "rows": rows,
+    }
+    if target:
+        with files.replacing(Path(target)) as temporary:
+            temporary.write_text(json.dumps(record, ensure_ascii=False, indent=1))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
