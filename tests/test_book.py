@@ -1,6 +1,7 @@
 """书与笔记本的清点：一本不少、两翼同名、没有跳过、没有藏着的错误，而且网真的兜得住。"""
 
 import ast
+import itertools
 import os
 import re
 import shutil
@@ -99,7 +100,7 @@ def test_ignored_output_is_a_picture_or_followed_by_an_assertion(notebook):
     cells = [*code_cells(notebook), None]
     bare = [
         cell.source
-        for cell, following in zip(cells, cells[1:], strict=False)
+        for cell, following in itertools.pairwise(cells)
         if tags(cell) & IGNORED and not only_draws(cell)
         if "assert" not in cell.source + (following.source if following else "")
     ]
