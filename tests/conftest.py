@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from workplace import workplace
 
+from vision_attention import initial
+
 
 def pytest_configure():
     """直接敲 pytest 与 make test 用同一套环境，笔记本的内核也继承它。"""
@@ -14,6 +16,12 @@ def pytest_configure():
     if not list(Path(os.environ["MPLCONFIGDIR"]).glob("fontlist-*")):
         # 字体清单先造好，免得第一个画图的笔记本多出一行提示
         importlib.import_module("matplotlib.font_manager")
+
+
+@pytest.fixture(autouse=True)
+def _same_initial_weights():
+    """每个测试都从同一串初始权重起步，与测试的先后无关。"""
+    initial.seed(0)
 
 
 @pytest.fixture(params=["torch", "paddle"])

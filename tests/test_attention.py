@@ -374,7 +374,7 @@ def test_against_the_frameworks_own_attention():
     theirs.in_proj_weight.data.copy_(ours.qkv.weight.data)
     theirs.in_proj_bias.data.copy_(ours.qkv.bias.data)
     theirs.out_proj.load_state_dict(ours.proj.state_dict())
-    x = torch.randn(2, 11, 15)
+    x = torch.tensor(cases.ATTENTION[0].values())
     expected, weights = theirs(x, x, x, average_attn_weights=False)
     torch.testing.assert_close(ours(x), expected, rtol=0, atol=1e-6)
     torch.testing.assert_close(ours.weights(x), weights, rtol=0, atol=1e-6)
