@@ -4,7 +4,7 @@
 PORT ?= 8000
 COURSE := sh tools/run
 
-.PHONY: help env book test lint serve clean distclean
+.PHONY: help env book test lint parity serve clean distclean
 
 help: ## 列出所有目标
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ test: ## 证明一切：单元测试、每一本笔记本、整本书、书里�
 
 lint: ## 检查代码的写法与格式（ruff）
 	@$(COURSE) lint
+
+parity: ## 量两翼差多少：每个类、每个开关，写进书里的「框架对照」
+	@$(COURSE) parity
 
 serve: ## 在本机看书：make serve PORT=8000
 	@$(COURSE) serve $(PORT)

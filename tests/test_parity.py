@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import cases
 import differences
 import numpy as np
@@ -81,3 +84,10 @@ def test_a_wrong_twin_is_seen():
     x = case.values()
     ours = left(Torch.tensor(x)).detach().numpy()
     assert differences.largest(ours, right(Paddle.tensor(x)).numpy()) > 1e-2
+
+
+def test_the_recorded_table_names_every_case():
+    path = Path(__file__).parent.parent / "book" / "_data" / "differences.json"
+    rows = json.loads(path.read_text("utf8"))["rows"]
+    assert [row["case"] for row in rows] == [case.name for case in cases.ALL]
+    assert max(row["eval"] for row in rows) <= 1e-5

@@ -155,6 +155,13 @@ def command_lint() -> int:
     return call([*ruff, "format", "--check", "."]) or check
 
 
+def command_parity() -> int:
+    """量两翼的差，写成书里「框架对照」的数据。"""
+    install()
+    target = ROOT / "book" / "_data" / "differences.json"
+    return call([PYTHON, "tests/differences.py", target], workplace())
+
+
 def command_serve(port: str) -> int:
     """起一个只对本机开放的网站。"""
     if not port.isdecimal() or not 0 < int(port) < 65536:
@@ -198,6 +205,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "book": command_book,
     "test": command_test,
     "lint": command_lint,
+    "parity": command_parity,
     "serve": command_serve,
     "clean": command_clean,
     "distclean": command_distclean,
