@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -272,6 +273,8 @@ class Mirror:
     def __init__(self, content):
         self.content, self.requests, self.cuts = content, [], []
         self.ranges, self.status = True, None
+        self.gate = threading.Event()
+        self.gate.set()
         mirror = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -289,6 +292,7 @@ class Mirror:
     def answer(self, handler):
         asked = handler.headers["Range"]
         self.requests.append(asked)
+        self.gate.wait(60)
         start = int(asked.removeprefix("bytes=").rstrip("-")) if self.ranges else 0
         body = self.content[start:]
         status = self.status or (206 if self.ranges else 200)
@@ -372,13 +376,19 @@ def test_two_processes_download_once(mirror, cache):
     script = (
         "from vision_attention.data import download\n"
         f"download.MD5, download.MIRRORS = {download.MD5!r}, {download.MIRRORS!r}\n"
+        "print('ready', flush=True)\n"
         "print(download.fetch())\n"
     )
+    mirror.gate.clear()
     command = [sys.executable, "-c", script]
     workers = [
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         for _ in range(2)
     ]
+    assert [worker.stdout.readline() for worker in workers] == [b"ready\n"] * 2
+    # 两个都已开始，镜像才开始回答；没有锁，这一秒里就会有两个请求
+    time.sleep(1)
+    mirror.gate.set()
     answers = {worker.communicate(timeout=60)[0] for worker in workers}
     assert answers == {f"{cache / download.ARCHIVE}\n".encode()}
     assert mirror.requests == ["bytes=0-"]
@@ -411,6 +421,13 @@ def test_unwritable_cache_names_the_variable(mirror, tmp_path, monkeypatch, belo
     monkeypatch.setenv(download.CACHE_VARIABLE, str(tmp_path / "file" / below))
     with pytest.raises(PermissionError, match=r"写不进去.*VISION_ATTENTION_CACHE"):
         data.load("cifar10")
+
+
+def test_read_only_cache_that_has_the_archive_is_enough(mirror, cache):
+    cache.mkdir()
+    (cache / download.ARCHIVE).write_bytes(mirror.content)
+    (cache / ".run").write_text("")
+    assert download.fetch() == cache / download.ARCHIVE
 
 
 def test_read_only_cache_gives_one_remedy(mirror, cache):

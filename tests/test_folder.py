@@ -94,6 +94,12 @@ def test_large_photo_is_decoded_small_but_alike(tmp_path):
     np.testing.assert_allclose(small, gradient.reshape(32, 50).mean(1), atol=2)
 
 
+def test_decoding_small_keeps_every_stripe(tmp_path):
+    stripes = np.repeat(np.arange(32) % 2 * 255, 4).astype(np.uint8)
+    Image.fromarray(np.tile(stripes, (128, 1))).save(tmp_path / "stripes.jpg")
+    assert folder.read_image(tmp_path / "stripes.jpg", 32).std() > 50
+
+
 @pytest.mark.parametrize(
     ("mode", "color", "expected"),
     [

@@ -39,7 +39,7 @@ def fetch() -> Path:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with locked(target):
-            return target if intact(target) else from_mirrors(target)
+            return from_mirrors(target)
     except ConnectionError:
         raise
     except OSError as error:
@@ -60,7 +60,7 @@ def intact(path: Path) -> bool:
 
 
 def from_mirrors(target: Path) -> Path:
-    """依次试各个镜像，直到有一个给出校验相符的文件。
+    """依次试各个镜像，直到有一个给出校验相符的文件；已经有了就不再下载。
 
     错误: 全都不成时抛出 ConnectionError
     """
