@@ -58,7 +58,7 @@ def main():
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     record = {
-        "unit": "张/秒，uint8 (128, 3, 32, 32)，单核",
+        "unit": "张每秒，按单核的处理器时间计，uint8 (128, 3, 32, 32)",
         "processor": processor(),
         "python": platform.python_version(),
         "numpy": np.__version__,
