@@ -141,6 +141,23 @@ def comparison_faults(_, tree):
     return faults
 
 
+def docstring_faults(name, tree):
+    """两翼里每个公开的模块类都写明形状与出处；会自己报错的写明错误。"""
+    if room(name) not in WINGS:
+        return []
+    faults = []
+    for node in tree.body:
+        if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):
+            continue
+        methods = {n.name for n in node.body if isinstance(n, ast.FunctionDef)}
+        text, code = ast.get_docstring(node) or "", ast.unparse(node)
+        wanted = ["形状"] if {"forward", "gate"} & methods else []
+        wanted += ["出处"] if wanted else []
+        wanted += ["错误"] if wanted and "checks." in code else []
+        faults += [f"{node.name} 缺「{w}」" for w in wanted if f"{w}: " not in text]
+    return faults
+
+
 def circle(edges):
     """返回导入图里的一个圈；没有圈就是空表。"""
     done, path = set(), []
@@ -185,7 +202,9 @@ def source(request):
     return path.relative_to(LIBRARY).as_posix(), ast.parse(path.read_text("utf8"))
 
 
-@pytest.mark.parametrize("law", [import_faults, star_faults, word_faults, size_faults])
+@pytest.mark.parametrize(
+    "law", [import_faults, star_faults, word_faults, size_faults, docstring_faults]
+)
 def test_every_file_keeps_the_law(source, law):
     assert not law(*source)
 
@@ -273,6 +292,7 @@ def test_ruff_is_content(command):
         (size_faults, "specs.py", "def f():\n" + "    x = 1\n" * 36),
         (size_faults, "torch/vit.py", "def forward(x):\n" + "    x = 1\n" * 15),
         (size_faults, "torch/vit.py", "def __init__(s,a,b,c,d,e,f,g,h): pass"),
+        (docstring_faults, "torch/vit.py", "class A:\n    def forward(s): pass"),
         (comparison_faults, "test_x.py", "np.allclose(a, b)"),
         (comparison_faults, "test_x.py", "a == b"),
     ],

@@ -53,6 +53,7 @@ class QuietBatchNorm2D(nn.BatchNorm2D):
     """批归一化，计算与 nn.BatchNorm2D 相同，只是不在每次训练前向时发一句警告。
 
     形状: x (B, C, H, W) → (B, C, H, W)
+    出处: Ioffe 与 Szegedy 2015，arXiv:1502.03167
     """
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
