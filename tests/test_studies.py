@@ -180,6 +180,13 @@ def test_key_is_what_the_committed_records_were_written_with():
     assert run.key == "005e389cd5abd2ce"
 
 
+@pytest.mark.parametrize("written", ["1e-3", "1E-3", "0.001", "1.0e-3", "+1e-3"])
+def test_small_numbers_are_numbers(written):
+    """YAML 1.1 把 1e-3 读成文字；这里不会。"""
+    run = expand(parse(edited(("  steps: 6", f"  lr: {written}\n  steps: 6"))))[0]
+    assert run.train["lr"] == 0.001
+
+
 def test_run_comes_back_from_its_record():
     run = expand(parse(edited(("seeds: 3", "seeds: 3\ncommon_start: true"))))[2]
     assert Run.from_settings(run.settings()) == run

@@ -13,12 +13,13 @@ import yaml
 
 from vision_attention.cli import trials
 from vision_attention.cli.plainly import plainly
+from vision_attention.studies.positions import read_value
 
 
 def _value(text: str) -> Any:
     """--set 里等号右边的字，按 YAML 读：3 是整数，true 是真。"""
     try:
-        return yaml.safe_load(text)
+        return read_value(text)
     except yaml.YAMLError as error:
         raise ValueError(f"读不懂 {text!r}，应是一个数、一个词或 [列表]") from error
 

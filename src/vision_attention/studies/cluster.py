@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import socket
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
@@ -16,6 +17,8 @@ from vision_attention.studies.runs import Run
 
 # 一个运行最多换几次节点；总失败就不是节点的问题了
 ATTEMPTS = 5
+# 敲门等多久（秒）
+KNOCK = 5.0
 
 
 class RayHands:
@@ -120,10 +123,18 @@ def _connect(address: str) -> Any:
             "没有安装 Ray；请运行 pip install 'vision-attention[cluster]'"
         ) from error
     try:
+        _knock(address)
         ray.init(address=address, log_to_driver=False, logging_level="error")
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise ValueError(
             f"连不上 Ray 集群 {address!r}：{error}；"
             "请先在主节点运行 ray start --head，再写它给出的地址"
         ) from error
     return ray
+
+
+def _knock(address: str) -> None:
+    """先敲门：没有人应的地址，Ray 自己要等几分钟才说。"""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=KNOCK).close()

@@ -1,17 +1,34 @@
 """YAML 里每个键在第几行，以及带行号的错误。
 
-内容: StudyError、read_yaml、locate、nearest。
+内容: StudyError、read_yaml、read_value、locate、nearest。
 """
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import yaml
 
 Lines = dict[tuple, int]
+
+
+class Loader(yaml.SafeLoader):
+    """与 SafeLoader 相同，但 1e-3 也是数：YAML 1.1 要写成 1.0e-3 才算，人人都会忘。"""
+
+
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
+
+
+def read_value(text: str) -> Any:
+    """一小段 YAML 的值，例如 3、true、1e-3、[1, 2]。"""
+    return yaml.load(text, Loader)
 
 
 class StudyError(ValueError):
@@ -30,8 +47,8 @@ def read_yaml(text: str, source: str) -> tuple[dict[str, Any], Lines]:
     错误: 不是合法的 YAML、顶层不是「键: 值」、同一个键写了两次时抛出 StudyError
     """
     try:
-        node = yaml.compose(text, yaml.SafeLoader)
-        content = yaml.safe_load(text)
+        node = yaml.compose(text, Loader)
+        content = read_value(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = f"不是合法的 YAML（{error.problem}）；请检查缩进、冒号后的空格与引号"
@@ -50,7 +67,7 @@ def _walk(node: yaml.Node, path: tuple, lines: Lines) -> list[tuple[int, str]]:
     repeated = []
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            name = yaml.safe_load(yaml.serialize(key))
+            name = read_value(yaml.serialize(key))
             line = key.start_mark.line + 1
             if (*path, name) in lines:
                 repeated.append((line, f"键 {name!r} 写了两次，只留一个"))

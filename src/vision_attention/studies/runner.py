@@ -86,7 +86,7 @@ def local_hands(workers: int, threads: int, data_root: str | None) -> Pool:
 
 def clean(shelf: Shelf, watch: Watch) -> None:
     """开跑前把写坏的、外来的行移开，并逐行报告。"""
-    shelf.folder.mkdir(parents=True, exist_ok=True)
+    state_folder(shelf.folder)
     for item in records.set_aside(shelf.path, foreign):
         text = f"{shelf.path.name} 第 {item.line} 行移到了 {records.REJECTED_NAME}："
         watch(Event("rejected", text=text + item.reason))

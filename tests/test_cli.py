@@ -1,0 +1,222 @@
+"""命令行：不带选项也能跑，写错时一句中文、退出码 2，存下的东西能再用。"""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from stand_ins import stand_in
+from typer.testing import CliRunner
+
+from vision_attention import interop, records, specs
+from vision_attention.cli import app, trials
+from vision_attention.studies import expand
+from vision_attention.studies.schema import parse
+
+QUICK = ["--n-train", "40", "--steps", "6", "--eval-every", "3", "--batch-size", "16"]
+STUDY = """\
+question: 门有没有用？
+data: {name: digits, n_train: 40}
+model: {name: resnet_narrow}
+train: {steps: 4, warmup_steps: 1, batch_size: 16, eval_every: 4, max_train_eval: 10}
+grid:
+  gate:
+    plain: {model.attention: none}
+    simam: {model.attention: simam}
+compare: {factor: gate, reference: plain}
+seeds: 2
+frameworks: [torch, paddle]
+budget: {minutes: 1}
+"""
+
+
+def call(*words):
+    """跑一条命令，返回 (退出码, 说的话)；没有接住的错误原样抛出。"""
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, done.output
+
+
+@pytest.fixture
+def study(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(STUDY, "utf8")
+    return path
+
+
+@pytest.mark.parametrize("words", [[], ["train"], ["study"], ["study", "run"]])
+def test_help_is_chinese(words):
+    code, text = call(*words, "--help")
+    assert code == 0
+    assert len(re.findall("[一-鿿]", text)) > 20
+
+
+@pytest.mark.parametrize("framework", ["torch", "paddle"])
+def test_train_saves_model_record_and_curves(tmp_path, framework):
+    words = ["train", "--framework", framework, "--out", tmp_path, "--name", "one"]
+    code, text = call(*words, "--model", "resnet_narrow", "--quiet", *QUICK)
+    assert (code, "测试准确率" in text) == (0, True)
+    folder = tmp_path / "one"
+    record = json.loads((folder / "record.json").read_text("utf8"))
+    assert record["data"]["n_train"] == 40
+    assert record["curves"]["step"] == [0, 3, 6]
+    assert "测试" in (folder / "curves.svg").read_text("utf8")
+    assert reloaded_accuracy(framework, folder) == pytest.approx(
+        record["results"]["test_accuracy"], abs=1e-6
+    )
+
+
+def reloaded_accuracy(framework, folder):
+    """存下的权重装进新模型，在测试集上再评一次。"""
+    from vision_attention import data
+    from vision_attention.studies.wings import load_wing
+
+    wing = load_wing(framework)
+    dataset = data.load("digits", n_train=40, seed=0)
+    model = wing.room("models").build(specs.named("resnet_narrow"))
+    interop.load(model, folder / "model.safetensors")
+    images = dataset.normalize(dataset.test_images)
+    return wing.room("training").evaluate(model, images, dataset.test_labels)[1]
+
+
+def test_train_without_options_asks_for_nothing(monkeypatch, tmp_path):
+    """缺省的设置全部通过检查，文件夹自己取名，第二次不覆盖第一次。"""
+    taken = []
+
+    def carry_out(run, out, name, data_root, progress):
+        taken.append(trials.fresh_folder(tmp_path / out, name, run))
+        results = {"test_accuracy": 1.0, "train_accuracy": 1.0, "parameters": 1}
+        return trials.Trial(taken[-1], {"results": results, "seconds": 1.0})
+
+    monkeypatch.setattr(trials, "carry_out", carry_out)
+    assert call("train")[0] == call("train")[0] == 0
+    assert [folder.name for folder in taken] == [
+        "small_cnn-torch-seed0",
+        "small_cnn-torch-seed0-2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["--model", "vit_tyni"], "vit_tiny"),
+        (["--data", "digts"], "digits"),
+        (["--framework", "tensorflow"], "torch"),
+        (["--augment", "week"], "weak"),
+        (["--steps", "0"], "steps=0"),
+        (["--n-train", "5000"], "5000"),
+        (["--set", "model.widht=4"], "width"),
+        (["--set", "modle.width=4"], "model"),
+        (["--set", "model.width"], "等号"),
+        (["--set", "train.seed=4"], "seed"),
+        (["--set", "model.attention=cbm"], "cbam"),
+        (["--data", "cifar10", "--data-root", "/没有/这里"], "没有"),
+    ],
+)
+def test_user_mistake_is_one_plain_sentence(tmp_path, words, hint):
+    code, text = call("train", "--out", tmp_path, *words)
+    assert code == 2
+    assert text.startswith("错误：")
+    assert hint in text
+    assert "Traceback" not in text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_taken_name_is_refused(tmp_path):
+    (tmp_path / "one").mkdir()
+    code, text = call("train", "--out", tmp_path, "--name", "one", *QUICK)
+    assert (code, "已经存在" in text) == (2, True)
+
+
+def test_unwritable_folder_is_refused(tmp_path, study):
+    (tmp_path / "file").write_text("")
+    for words in (["train", *QUICK], ["study", "run", study]):
+        code, text = call(*words, "--out", tmp_path / "file" / "x")
+        assert (code, "--out" in text) == (2, True)
+
+
+def test_diverged_training_is_one_plain_sentence(tmp_path):
+    words = ["--lr", "1e18", "--set", "train.clip_norm=null", "--quiet"]
+    code, text = call("train", "--out", tmp_path, *QUICK, *words)
+    assert (code, "学习率" in text) == (2, True)
+
+
+def test_study_runs_reports_and_verifies(tmp_path, study):
+    """小研究在两个框架里从头走一遍。"""
+    out = ["--out", tmp_path / "records"]
+    code, text = call("study", "run", study, *out, "--workers", "1")
+    assert (code, "写下 8 条记录，失败 0 个" in text) == (0, True)
+    assert "这一趟要做 0 个" in call("study", "run", study, *out)[1]
+    code, text = call("study", "status", study, *out)
+    assert (code, "torch：完成 4，还缺 0" in text) == (0, True)
+    code, text = call("study", "report", study, *out)
+    assert (code, "看不出差别" in text or "次数不够" in text) == (0, True)
+    found = json.loads(call("study", "report", study, "--json", *out)[1])
+    assert found["missing"] == 0
+    words = ["--fraction", "0.25", "--seed", "1"]
+    code, text = call("study", "verify", study, *out, *words)
+    assert (code, "复现了 2/2 条" in text) == (0, True)
+
+
+def test_failing_run_gives_a_nonzero_exit(tmp_path, study):
+    study.write_text(STUDY.replace("max_train_eval: 10", "lr: 1.0e+18"), "utf8")
+    out = ["--out", tmp_path / "records"]
+    words = ["--framework", "torch", "--limit", "1", "--workers", "1"]
+    code, text = call("study", "run", study, *out, *words)
+    assert code == 1
+    assert "失败 1 个" in text
+
+
+def test_limit_and_framework_choose_the_runs(tmp_path, study):
+    out = ["--out", tmp_path / "records"]
+    words = ["--framework", "torch", "--limit", "1", "--workers", "1"]
+    assert "这一趟要做 1 个" in call("study", "run", study, *out, *words)[1]
+    text = call("study", "status", study, *out)[1]
+    assert "torch：完成 1，还缺 3" in text
+    assert "paddle：完成 0，还缺 4" in text
+
+
+def test_status_tells_bad_lines_and_old_records(tmp_path, study):
+    old = parse(STUDY.replace("seeds: 2", "seeds: [7]"))
+    folder = tmp_path / "records"
+    folder.mkdir()
+    records.append(folder / "records.jsonl", stand_in(expand(old)[0]))
+    with (folder / "records.jsonl").open("a") as file:
+        file.write("xx\n")
+    code, text = call("study", "status", study, "--out", folder)
+    assert code == 1
+    assert "另有 1 条记录不是现在的 study.yaml 所问的" in text
+    assert "第 2 行" in text
+
+
+def test_wrong_study_is_refused_before_any_run(tmp_path, study):
+    study.write_text(STUDY.replace("simam}", "siman}"), "utf8")
+    code, text = call("study", "run", study, "--out", tmp_path / "records")
+    assert code == 2
+    assert "'simam'" in text
+    assert not (tmp_path / "records" / "records.jsonl").exists()
+
+
+@pytest.mark.parametrize("name", ["vit_data", "没有这个.yaml"])
+def test_unknown_study_is_refused(name):
+    code, text = call("study", "report", name)
+    assert (code, text.startswith("错误：")) == (2, True)
+
+
+def test_list_shows_every_shipped_study():
+    code, text = call("study", "list")
+    assert code == 0
+    for name in ("vit_data_size", "which_gate"):
+        assert name in text
+
+
+def test_values_after_set_are_read_as_yaml():
+    from vision_attention.cli.train import _pairs
+
+    found = _pairs(["a.b=3", "a.c=true", "a.d=[1, 2]", "a.e=cbam", "a.f=1e-3"])
+    assert found["a.b"] == 3
+    assert found["a.c"] is True
+    assert found["a.d"] == [1, 2]
+    assert found["a.e"] == "cbam"
+    np.testing.assert_allclose(found["a.f"], 1e-3)

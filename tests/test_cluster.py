@@ -1,0 +1,134 @@
+"""Ray 集群：真的两个节点，研究跑到一半杀掉一个，全部做完，一个不重。"""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from vision_attention.studies import expand, runner
+from vision_attention.studies.cluster import RayHands
+from vision_attention.studies.library import Shelf, foreign
+from vision_attention.studies.runs import Run
+from vision_attention.studies.schema import parse
+
+pytest.importorskip("ray", reason="没有安装 Ray；请 pip install ray")
+
+YAML = """\
+question: 节点死了会怎样？
+data: {name: digits, n_train: 40}
+model: {name: small_cnn, width: 4}
+train: {steps: 2, warmup_steps: 0, batch_size: 8, eval_every: 1, max_train_eval: 10}
+grid:
+  train.lr: [0.001, 0.002]
+compare: {factor: lr, reference: 0.001}
+seeds: 4
+frameworks: [torch]
+budget: {minutes: 1}
+"""
+
+
+@pytest.fixture
+def cluster():
+    """主节点一个核，另一个节点两个核；运行时杀掉的是后者。"""
+    from ray.cluster_utils import Cluster
+
+    found = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 1, "include_dashboard": False},
+    )
+    found.doomed = found.add_node(num_cpus=2)
+    yield found
+    found.shutdown()
+
+
+@pytest.fixture
+def shelf(tmp_path):
+    study = parse(YAML)
+    return Shelf("集群", study, tuple(expand(study)), tmp_path)
+
+
+def traced(folder):
+    """真的训练，并留下「谁在哪个节点上开始过」；写在函数里，Ray 才会整个送过去。"""
+
+    def job(run):
+        import ray
+
+        from vision_attention.studies.runner import work
+
+        node = ray.get_runtime_context().get_node_id()
+        with (Path(folder) / f"{node}.{run.key}").open("a") as file:
+            file.write("开始\n")
+        record = work(run)
+        time.sleep(1.0)
+        return record
+
+    return job
+
+
+def test_losing_a_node_loses_and_repeats_no_run(cluster, shelf, tmp_path):
+    starts = tmp_path / "starts"
+    starts.mkdir()
+    doomed = cluster.doomed.node_id
+
+    def lose_the_node(event):
+        busy = list(starts.glob(f"{doomed}.*"))
+        if event.kind == "done" and busy and cluster.doomed is not None:
+            cluster.remove_node(cluster.doomed, allow_graceful=False)
+            cluster.doomed = None
+
+    with RayHands(cluster.address, job=traced(starts)) as hands:
+        assert hands.size == 3
+        tally = runner.run_study(shelf, runner.pending(shelf), hands, lose_the_node)
+    assert cluster.doomed is None
+    assert tally.failed == {}
+    found = [json.loads(line) for line in shelf.path.read_text("utf8").splitlines()]
+    assert sorted(r["key"] for r in found) == sorted(run.key for run in shelf.runs)
+    assert all(foreign(record) is None for record in found)
+    # 被杀的节点上确有做到一半的运行，它们在主节点上重新开始
+    nodes = [path.name.split(".") for path in starts.iterdir()]
+    assert len(nodes) > len({key for _, key in nodes})
+
+
+class PretendRay:
+    """只有资源表的 Ray：检查活怎样按 GPU 分。"""
+
+    def __init__(self, **resources):
+        self.resources = resources
+
+    def cluster_resources(self):
+        return self.resources
+
+    def remote(self, function):
+        return function
+
+    def shutdown(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("resources", "device", "gpus", "size"),
+    [
+        ({"CPU": 8.0, "GPU": 2.0}, "auto", 1, 2),
+        ({"CPU": 8.0, "GPU": 2.0}, "cpu", 0, 2),
+        ({"CPU": 8.0}, "auto", 0, 4),
+    ],
+)
+def test_runs_ask_for_a_gpu_where_there_is_one(
+    monkeypatch, resources, device, gpus, size
+):
+    monkeypatch.setattr(
+        "vision_attention.studies.cluster._connect", lambda _: PretendRay(**resources)
+    )
+    hands = RayHands("auto", threads=2)
+    run = Run("train", "torch", {}, {}, {"device": device}, {}, 0)
+    assert hands.needs(run) == {"num_cpus": 2, "num_gpus": gpus}
+    assert hands.size == size
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1"])
+def test_unreachable_cluster_is_one_plain_sentence(address):
+    began = time.monotonic()
+    with pytest.raises(ValueError, match="ray start"):
+        RayHands(address)
+    assert time.monotonic() - began < 20
