@@ -17,7 +17,8 @@ class ConvStage(nn.Module):
     """卷积、批归一化、ReLU，之后可装一个注意力。
 
     形状: x (B, C, H, W) → (B, C', H/stride, W/stride)
-    参数: in_channels 即 C；width 即 C';stride 为步长
+    参数: in_channels 即 C；width 即 C'；stride 为步长
+    出处: 本书的对照
     """
 
     def __init__(self, in_channels: int, width: int, stride: int):
