@@ -3,7 +3,8 @@ const bookSearch = (() => {
   "use strict";
   const LIMIT = 100; // 查询最多看多少个字
   const WIDE = "\\u3400-\\u9fff\\uf900-\\ufaff";
-  const TOKEN = new RegExp(`[${WIDE}]+|[\\p{L}\\p{N}_]+(?:[.\\-+×/'][\\p{L}\\p{N}_]+)*`, "gu");
+  const LATIN = `(?:(?![${WIDE}])[\\p{L}\\p{N}_])+`;
+  const TOKEN = new RegExp(`[${WIDE}]+|${LATIN}(?:[.\\-+×/']${LATIN})*`, "gu");
   const CHINESE = new RegExp(`^[${WIDE}]`);
   const FILLER = /为什么|怎么样|怎样|怎么|如何|什么|哪些|哪里|哪种|是否|可以|应该|的|了|吗|呢|在|是|和|与|或/;
   let index = null;
@@ -127,9 +128,10 @@ const bookSearch = (() => {
   function inHeading(section, word) {
     const at = section.heading.indexOf(word);
     if (at < 0) return 0;
-    const names = section.heading.split(" / ");
-    const score = names.includes(word) ? 100 : at === 0 ? 70 : 60;
-    return boundary(section.heading, at, word) ? score + (section.level === 1 ? 8 : 0) : score / 2;
+    const first = section.level === 1;
+    const exact = section.heading.split(" / ").includes(word);
+    const score = (exact ? 80 : at === 0 ? 70 : 60) + (first ? 25 : 0);
+    return boundary(section.heading, at, word) ? score : score / 2;
   }
 
   function worth(section, word) {

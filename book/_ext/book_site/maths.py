@@ -12,6 +12,8 @@ from sphinx.util.math import get_node_equation_number
 
 KATEX = Path(__file__).parent / "katex"
 OPTIONS = {"throwOnError": True, "strict": "ignore", "output": "htmlAndMathml"}
+LAST_BLOCK = '<span class="katex-base">'
+CLOSERS = "</span></span>"  # katex-html 与 katex
 logger = logging.getLogger(__name__)
 
 
@@ -56,9 +58,18 @@ def _visit_inline(translator, node):
     """行内公式。"""
     from docutils import nodes
 
-    html = _draw(node, node.astext(), display=False)
+    html = _with_tail(_draw(node, node.astext(), display=False), node.get("tail", ""))
     translator.body.append(f'<span class="math notranslate nohighlight">{html}</span>')
     raise nodes.SkipNode
+
+
+def _with_tail(html, tail):
+    """公式的最后一块与后面的标点包在一起，不在两者之间换行。"""
+    start, end = html.rfind(LAST_BLOCK), -len(CLOSERS)
+    if not tail or start < 0 or not html.endswith(CLOSERS):
+        return html + escape(tail)
+    mark = f'<span class="tail">{escape(tail)}</span>'
+    return f'{html[:start]}<span class="nobr">{html[start:end]}{mark}</span>{CLOSERS}'
 
 
 def _visit_block(translator, node):

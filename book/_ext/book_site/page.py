@@ -29,8 +29,14 @@ DOCSEARCH = re.compile(r'\s*<meta name="docsearch:[^>]*>')
 ADVERT = re.compile(
     r'<div class="sidebar-primary-item">\s*<div id="ethical-ad.*?</div>\s*</div>', re.S
 )
+# 表格左上角的空格子不是表头：读屏软件会念出一个没有名字的列
+CORNER = re.compile(r'<th class="head([^"]*)">\s*(?:<p></p>)?\s*</th>')
 # 主题还没有译成中文、或译得不合大陆习惯的界面文字
 PHRASES = {
+    '<div id="pst-primary-sidebar"': '<div id="pst-primary-sidebar" '
+    'role="complementary" aria-label="侧栏"',
+    '<summary><span class="toctree-toggle"': '<summary aria-label="展开或收起这一章">'
+    '<span class="toctree-toggle"',
     "Search this book...": "搜索全书：词、句子、英文术语、API 名",
     "Toggle primary sidebar": "打开或收起目录",
     "Toggle secondary sidebar": "打开或收起本页目录",
@@ -49,9 +55,14 @@ PHRASES = {
     "Permalink to this": "指向这里",
     'aria-label="Main"': 'aria-label="全书目录"',
     'aria-label="Page"': 'aria-label="本页目录"',
+    "Show code cell source": "展开代码",
+    "Hide code cell source": "收起代码",
+    "Show code cell content": "展开代码与输出",
+    "Hide code cell content": "收起代码与输出",
+    "Show code cell output": "展开输出",
+    "Hide code cell output": "收起输出",
     ">Repository<": ">源码库<",
     ">Open issue<": ">提一个问题<",
-    ">Colab<": ">Colab<",
 }
 
 
@@ -88,6 +99,7 @@ def polish(html, name, out, stamp, app):
     )
     for english, chinese in PHRASES.items():
         html = html.replace(english, chinese)
+    html = CORNER.sub(r'<td class="head\1"></td>', html)
     return images.sized(fold(html), name, app)
 
 

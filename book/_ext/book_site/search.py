@@ -17,7 +17,9 @@ HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 NOISE = "headerlink linenos eqno katex-html copybtn toggle-button visually-hidden"
 NOISE = tuple(NOISE.split())
 BLOCKS = frozenset("p li div pre td th dd dt figcaption section br tr summary".split())
-ENGLISH = re.compile(r"^([A-Za-z][A-Za-z0-9 &/\-]*[A-Za-z0-9])(?=[，。,.；（(])")
+NAME = "[A-Za-z][A-Za-z0-9 &/–-]*[A-Za-z0-9]"
+STOP = r"(?=\s*[，。,.；（(])"
+ENGLISH = re.compile(f"({NAME}){STOP}(?:[，,、]\\s*([A-Z][A-Za-z]+){STOP})?")
 ALSO = re.compile(
     r"(?:也译|又译|也叫|又叫|也称|又称|也写作|简称|全称)((?:[、或与和]?[“「][^”」]+[”」])+)"
 )
@@ -112,7 +114,8 @@ def _terms(glossary):
 
 def aliases(text):
     """词条解释里写明的别名：开头的英文名，与“也译”“又称”后面引号里的叫法。"""
-    found = [m[1] for m in [ENGLISH.match(text)] if m]
+    match = ENGLISH.match(text)
+    found = [name for name in match.groups() if name] if match else []
     for group in ALSO.findall(text):
         found += QUOTED.findall(group)
     return found
@@ -138,6 +141,8 @@ def _texts(element, skip=()):
     for child in element:
         if not _skipped(child, skip):
             yield from _texts(child)
+        elif child.get("class") == "katex-html":  # 公式带走的标点
+            yield "".join(child.xpath(".//span[@class='tail']/text()"))
         if child.tag in BLOCKS:
             yield " "
         yield child.tail or ""
@@ -163,5 +168,5 @@ def _skipped(child, skip):
 
 
 def tidy(text):
-    """空白并成一个空格，去掉看不见的连字符。"""
-    return SPACE.sub(" ", text.replace("\u2060", "").replace("\u200b", "")).strip()
+    """空白并成一个空格，去掉看不见的字符。"""
+    return SPACE.sub(" ", text.replace("\u200b", "")).strip()

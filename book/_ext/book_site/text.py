@@ -10,7 +10,6 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 WIDE = "\u3000-\u303f\u3400-\u9fff\uf900-\ufaff\uff00-\uffef"
 BREAK = re.compile(f"(?<=[{WIDE}])[ \\t]*\\n[ \\t]*(?=[{WIDE}])")
 CLOSING = tuple("，。、；：？！）」』”’》】,.;:?!)")
-JOINER = "\u2060"  # 浏览器把公式当作一整块，它后面默认可以换行；这个字符不让
 KEEP = (nodes.FixedTextElement, nodes.literal, nodes.math, nodes.math_block, nodes.raw)
 
 
@@ -34,14 +33,16 @@ class JoinChineseLines(SphinxPostTransform):
 
 
 class KeepPunctuation(SphinxPostTransform):
-    """行内公式后面紧跟的标点不许掉到下一行的开头。"""
+    """行内公式后面紧跟的标点不许掉到下一行的开头：交给公式一起排。"""
 
     default_priority = 910
     formats = ("html",)
 
     def run(self, **kwargs):
-        """在公式与标点之间放一个看不见的连字符。"""
+        """把标点从后面的文字里移到公式的 tail 属性上。"""
         for formula in list(self.document.findall(nodes.math)):
             after = formula.next_node(descend=False, siblings=True)
             if isinstance(after, nodes.Text) and after.startswith(CLOSING):
-                after.parent.replace(after, nodes.Text(JOINER + after))
+                rest = after.lstrip("".join(CLOSING))
+                formula["tail"] = after[: len(after) - len(rest)]
+                after.parent.replace(after, nodes.Text(rest))

@@ -1,0 +1,107 @@
+"""网站测试的准备：造好的书、发布它的本机网站、真正的 Chromium。"""
+
+import re
+
+import pytest
+import site_browser
+import yaml
+from site_server import serving
+from workplace import BUILD, ROOT, SITE
+
+SUBPATH = "/REPO/"
+SCREENS = BUILD / "screens"
+WATCH_SHIFTS = """
+window.shifts = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifts += entry.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+def toc_pages():
+    """_toc.yml 里的每一页，加上首页、搜索页、索引页。"""
+    text = (ROOT / "_toc.yml").read_text("utf8")
+    found = re.findall(r"^\s*(?:- )?(?:file|root): *(\S+)", text, re.M)
+    assert len(found) == len(set(found)) > 3
+    pages = [
+        f"{name.removesuffix('.md').removesuffix('.ipynb')}.html" for name in found
+    ]
+    return ["index.html", *pages, "search.html", "genindex.html"]
+
+
+@pytest.fixture(scope="session")
+def queries():
+    """搜索的考题。"""
+    path = ROOT / "tests" / "site" / "queries.yml"
+    return yaml.safe_load(path.read_text("utf8"))
+
+
+@pytest.fixture(scope="session")
+def book():
+    """造好的书。"""
+    assert (SITE / "index.html").exists(), "书还没有造出来：先 make book"
+    return SITE
+
+
+@pytest.fixture(scope="session")
+def root(book):
+    """从子路径上发布的网站的根网址。"""
+    with serving(book, SUBPATH) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """无界面的 Chromium；CI 里没有就装上，别处没有就说怎样得到它。"""
+    try:
+        path = site_browser.chromium()
+    except site_browser.NoChromiumError as error:
+        if site_browser.in_ci():
+            raise
+        pytest.skip(str(error))
+    assert path
+    with site_browser.launched() as found:
+        yield found
+
+
+@pytest.fixture
+def tab(browser):
+    """一个 1280 像素宽的标签页，记下它说过的错与发过的请求。"""
+    with opened(browser) as page:
+        yield page
+
+
+class opened:  # noqa: N801
+    """打开一个标签页：page.seen 里是请求、错误与字节数。"""
+
+    def __init__(self, browser, mode="light", width=1280, **options):
+        self.context = browser.new_context(
+            color_scheme=mode, viewport={"width": width, "height": 900}, **options
+        )
+
+    def __enter__(self):
+        self.context.add_init_script(WATCH_SHIFTS)
+        self.context.set_default_timeout(15_000)
+        page = self.context.new_page()
+        page.seen = {"requests": [], "errors": [], "missing": [], "bytes": 0}
+        page.on("request", lambda r: page.seen["requests"].append(r.url))
+        page.on("response", lambda r: record(page.seen, r))
+        page.on("pageerror", lambda e: page.seen["errors"].append(str(e)))
+        page.on("console", lambda m: complain(page.seen, m))
+        return page
+
+    def __exit__(self, *_):
+        self.context.close()
+
+
+def record(seen, response):
+    """记下一个回答的大小与状态。"""
+    seen["bytes"] += int(response.headers.get("content-length", 0))
+    if response.status >= 400:
+        seen["missing"].append(response.url)
+
+
+def complain(seen, message):
+    """浏览器控制台里的错误与警告。"""
+    if message.type in ("error", "warning"):
+        seen["errors"].append(message.text)

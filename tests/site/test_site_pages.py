@@ -1,0 +1,115 @@
+"""目录里的每一页：不向别处请求、不出错、轻、不跳版、不撑宽，明暗两色都没有无障碍问题。
+
+页来自 _toc.yml：以后加的章节不用改这里。截图在 _build/screens/。
+"""
+
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import axe_playwright_python
+import pytest
+from conftest import SCREENS, SUBPATH, opened, toc_pages
+
+PAGES = toc_pages()
+WIDTHS = (360, 1280, 2560)
+TEXT_BUDGET = 350 * 1024  # 第一次来访，连同样式、脚本、字体、第一屏的图
+REQUESTS = 25
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf8")
+RULES = "axe.run(document, {resultTypes: ['violations']})"
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+visits = {}
+
+
+@pytest.fixture(params=["light", "dark"], scope="module")
+def mode(request):
+    """亮色与暗色。"""
+    return request.param
+
+
+@pytest.fixture(params=PAGES, scope="module")
+def visit(request, mode, browser, root):
+    """打开一页，把该看的都看一遍；同一页同一种颜色只开一次。"""
+    key = request.param, mode
+    if key not in visits:
+        visits[key] = look(browser, root, *key)
+    return visits[key]
+
+
+def look(browser, root, path, mode):
+    """一次来访看到的一切。"""
+    with opened(browser, mode) as page:
+        page.goto(root + path, wait_until="load")
+        page.evaluate("new Promise(done => requestIdleCallback(done))")
+        found = dict(page.seen)
+        found["shifts"] = page.evaluate("window.shifts")
+        found["theme"] = page.evaluate("document.documentElement.dataset.theme")
+        page.evaluate(AXE)
+        found["axe"] = [brief(v) for v in page.evaluate(RULES)["violations"]]
+        found["overflow"] = {w: overflow(page, w, path, mode) for w in WIDTHS}
+        found["images"] = page.evaluate(
+            "[...document.querySelectorAll('article img')].map(i => i.outerHTML)"
+        )
+        return found
+
+
+def brief(violation):
+    """一条无障碍问题：规则与前三处。"""
+    places = [node["html"][:120] for node in violation["nodes"][:3]]
+    return violation["id"], places
+
+
+def overflow(page, width, path, mode):
+    """这个宽度下整页撑宽了多少像素；顺手截一张图。"""
+    page.set_viewport_size({"width": width, "height": 900})
+    SCREENS.mkdir(parents=True, exist_ok=True)
+    name = path.removesuffix(".html").replace("/", "_")
+    page.screenshot(path=SCREENS / f"{name}-{width}-{mode}.png")
+    return page.evaluate(OVERFLOW)
+
+
+def test_nothing_comes_from_another_host(visit, root):
+    host = urlsplit(root).netloc
+    assert {
+        u for u in visit["requests"] if urlsplit(u).netloc not in ("", host)
+    } == set()
+
+
+def test_everything_stays_below_the_subpath(visit):
+    local = [u for u in visit["requests"] if u.startswith("http")]
+    assert [u for u in local if not urlsplit(u).path.startswith(SUBPATH)] == []
+
+
+def test_nothing_is_missing(visit):
+    assert visit["missing"] == []
+
+
+def test_console_is_silent(visit):
+    assert visit["errors"] == []
+
+
+def test_page_is_light(visit):
+    assert visit["bytes"] <= TEXT_BUDGET
+    assert len(visit["requests"]) <= REQUESTS
+
+
+def test_layout_does_not_shift(visit):
+    assert visit["shifts"] < 0.02
+
+
+def test_first_visit_follows_the_system_colour(visit, mode):
+    assert visit["theme"] == mode
+
+
+def test_page_fits_every_width(visit):
+    assert visit["overflow"] == dict.fromkeys(WIDTHS, 0)
+
+
+def test_no_accessibility_violations(visit):
+    assert visit["axe"] == []
+
+
+def test_figures_are_sized_and_lazy(visit):
+    for i, tag in enumerate(visit["images"]):
+        assert re.search(r'\bwidth="|\bwidth:', tag), tag
+        assert i == 0 or 'loading="lazy"' in tag, tag

@@ -1,0 +1,198 @@
+"""搜索：考题见 queries.yml；在主题的搜索框与搜索页里用，错误的输入也要有话说。"""
+
+import json
+import re
+import statistics
+
+import pytest
+import yaml
+from conftest import SUBPATH, opened
+from workplace import ROOT
+
+EXAM = yaml.safe_load((ROOT / "tests" / "site" / "queries.yml").read_text("utf8"))
+FOUND = [(row["q"], row["page"]) for row in EXAM["found"]]
+FIRST = [(row["q"], row["page"]) for row in EXAM["found"] if row.get("first")]
+HEADINGS = [row["q"] for row in EXAM["found"] if row.get("heading")]
+ABSENT = EXAM["absent"]
+ASK = """query => bookSearch.ready().then(() => {
+  const start = performance.now();
+  const result = bookSearch.search(query);
+  return { time: performance.now() - start, missing: result.missing,
+           pages: result.pages.map(p => p.page.url),
+           heading: result.pages.slice(0, 1).map(p => p.hits[0].section.title) };
+})"""
+DIALOG = "#pst-search-dialog"
+
+
+@pytest.fixture(scope="module")
+def ask(browser, root):
+    """在页面里问一句。"""
+    with opened(browser) as page:
+        page.goto(root + "index.html")
+        yield lambda query: page.evaluate(ASK, query)
+        assert page.seen["errors"] == []
+
+
+def test_the_exam_is_big_enough():
+    assert len(FOUND) >= 40
+    assert len(ABSENT) >= 5
+    assert len(FIRST) >= 10
+
+
+@pytest.mark.parametrize(("query", "page"), FOUND)
+def test_query_finds_its_page(ask, query, page):
+    assert any(re.search(page, url) for url in ask(query)["pages"][:5])
+
+
+@pytest.mark.parametrize(("query", "page"), FIRST)
+def test_best_page_comes_first(ask, query, page):
+    assert re.search(page, ask(query)["pages"][0])
+
+
+@pytest.mark.parametrize("query", HEADINGS)
+def test_heading_hits_come_first(ask, query):
+    assert query.lower() in ask(query)["heading"][0].lower()
+
+
+@pytest.mark.parametrize("query", ABSENT)
+def test_absent_word_finds_nothing(ask, query):
+    assert ask(query)["pages"] == []
+
+
+def test_search_is_quick(ask):
+    times = [ask(query)["time"] for query, _ in FOUND]
+    assert statistics.median(times) < 50
+    assert max(times) < 300
+
+
+def test_every_page_of_the_book_is_in_the_index(book, ask):
+    index = json.loads(
+        (book / "search-index.js").read_text("utf8").split("receive(")[1][:-3]
+    )
+    text = (ROOT / "_toc.yml").read_text("utf8")
+    names = set(re.findall(r"(?:file|root): *(\S+)", text))
+    assert {url.removesuffix(".html") for url, _ in index["pages"]} == names
+
+
+def test_every_glossary_alias_finds_the_glossary(book, ask):
+    index = json.loads(
+        (book / "search-index.js").read_text("utf8").split("receive(")[1][:-3]
+    )
+    assert len(index["alias"]) > 10
+    lost = [
+        name
+        for group in index["alias"]
+        for name in group
+        if not any("glossary" in url for url in ask(name)["pages"])
+    ]
+    assert lost == []
+
+
+def typed(page, query):
+    """用键盘打开搜索框，打字，等结果；返回从最后一个字到结果的毫秒数。"""
+    page.keyboard.press("Control+k")
+    box = page.locator(f"{DIALOG} input")
+    box.wait_for(state="visible")
+    page.wait_for_function("document.querySelector('.hit-status').textContent !== ''")
+    page.evaluate(
+        """() => {
+          const status = document.querySelector('#pst-search-dialog .hit-status');
+          const box = document.querySelector('#pst-search-dialog input');
+          box.addEventListener('input', () => { window.began = performance.now(); });
+          new MutationObserver(() => { window.ended = performance.now(); })
+            .observe(status, { childList: true, characterData: true, subtree: true });
+        }"""
+    )
+    box.fill(query)
+    page.wait_for_function("window.ended > window.began")
+    return page.evaluate("window.ended - window.began")
+
+
+def test_search_box_answers_while_typing(tab, root):
+    tab.goto(root + "index.html")
+    assert typed(tab, "通道注意力") < 300
+    first = tab.locator(f"{DIALOG} .hit-page").first
+    assert "通道注意力" in tab.locator(f"{DIALOG} .hit").first.inner_text()
+    assert tab.locator(f"{DIALOG} mark").count() > 0
+    first.click()
+    tab.locator("article h1").wait_for()
+    assert SUBPATH in tab.url
+    assert tab.seen["errors"] == []
+
+
+def test_search_box_is_worked_by_keyboard(tab, root):
+    tab.goto(root + "index.html")
+    typed(tab, "通道注意力")
+    tab.keyboard.press("ArrowDown")
+    goal = tab.evaluate("document.activeElement.href")
+    tab.keyboard.press("Enter")
+    tab.wait_for_url(goal)
+    assert tab.locator("article h1").count() == 1
+
+
+def test_enter_goes_to_the_search_page(tab, root):
+    tab.goto(root + "index.html")
+    typed(tab, "自注意力")
+    tab.keyboard.press("Enter")
+    tab.wait_for_url("**/search.html?q=*")
+    tab.locator("#search-results .hit").first.wait_for()
+    assert tab.locator("#search-results mark").count() > 3
+
+
+def test_search_works_from_a_file(tab, book):
+    tab.goto((book / "search.html").as_uri() + "?q=通道注意力")
+    tab.locator("#search-results .hit").first.wait_for()
+    tab.locator("#search-results .hit-page").first.click()
+    tab.locator("article h1").wait_for()
+    assert tab.seen["errors"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "answer"),
+    [
+        ("", "打几个字试试"),
+        ("   ", "打几个字试试"),
+        ("，。！？《》…—", "没有可以搜的字"),
+        ("?!.,;:'\"()[]{}", "没有可以搜的字"),
+        ("<script>alert(1)</script>", "全书没有「"),
+        ("注意力" * 3334, "只看了前"),
+        ("量子纠缠的菜谱", "全书没有「量子纠缠的菜谱」"),
+    ],
+)
+def test_bad_query_gets_an_answer(tab, root, query, answer):
+    tab.on("dialog", lambda dialog: pytest.fail("查询里的代码被执行了"))
+    tab.goto(root + "search.html")
+    tab.locator("#search-results .hit-status").wait_for()
+    box = tab.locator(".bd-search-container input[name=q]")
+    box.fill("池化")
+    tab.wait_for_function(
+        "document.querySelectorAll('#search-results .hit').length > 0"
+    )
+    box.fill(query)
+    tab.wait_for_function(
+        "text => document.querySelector('#search-results .hit-status')"
+        ".textContent.includes(text)",
+        arg=answer,
+    )
+    assert tab.locator("#search-results script").count() == 0
+    assert tab.seen["errors"] == []
+
+
+def test_missing_index_is_reported(tab, root):
+    tab.route("**/search-index.js", lambda route: route.abort())
+    tab.goto(root + "search.html?q=注意力")
+    tab.get_by_text("索引没有载入").first.wait_for()
+
+
+def test_search_needs_no_webassembly(tab, root):
+    tab.add_init_script("delete window.WebAssembly")
+    tab.goto(root + "search.html?q=注意力")
+    tab.locator("#search-results .hit").first.wait_for()
+
+
+def test_search_page_without_javascript_says_what_to_do(browser, root):
+    with opened(browser, java_script_enabled=False) as page:
+        page.goto(root + "search.html?q=注意力")
+        advice = page.locator(".bd-search-container noscript")
+        assert "搜索要用到浏览器的脚本" in advice.inner_text()
+        assert advice.locator("a").is_visible()
