@@ -88,8 +88,8 @@ def fragment() -> str:
     code = ",".join("".join(LEVELS[v] for v in image.ravel()) for image in images)
     size = SIDE * CELL
     choices = "".join(
-        f'<button type="button" data-digit="{d}" aria-pressed="{str(d == SHOWN).lower()}"'
-        f">{d}</button>"
+        f'<button type="button" data-digit="{d}" '
+        f'aria-pressed="{str(d == SHOWN).lower()}">{d}</button>'
         for d in range(10)
     )
     return f"""<!-- 由 tools/site_hero.py 写出，不要手改 -->
@@ -102,8 +102,10 @@ def fragment() -> str:
 <p class="hero-say">橙圈是一个像素；弧线指向它<b>最看重</b>的像素，越粗越看重。</p>
 <div class="hero-tools">
 <div role="group" aria-label="用哪种" class="hero-kind">
-<button type="button" data-kind="attention" aria-pressed="true">自注意力：看全图</button>
-<button type="button" data-kind="convolution" aria-pressed="false">卷积 3×3：看邻居</button>
+<button type="button" data-kind="attention"
+ aria-pressed="true">自注意力：看全图</button>
+<button type="button" data-kind="convolution"
+ aria-pressed="false">卷积 3×3：看邻居</button>
 </div>
 <label>锐度 <input type="range" min="0" max="8" step="0.5" value="{SHARPNESS:g}"
  aria-label="锐度：softmax 之前乘的数"></label>

@@ -13,7 +13,8 @@ SCREENS = BUILD / "screens"
 WATCH_SHIFTS = """
 window.shifts = 0;
 new PerformanceObserver((list) => {
-  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifts += entry.value;
+  for (const entry of list.getEntries())
+    if (!entry.hadRecentInput) window.shifts += entry.value;
 }).observe({ type: "layout-shift", buffered: true });
 """
 
@@ -23,9 +24,8 @@ def toc_pages():
     text = (ROOT / "_toc.yml").read_text("utf8")
     found = re.findall(r"^\s*(?:- )?(?:file|root): *(\S+)", text, re.M)
     assert len(found) == len(set(found)) > 3
-    pages = [
-        f"{name.removesuffix('.md').removesuffix('.ipynb')}.html" for name in found
-    ]
+    names = [name.removesuffix(".md").removesuffix(".ipynb") for name in found]
+    pages = [f"{name}.html" for name in names]
     return ["index.html", *pages, "search.html", "genindex.html"]
 
 

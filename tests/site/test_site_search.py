@@ -165,9 +165,7 @@ def test_bad_query_gets_an_answer(tab, root, query, answer):
     tab.locator("#search-results .hit-status").wait_for()
     box = tab.locator(".bd-search-container input[name=q]")
     box.fill("池化")
-    tab.wait_for_function(
-        "document.querySelectorAll('#search-results .hit').length > 0"
-    )
+    tab.locator("#search-results .hit").first.wait_for()
     box.fill(query)
     tab.wait_for_function(
         "text => document.querySelector('#search-results .hit-status')"
