@@ -150,6 +150,25 @@ def test_full_disk_while_setting_aside_keeps_the_bad_line(path, monkeypatch):
     assert path.read_text() == '{"key": "a"}\nxx\n'
 
 
+@pytest.mark.parametrize(("step", "kept"), [("write", ["a"]), ("fsync", ["a", "b"])])
+def test_ctrl_c_leaves_no_half_line_and_takes_no_whole_one_back(
+    path, monkeypatch, step, kept
+):
+    records.append(path, {"key": "a"})
+    real = getattr(records.os, step)
+
+    def stopped(handle, *content):
+        real(handle, *(bytes(part[:9]) for part in content))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(records.os, step, stopped)
+    with pytest.raises(KeyboardInterrupt):
+        records.append(path, {"key": "b"})
+    monkeypatch.undo()
+    assert keys(path) == kept
+    assert records.read(path).rejected == []
+
+
 def write_many(path, name):
     for number in range(15):
         records.append(path, {"key": f"{name}{number}", "text": "y" * 3000})

@@ -105,7 +105,9 @@ def _append_bytes(path: Path, content: bytes) -> None:
             "请腾出空间后再运行同一条命令",
         ) from error
     except BaseException:
-        os.ftruncate(handle, size)
+        # Ctrl-C 落在落盘的片刻时，这一行已经完整，别人可能已读到，就留着
+        if os.fstat(handle).st_size < size + len(content):
+            os.ftruncate(handle, size)
         raise
     finally:
         os.close(handle)

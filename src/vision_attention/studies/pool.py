@@ -65,9 +65,10 @@ def _serve(pipe: Connection, work: Work) -> None:
     while True:
         try:
             job = pipe.recv()
-        except EOFError:
+            pipe.send(attempt(work, job))
+        except (EOFError, OSError):
+            # 主进程不在了，没有人要结果
             return
-        pipe.send(attempt(work, job))
 
 
 @contextlib.contextmanager
