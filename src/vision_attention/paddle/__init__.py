@@ -21,6 +21,7 @@ from .gates import (
 from .mobile import MobileNet
 from .models import build
 from .resnet import ResNet
+from .sanity import sanity
 from .self_attention import (
     LocalitySelfAttention,
     MultiHeadSelfAttention,
@@ -66,4 +67,5 @@ __all__ = [
     "fit",
     "init",
     "inspect",
+    "sanity",
 ]
