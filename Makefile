@@ -7,7 +7,7 @@ COURSE := sh tools/run
 .PHONY: help env book test lint parity serve clean distclean
 
 help: ## 列出所有目标
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 env: ## 只造 .venv、装依赖（make book 也会做这一步）
 	@$(COURSE) env
@@ -32,3 +32,5 @@ clean: ## 删掉造出来的书与笔记本缓存，留下 .venv
 
 distclean: ## 回到刚克隆的样子：连 .venv 与下载缓存也删掉
 	@$(COURSE) distclean
+
+-include site.mk

@@ -55,6 +55,7 @@ PHRASES = {
     "Permalink to this": "指向这里",
     'aria-label="Main"': 'aria-label="全书目录"',
     'aria-label="Page"': 'aria-label="本页目录"',
+    "Toggle hidden content": "展开或收起",
     "Show code cell source": "展开代码",
     "Hide code cell source": "收起代码",
     "Show code cell content": "展开代码与输出",

@@ -1,0 +1,14 @@
+# 网站：浏览器测试、Lighthouse、带走整本书；做法在 tools/site_*.py
+.PHONY: pdf epub lighthouse test-site
+
+pdf: book ## 整本书的 PDF → _build/take/（要有 Chromium）
+	@.venv/bin/python tools/site_take.py pdf
+
+epub: book ## 整本书的 EPUB → _build/take/
+	@.venv/bin/python tools/site_take.py epub
+
+lighthouse: book ## 手机上的四项分数，五次取中位数（要有 Chromium 与 Node）
+	@.venv/bin/python tools/site_lighthouse.py
+
+test-site: book ## 只跑网站的浏览器测试；make test 里也有它们
+	@.venv/bin/python -m pytest tests/site -q

@@ -1,0 +1,68 @@
+"""带走整本书：EPUB 的每个文件都合规矩、带着中文字体；PDF 的字体嵌在里面。"""
+
+import subprocess
+import sys
+import zipfile
+from io import BytesIO
+
+import pytest
+import site_take
+from fontTools.ttLib import TTFont
+from lxml import etree
+from workplace import ROOT
+
+
+@pytest.fixture(scope="module")
+def epub(book):
+    """写好的 EPUB。"""
+    with zipfile.ZipFile(site_take.command_epub()) as found:
+        yield found
+
+
+def test_epub_starts_with_its_type(epub):
+    first = epub.infolist()[0]
+    assert first.filename == "mimetype"
+    assert first.compress_type == zipfile.ZIP_STORED
+    assert epub.read(first) == b"application/epub+zip"
+
+
+def test_every_page_is_in_the_epub(epub):
+    spine = epub.read("OEBPS/content.opf").decode().count("<itemref")
+    assert spine == len(site_take.names())
+
+
+def test_epub_files_are_well_formed_and_complete(epub):
+    files = set(epub.namelist())
+    for name in files:
+        if name.endswith((".xhtml", ".opf", ".xml", ".svg")):
+            tree = etree.fromstring(epub.read(name))
+            ids = tree.xpath("//@id")
+            assert len(ids) == len(set(ids)), name
+            for link in tree.xpath("//@src | //@*[local-name()='href']"):
+                path = link.partition("#")[0]
+                inside = path and not path.startswith(("http", "data:", "mailto:"))
+                base = "" if name.startswith("META") else "OEBPS/"
+                assert not inside or base + path in files, (name, link)
+
+
+def test_epub_font_has_every_han_character(epub):
+    font = TTFont(BytesIO(epub.read("OEBPS/fonts/han.woff"))).getBestCmap()
+    text = "".join(
+        "".join(etree.fromstring(epub.read(name)).itertext())
+        for name in epub.namelist()
+        if name.endswith(".xhtml")
+    )
+    han = {char for char in text if "\u4e00" <= char <= "\u9fff"}
+    assert len(han) > 300
+    assert han <= {chr(code) for code in font}
+
+
+def test_pdf_has_bookmarks_pages_and_chinese_fonts(book, browser):
+    command = [sys.executable, "tools/site_take.py", "pdf"]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=300)
+    data = (site_take.OUT / f"{site_take.NAME}.pdf").read_bytes()
+    assert data.startswith(b"%PDF")
+    assert data.count(b"/Type /Page\n") >= len(site_take.names())
+    assert b"NotoSansSC" in data
+    assert b"/FontFile2" in data
+    assert b"/Outlines" in data

@@ -1,0 +1,205 @@
+"""带走整本书：python tools/site_take.py pdf|epub，从造好的网页写出 PDF 与 EPUB。
+
+两种都带着中文字体：PDF 由 Chromium 打印（make pdf），EPUB 只用 Python（make epub）。
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from html import escape
+from importlib.util import find_spec
+from pathlib import Path
+from posixpath import dirname, join, normpath
+from urllib.parse import unquote
+
+import yaml
+from lxml import etree
+from lxml import html as parser
+from workplace import BUILD, ROOT, SITE
+
+OUT = BUILD / "take"
+NAME = "vision-attention"
+LEFT_OUT = (
+    "//a[contains(@class,'headerlink')] | //script | //style | //noscript | //button"
+    " | //input | //*[contains(@class,'hero-tools')]"
+    " | //*[contains(@class,'fold-hint')]"
+    " | //*[contains(@class,'sd-summary-icon')]"
+    " | //*[contains(@class,'sd-summary-chevron')]"
+    " | //*[contains(@class,'sd-summary-state-marker')]"
+    " | //summary/p[contains(@class,'expanded')]"
+)
+
+
+class TakeError(Exception):
+    """没有做成；消息就是怎么办。"""
+
+
+def font() -> Path:
+    """随 zhplot 安装的思源黑体。"""
+    return Path(find_spec("zhplot").origin).parent / "fonts" / "NotoSansSC-Regular.ttf"
+
+
+def settings() -> dict:
+    """_config.yml 里的书名、作者。"""
+    return yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))
+
+
+def names() -> list[str]:
+    """按阅读次序的每一页。"""
+    text = (ROOT / "_toc.yml").read_text("utf8")
+    found = re.findall(r"^\s*(?:- )?(?:file|root): *(\S+)", text, re.M)
+    return [name.removesuffix(".md").removesuffix(".ipynb") for name in found]
+
+
+def chapters() -> list[tuple[str, etree._Element]]:
+    """每一页的正文，锚点与站内链接改成全书唯一的名字。"""
+    if not (SITE / "index.html").exists():
+        raise TakeError("书还没有造出来：先 make book")
+    order = names()
+    return [(name, chapter(name, order)) for name in order]
+
+
+def chapter(name: str, order: list[str]) -> etree._Element:
+    """一页的正文：去掉只在屏幕上有用的东西，折叠的展开，选项卡依次列出。"""
+    page = parser.fromstring((SITE / f"{name}.html").read_bytes())
+    article = page.find(".//article")
+    for element in article.xpath("." + LEFT_OUT.replace(" | //", " | .//")):
+        element.drop_tree()
+    for fold in article.iter("details"):
+        fold.set("open", "open")
+    for line in article.xpath(".//summary/p"):
+        line.tag = "span"
+    for label in article.xpath(".//label"):
+        label.tag = "p"
+        label.attrib.clear()
+        label.set("class", "tab-name")
+    for element in article.xpath(".//*[@id]"):
+        element.set("id", anchor(name, element.get("id")))
+    for link in article.xpath(".//a[@href]"):
+        link.set("href", target(name, link.get("href"), order))
+    for image in article.iter("img"):
+        image.attrib.pop("loading", None)
+        image.attrib.pop("decoding", None)
+        source = normpath(join(dirname(name), unquote(image.get("src").split("?")[0])))
+        image.set("src", source)
+    return article
+
+
+def anchor(name: str, place: str) -> str:
+    """页与页内的锚点 → 全书唯一的锚点。"""
+    return re.sub(r"[^\w.-]", "-", f"p-{name}--{place}" if place else f"p-{name}")
+
+
+def target(name: str, href: str, order: list[str]) -> str:
+    """一个链接：站内的指到书里的锚点，别的原样；书里没有的去掉。"""
+    if re.match(r"[a-z]+:|//", href):
+        return href
+    path, _, place = href.partition("#")
+    page = normpath(join(dirname(name), path)).removesuffix(".html") if path else name
+    if page == "index":
+        page = order[0]
+    return (
+        "#" + anchor(page, unquote(place)) if page in order else "#" + anchor(name, "")
+    )
+
+
+def title(article: etree._Element) -> str:
+    """一页的标题。"""
+    return " ".join(article.find(".//h1").text_content().split())
+
+
+def command_pdf() -> Path:
+    """打印成 PDF：封面、目录、每一页；带书签与页码。"""
+    import site_browser
+
+    OUT.mkdir(parents=True, exist_ok=True)
+    source, result = OUT / "book.html", OUT / f"{NAME}.pdf"
+    source.write_text(single(), encoding="utf-8")
+    footer = (
+        '<div style="width:100%;text-align:center;font-size:8px;color:#666">'
+        '<span class="pageNumber"></span></div>'
+    )
+    with site_browser.launched() as browser:
+        page = browser.new_page()
+        page.set_default_timeout(600_000)
+        page.goto(source.as_uri(), wait_until="load")
+        page.evaluate("document.fonts.ready.then(() => true)")
+        margins = {"top": "18mm", "bottom": "18mm", "left": "17mm", "right": "17mm"}
+        page.pdf(
+            path=result,
+            format="A4",
+            margin=margins,
+            print_background=True,
+            display_header_footer=True,
+            header_template="<span></span>",
+            footer_template=footer,
+            outline=True,
+            tagged=True,
+        )
+    return result
+
+
+def single() -> str:
+    """整本书排成一张网页。"""
+    book, parts = settings(), []
+    found = chapters()
+    rows = "".join(
+        f'<li><a href="#{anchor(name, "")}">{escape(title(article))}</a></li>'
+        for name, article in found
+    )
+    for name, article in found:
+        for image in article.iter("img"):
+            image.set("src", (SITE / image.get("src")).resolve().as_uri())
+        article.tag = "div"
+        article.set("id", anchor(name, ""))
+        article.set("class", "bd-article chapter")
+        parts.append(parser.tostring(article, encoding="unicode"))
+    style = (ROOT / "tools" / "site_print.css").read_text("utf8")
+    face = (
+        "@font-face{font-family:'Book Han';src:url("
+        f"{font().resolve().as_uri()}) format('truetype')}}"
+    )
+    sheet = (SITE / "_static" / "book.css").resolve().as_uri()
+    return (
+        '<!DOCTYPE html><html lang="zh-CN" data-theme="light" data-mode="light"><head>'
+        f'<meta charset="utf-8"><title>{escape(book["title"])}</title>'
+        f'<link rel="stylesheet" href="{sheet}"><style>{face}{style}</style>'
+        "</head><body>"
+        f'<div class="cover"><h1>{escape(book["title"])}</h1>'
+        f"<p>{escape(book['author'])}</p>"
+        "<p>代码以 MIT 许可发布，文字与图以 CC BY-SA 4.0 许可发布</p></div>"
+        f'<nav class="contents"><h2>目录</h2><ol>{rows}</ol></nav>'
+        f"{''.join(parts)}</body></html>"
+    )
+
+
+def command_epub() -> Path:
+    """写成 EPUB 3。"""
+    import site_epub
+
+    OUT.mkdir(parents=True, exist_ok=True)
+    result = OUT / f"{NAME}.epub"
+    site_epub.write(result, settings(), chapters(), font())
+    return result
+
+
+COMMANDS = {"pdf": command_pdf, "epub": command_epub}
+
+
+def main(kind: str) -> int:
+    """写出一种，报告写在哪里、多大。"""
+    import site_browser
+
+    try:
+        result = COMMANDS[kind]()
+    except (TakeError, site_browser.NoChromiumError) as error:
+        print(f"✗ {kind}：{error}", file=sys.stderr)
+        return 1
+    size = result.stat().st_size / 2**20
+    print(f"写好了 {result.relative_to(ROOT)}（{size:.1f} MB）")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
