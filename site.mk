@@ -1,4 +1,5 @@
 # 网站：浏览器测试、Lighthouse、带走整本书；做法在 tools/site_*.py
+# 发布到网上时：SITE_URL=https://网址/ make book，才有站点地图与规范网址
 .PHONY: pdf epub lighthouse test-site
 
 pdf: book ## 整本书的 PDF → _build/take/（要有 Chromium）

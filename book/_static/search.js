@@ -19,7 +19,7 @@ const bookSearch = (() => {
     for (const [page, anchor, title, level, body, names] of data.sections) {
       pages[page].sections.push({
         anchor, title, level, body,
-        heading: lower(title), text: lower(body), names: lower(names).split(" ").filter(Boolean),
+        heading: lower(title).replace(/^[\d.]+\s+/, ""), text: lower(body), names: lower(names).split(" ").filter(Boolean),
       });
     }
     const all = pages.flatMap((p) => p.sections.map((s) => s.heading + "\n" + s.text + "\n" + s.names.join(" "))).join("\n");
@@ -225,7 +225,7 @@ const bookSearch = (() => {
     if (!result) return "正在载入索引…";
     if (!result.terms.length && !result.missing.length) return "没有可以搜的字：请打汉字、字母或数字。";
     const cut = query.trim().length > bookSearch.LIMIT ? `（只看了前 ${bookSearch.LIMIT} 个字）` : "";
-    if (result.pages.length) return `${result.pages.length} 页${cut}`;
+    if (result.pages.length) return `找到 ${result.pages.length} 页${cut}`;
     if (result.missing.length) return `全书没有「${result.missing[0].slice(0, 20)}」${cut}。换个说法，或去掉它再试。`;
     return `没有一页同时含有这几个词${cut}。去掉一个再试。`;
   }

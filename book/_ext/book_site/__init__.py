@@ -9,6 +9,7 @@ seo      描述、规范网址、站点地图、404
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from . import assets, maths, page, search, seo, text
@@ -33,6 +34,7 @@ def _configure(app, config):
     ):
         config.html_static_path.append(str(book / "_static"))
     config.html_math_renderer = "katex"
+    config.html_baseurl = os.environ.get("SITE_URL", config.html_baseurl)
     config.nb_ipywidgets_js = {}
     config.html_use_opensearch = ""
     config.html_context.setdefault("default_mode", "auto")

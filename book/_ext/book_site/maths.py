@@ -58,12 +58,12 @@ def _visit_inline(translator, node):
     """行内公式。"""
     from docutils import nodes
 
-    html = _with_tail(_draw(node, node.astext(), display=False), node.get("tail", ""))
+    html = with_tail(_draw(node, node.astext(), display=False), node.get("tail", ""))
     translator.body.append(f'<span class="math notranslate nohighlight">{html}</span>')
     raise nodes.SkipNode
 
 
-def _with_tail(html, tail):
+def with_tail(html, tail):
     """公式的最后一块与后面的标点包在一起，不在两者之间换行。"""
     start, end = html.rfind(LAST_BLOCK), -len(CLOSERS)
     if not tail or start < 0 or not html.endswith(CLOSERS):
@@ -76,7 +76,7 @@ def _visit_block(translator, node):
     """独立公式，连同编号与锚点。"""
     from docutils import nodes
 
-    html = _draw(node, _aligned(node.astext(), node.get("nowrap", False)), display=True)
+    html = _draw(node, aligned(node.astext(), node.get("nowrap", False)), display=True)
     ids = translator.starttag(node, "div", CLASS="math notranslate nohighlight")
     translator.body.append(ids)
     if node.get("number"):
@@ -88,7 +88,7 @@ def _visit_block(translator, node):
     raise nodes.SkipNode
 
 
-def _aligned(tex, nowrap):
+def aligned(tex, nowrap):
     r"""含换行 \\ 的公式补上 split，空行分开的几条排成一列，与 Sphinx 的约定一致。"""
     parts = [part for part in tex.split("\n\n") if part.strip()]
     if nowrap or not parts:

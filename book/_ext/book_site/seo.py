@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from html import escape, unescape
 from pathlib import Path
@@ -28,8 +27,8 @@ def setup(app):
 
 
 def address(app):
-    """站点发布在哪里：环境变量 SITE_URL 优先，其次是 html.baseurl；都没有就是空串。"""
-    base = os.environ.get("SITE_URL") or app.config.html_baseurl or ""
+    """站点发布在哪里：SITE_URL 或 html.baseurl；都没有就是空串。"""
+    base = app.config.html_baseurl
     return base.rstrip("/") + "/" if base else ""
 
 
@@ -83,7 +82,7 @@ def _finish(app, error):
     (out / "404.html").write_text(_lost(out, base), encoding="utf-8")
     if base:
         urls = [base + _canonical(app, name) for name in reading_order(app)]
-        (out / "sitemap.xml").write_text(_sitemap(urls), encoding="utf-8")
+        (out / "sitemap.xml").write_text(sitemap(urls), encoding="utf-8")
         robots = f"User-agent: *\nAllow: /\nSitemap: {base}sitemap.xml\n"
         (out / "robots.txt").write_text(robots, encoding="utf-8")
 
@@ -94,11 +93,11 @@ def home(out, root_doc):
         return
     folder = root_doc.rsplit("/", 1)[0]
     page = (out / f"{root_doc}.html").read_text(encoding="utf-8")
-    moved = RELATIVE.sub(lambda m: f'{m[1]}="{_rebased(m[2], folder)}"', page)
+    moved = RELATIVE.sub(lambda m: f'{m[1]}="{rebased(m[2], folder)}"', page)
     (out / "index.html").write_text(moved, encoding="utf-8")
 
 
-def _rebased(url, folder):
+def rebased(url, folder):
     """从 folder/ 里看的相对网址 → 从根上看的相对网址。"""
     if re.match(r"[a-z]+:|#|/", url) or not url:
         return url
@@ -111,7 +110,7 @@ def _rebased(url, folder):
     return "/".join(parts) or "./"
 
 
-def _sitemap(urls):
+def sitemap(urls):
     """sitemaps.org 的格式，一页一行。"""
     rows = "".join(f"<url><loc>{xml(url)}</loc></url>\n" for url in urls)
     space = "http://www.sitemaps.org/schemas/sitemap/0.9"

@@ -1,0 +1,77 @@
+"""首页的图：没有脚本时是造书前算好的一幅，有脚本时接着算，两边算得一样。"""
+
+import re
+
+import pytest
+import site_hero
+from conftest import opened
+
+ARCS = "[...document.querySelectorAll('.hero-arcs path')].map(p => p.getAttribute('d'))"
+
+
+def numbers(paths):
+    """每道弧的坐标。"""
+    return sorted(tuple(map(float, re.findall(r"-?[\d.]+", path))) for path in paths)
+
+
+def test_picture_on_disk_is_what_the_tool_writes():
+    assert site_hero.TARGET.read_text("utf8") == site_hero.fragment()
+
+
+def test_attention_weights_are_a_distribution():
+    for image in site_hero.digits():
+        weights = site_hero.weights(image, site_hero.QUERY, site_hero.SHARPNESS)
+        assert weights.sum() == pytest.approx(1)
+        assert (weights > 0).all()
+
+
+@pytest.fixture(scope="module")
+def home(browser, root):
+    """不喜欢动画的读者看到的首页。"""
+    with opened(browser, reduced_motion="reduce") as page:
+        page.goto(root)
+        page.locator(".hero").wait_for()
+        yield page
+
+
+def test_browser_computes_the_same_picture(home):
+    drawn = home.evaluate(ARCS)
+    home.locator(".hero svg").focus()
+    home.keyboard.press("ArrowRight")
+    moved = home.evaluate(ARCS)
+    home.keyboard.press("ArrowLeft")
+    again = home.evaluate(ARCS)
+    assert len(drawn) == site_hero.ARCS
+    assert numbers(moved) != numbers(drawn)
+    for old, new in zip(numbers(drawn), numbers(again), strict=True):
+        assert old == pytest.approx(new, abs=0.5)
+
+
+def test_pointing_changes_the_picture(home):
+    before = home.evaluate(ARCS)
+    home.locator(".hero svg").hover(position={"x": 30, "y": 30})
+    assert home.evaluate(ARCS) != before
+
+
+def test_convolution_sees_neighbours_only(home):
+    home.locator(".hero svg").focus()
+    home.get_by_role("button", name="卷积").click()
+    assert "邻居" in home.locator(".hero-say").inner_text()
+    assert len(home.evaluate(ARCS)) <= 8
+    home.get_by_role("button", name="自注意力").click()
+    assert len(home.evaluate(ARCS)) == site_hero.ARCS
+
+
+def test_home_has_three_questions_and_two_buttons(home):
+    for question in ("在哪里加？", "用哪种？", "参数怎么设？"):
+        assert home.get_by_text(question).first.is_visible()
+    assert home.locator("article a.sd-btn").count() == 2
+
+
+def test_picture_moves_by_itself(browser, root):
+    with opened(browser) as page:
+        page.goto(root)
+        before = page.evaluate(ARCS)
+        page.wait_for_function(
+            f"before => ({ARCS}).join() !== before.join()", arg=before
+        )

@@ -1,0 +1,172 @@
+"""网站层的每一步单独看：剪样式、折叠、公式、图片、索引、网址。"""
+
+import sys
+from pathlib import Path
+
+import pytest
+from lxml import etree
+from lxml import html as parser
+from workplace import ROOT
+
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+
+from book_site import details, images, maths, page, prune, search, seo, text
+
+
+def test_unused_rules_are_pruned():
+    css = ".a{x:1}.b{x:2}.a .c,.a:not(.d){x:3}@media print{.b{x:4}}p{x:5}"
+    assert prune.prune(css, {"a"}) == ".a{x:1}.a:not(.d){x:3}p{x:5}"
+
+
+def test_strings_and_fonts_survive_pruning():
+    css = '@font-face{src:url(a;b.woff)}.a::after{content:"}{.b"}@media print{.a{x:1}}'
+    assert prune.prune(css, {"a"}) == css
+
+
+def test_shrinking_keeps_strings():
+    css = '/* c */ .a  >  .b { content: " , " ; color : red ; }'
+    assert prune.shrink(css).strip() == '.a>.b{content: " , ";color : red}'
+
+
+def test_dropdown_becomes_details_around_nested_boxes():
+    box = '<div class="admonition dropdown"><p class="admonition-title">题</p>'
+    inner = '<div class="x"><div>答</div></div>'
+    folded = details.fold(f"{box}{inner}</div><div>后</div>")
+    assert folded.startswith('<details class="admonition foldable"><summary')
+    assert folded.endswith(f"{inner}</details><div>后</div>")
+
+
+def test_plain_boxes_are_left_alone():
+    box = '<div class="admonition"><p class="admonition-title">题</p></div>'
+    assert details.fold(box) == box
+
+
+def test_unbalanced_box_is_refused():
+    with pytest.raises(ValueError, match="没配对"):
+        details.fold(
+            '<div class="admonition toggle"><p class="admonition-title">题</p>'
+        )
+
+
+def test_formula_is_drawn_twice_for_eyes_and_ears():
+    error, html = maths.render(r"\frac{QK^\top}{\sqrt{d}}", display=True)
+    assert error == ""
+    assert "<math" in html
+    assert "katex-html" in html
+
+
+def test_wrong_formula_is_an_error():
+    error, html = maths.render(r"\frac{1}{", display=False)
+    assert "KaTeX" in error
+    assert html == ""
+
+
+def test_formula_takes_its_comma_along():
+    _, html = maths.render("a + b", display=False)
+    tailed = maths.with_tail(html, "，")
+    assert parser.fromstring(tailed).xpath("//span[@class='nobr']/span[@class='tail']")
+    assert maths.with_tail(html, "") == html
+
+
+def test_several_lines_are_aligned():
+    assert maths.aligned("a \\\\ b", False) == "\\begin{split}a \\\\ b\\end{split}"
+    assert maths.aligned("\\begin{pmatrix}1\\\\2\\end{pmatrix}", False).startswith(
+        "\\begin{pmatrix}"
+    )
+    assert "gathered" in maths.aligned("a\n\nb", False)
+
+
+def test_line_break_between_han_is_no_space():
+    assert text.BREAK.sub("", "注意\n力，\n  然后") == "注意力，然后"
+    assert text.BREAK.sub("", "用 ViT\n训练") == "用 ViT\n训练"
+
+
+@pytest.mark.parametrize(
+    ("head", "size"),
+    [
+        ('width="12" height="8"', (12, 8)),
+        ('width="72pt" height="36pt"', (96, 48)),
+        ('viewBox="0 0 30.4 20"', (30, 20)),
+    ],
+)
+def test_svg_is_measured(tmp_path, head, size):
+    path = tmp_path / "a.svg"
+    path.write_text(f"<svg {head}><g/></svg>", "utf8")
+    assert images.measure(path, 0) == size
+
+
+@pytest.mark.parametrize(
+    ("definition", "names"),
+    [
+        ("Pooling，也译“汇聚”。把一块……", ["Pooling", "汇聚"]),
+        ("Batch normalization，BN。在一批……", ["Batch normalization", "BN"]),
+        (
+            "Reduction ratio，也译“压缩比”“降维比”，记作",
+            ["Reduction ratio", "压缩比", "降维比"],
+        ),
+        ("把一行分数变成……", []),
+    ],
+)
+def test_aliases_are_read_from_the_definition(definition, names):
+    assert search.aliases(definition) == names
+
+
+def test_index_has_sections_terms_and_definitions():
+    article = parser.fromstring(
+        "<article><section id='a'><h1>题<a class='headerlink'>#</a></h1><p>文</p>"
+        "<pre>class Gate(nn.Module):\n  def gate(self):</pre>"
+        "<section id='b'><h2>节</h2><dl class='glossary'><dt id='term-x'>池化</dt>"
+        "<dd>Pooling，也译“汇聚”。</dd></dl></section></section></article>"
+    )
+    rows = list(search._sections(article))
+    assert [row[:3] for row in rows] == [
+        ["a", "题", 1],
+        ["b", "节", 2],
+        ["term-x", "池化", 3],
+    ]
+    assert rows[0][4] == "Gate gate"
+    assert rows[2][5] == ["池化", "Pooling", "汇聚"]
+
+
+def test_sitemap_is_valid_xml():
+    tree = etree.fromstring(
+        seo.sitemap(["https://a.b/c/", "https://a.b/c/d.html"]).encode()
+    )
+    assert [node.text for node in tree.iter("{*}loc")] == [
+        "https://a.b/c/",
+        "https://a.b/c/d.html",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "moved"),
+    [
+        ("cbam/index.html#x", "book/cbam/index.html#x"),
+        ("../_static/book.css?v=1", "_static/book.css?v=1"),
+        ("../search.html", "search.html"),
+        ("#here", "#here"),
+        ("https://a.b/", "https://a.b/"),
+    ],
+)
+def test_home_page_moves_its_links(url, moved):
+    assert seo.rebased(url, "book") == moved
+
+
+def test_page_keeps_scripts_it_does_not_know():
+    html = (
+        '<head><link rel="stylesheet" href="_static/a.css">'
+        '<script src="_static/scripts/fontawesome.js?digest=1"></script>'
+        '<script src="_static/other.js"></script></head>'
+    )
+    bundled = page._bundled(html, "", "v")
+    assert "a.css" not in bundled
+    assert "fontawesome" not in bundled
+    assert "other.js" in bundled
+    assert bundled.count("book.js") == bundled.count("book.css") == 1
+
+
+def test_katex_travels_with_its_licence():
+    folder = Path(maths.KATEX)
+    assert "MIT" in (folder / "LICENSE").read_text("utf8")
+    for path in folder.joinpath("katex.min.css").read_text("utf8").split("url(")[1:]:
+        assert (folder / path.split(")")[0]).is_file()
