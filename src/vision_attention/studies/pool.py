@@ -48,7 +48,10 @@ def attempt(work: Work, job: Any) -> Reply:
         return work(job), None, ""
     except Exception as error:
         words = str(error).strip() or "没有说明"
-        return None, f"{type(error).__name__}：{words}", traceback.format_exc()
+        # 这两类是写给使用者看的整句话，别的要带上类名才看得懂
+        plain = isinstance(error, ValueError | OSError)
+        sentence = words if plain else f"{type(error).__name__}：{words}"
+        return None, sentence, traceback.format_exc()
 
 
 def _leave_with_parent() -> None:

@@ -36,7 +36,7 @@ def preflight(runs: Sequence[Run], data_root: str | None = None) -> list[str]:
             pool.submit(run)
             for result in pool.wait():
                 if result.error is not None:
-                    problems[result.error.removeprefix("ValueError：")] = None
+                    problems[result.error] = None
     return list(problems)
 
 
