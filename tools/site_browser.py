@@ -72,14 +72,12 @@ def install() -> None:
         env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         env["PATH"] += os.pathsep + "/usr/sbin:/sbin"
         get = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]
-        log = (CACHE / "apt.log").open("w")
         for words in (["update"], ["install", "-y", *PACKAGES]):
             done = subprocess.run(
-                [*get, *words], env=env, stdout=log, stderr=log, check=False
+                [*get, *words], env=env, capture_output=True, text=True, check=False
             )
             if done.returncode and words[0] == "install":
-                tail = Path(log.name).read_text("utf8")[-400:]
-                raise NoChromiumError(f"apt-get 没有装成：{tail}")
+                raise NoChromiumError(f"apt-get 没有装成：{done.stderr[-400:]}")
 
 
 @contextlib.contextmanager

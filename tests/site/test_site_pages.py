@@ -16,6 +16,7 @@ WIDTHS = (360, 1280, 2560)
 TEXT_BUDGET = 350 * 1024  # 第一次来访，连同样式、脚本、字体、第一屏的图
 REQUESTS = 25
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf8")
+SETTLE = 250  # 毫秒：让迟到的脚本与跳版都发生
 RULES = "axe.run(document, {resultTypes: ['violations']})"
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 visits = {}
@@ -40,7 +41,7 @@ def look(browser, root, path, mode):
     """一次来访看到的一切。"""
     with opened(browser, mode) as page:
         page.goto(root + path, wait_until="load")
-        page.evaluate("new Promise(done => requestIdleCallback(done))")
+        page.wait_for_timeout(SETTLE)
         found = dict(page.seen)
         found["shifts"] = page.evaluate("window.shifts")
         found["theme"] = page.evaluate("document.documentElement.dataset.theme")
