@@ -1,7 +1,7 @@
 """每个类、每个开关一个用例：两翼的对齐、形状、参数个数都按这张表检查。
 
 尺寸故意取得互不相同、也不取方形：写错轴的代码在方形上看不出来。
-B 2，C 12，H 7，W 13；记号 N 11，D 15，头 A 3，每头宽 K 5；瓶颈缩减 4 倍，宽 3。
+B 2，C 12，H 7，W 13；token N 11，D 15，头 A 3，每头宽 K 5；瓶颈缩减 4 倍，宽 3。
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def cbam(parameters: int, **options) -> Case:
 
 
 def tokens(build: str, parameters: int, **options) -> Case:
-    """一种记号上的注意力：D = 15，A = 3。"""
+    """一种 token 上的注意力：D = 15，A = 3。"""
     shown = {k: "…" if isinstance(v, np.ndarray) else v for k, v in options.items()}
     name = "-".join([build, *(f"{k}={v}" for k, v in shown.items())])
     return Case(name, build, (15,), {"num_heads": 3, **options}, TOKENS, parameters)

@@ -439,7 +439,7 @@ def test_unscaled_scores_are_sharper(wing):
     assert sharp > run(wing, scaled.weights, x).max(-1).mean() + 0.05
 
 
-# ---- 记号 ----
+# ---- token ----
 
 
 def test_patch_embedding_is_a_strided_convolution(wing):

@@ -134,7 +134,7 @@ def test_grad_cam_refuses_a_layer_of_another_model(wing):
 
 
 def test_rollout_by_hand():
-    # 两个记号，各头平均后第一层把 0 全看成 1
+    # 两个 token，各头平均后第一层把 0 全看成 1
     layer = np.array([[[[0.0, 1.0], [0.0, 1.0]]]])
     np.testing.assert_allclose(
         attention_maps.rollout([layer, layer])[0], [[0.25, 0.75], [0, 1]]
@@ -170,7 +170,7 @@ def test_attention_distance_leaves_the_class_token_out():
     weights[..., 1:, 1:] += 0.5 * np.eye(9)
     weights[..., 0, 1] = 0.5
     np.testing.assert_allclose(attention_maps.mean_attention_distance(weights, 3), 0)
-    with pytest.raises(ValueError, match="weights 有 10 个记号，grid=4 应有 16 个"):
+    with pytest.raises(ValueError, match="weights 有 10 个 token，grid=4 应有 16 个"):
         attention_maps.mean_attention_distance(weights, 4)
 
 

@@ -10,7 +10,7 @@ from vision_attention import geometry
 
 
 def rollout(weights: Sequence[np.ndarray]) -> np.ndarray:
-    """逐层相乘：最后一层的每个记号，归根到底看了哪些输入记号。
+    """逐层相乘：最后一层的每个 token，归根到底看了哪些输入 token。
 
     形状: weights 每层 (B, A, N, N) → (B, N, N)，每行和为 1
     参数: weights 从第一层排到最后一层
@@ -30,11 +30,11 @@ def rollout(weights: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def mean_attention_distance(weights: np.ndarray, grid: int) -> np.ndarray:
-    """每个头平均看多远：按权重平均的记号距离。
+    """每个头平均看多远：按权重平均的 token 距离。
 
-    形状: weights (B, A, N, N) → (A,)；有类别记号（N = grid² + 1）时略去它
-    参数: grid 为每边的记号数
-    单位: 记号（乘以 patch_size 即为像素）
+    形状: weights (B, A, N, N) → (A,)；有分类 token（N = grid² + 1）时略去它
+    参数: grid 为每边的 token 数
+    单位: token（乘以 patch_size 即为像素）
     错误: N 与 grid 对不上时抛出 ValueError
     出处: Dosovitskiy 等 2021，arXiv:2010.11929，图 7 右
     """
@@ -59,7 +59,7 @@ def _patches_only(weights: np.ndarray, grid: int) -> np.ndarray:
         return weights / weights.sum(-1, keepdims=True)
     if tokens != grid**2:
         raise ValueError(
-            f"weights 有 {tokens} 个记号，grid={grid} 应有 {grid**2} 个"
-            f"（含类别记号 {grid**2 + 1} 个）"
+            f"weights 有 {tokens} 个 token，grid={grid} 应有 {grid**2} 个"
+            f"（含分类 token {grid**2 + 1} 个）"
         )
     return weights

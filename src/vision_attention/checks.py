@@ -114,7 +114,7 @@ def feature_map(x: Any, in_channels: int) -> None:
 
 
 def tokens(x: Any, embed_dim: int) -> None:
-    """记号序列：三维浮点 (B, N, D)，且 D 与构造时一致。
+    """一串 token：三维浮点 (B, N, D)，且 D 与构造时一致。
 
     错误: 维数、宽度或数据类型不对时抛出 ValueError
     """

@@ -1,4 +1,4 @@
-"""网格上的几何：哪些记号互相看得见、相距多远、各在哪里。记号按行优先编号。"""
+"""网格上的几何：哪些 token 互相看得见、相距多远、各在哪里。token 按行优先编号。"""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from vision_attention import checks
 
 
 def token_distance(grid: int) -> np.ndarray:
-    """两两记号的欧氏距离。
+    """两两 token 的欧氏距离。
 
     形状: 返回 (N, N)，N = grid²
-    参数: grid 为每边的记号数
-    单位: 记号（乘以 patch_size 即为像素）
+    参数: grid 为每边的 token 数
+    单位: token（乘以 patch_size 即为像素）
     """
     rows, columns = np.divmod(np.arange(grid * grid), grid)
     points = np.stack([rows, columns], 1).astype(np.float32)
@@ -20,11 +20,11 @@ def token_distance(grid: int) -> np.ndarray:
 
 
 def window_mask(grid: int, window: int, class_token: bool = False) -> np.ndarray:
-    """窗口掩码：每个记号只看以自己为中心的 window × window 个邻居。
+    """窗口掩码：每个 token 只看以自己为中心的 window × window 个邻居。
 
-    形状: 返回布尔 (N, N)，真表示看得见；有类别记号时 N = grid² + 1,
-        类别记号排在最前，看得见所有记号，也被所有记号看见
-    参数: grid 为每边的记号数；window 为窗口宽（奇数）
+    形状: 返回布尔 (N, N)，真表示看得见；有分类 token 时 N = grid² + 1，
+        分类 token 排在最前，看得见所有 token，也被所有 token 看见
+    参数: grid 为每边的 token 数；window 为窗口宽（奇数）
     错误: window 为偶数时抛出 ValueError
     """
     reach = checks.odd("window", window) // 2
@@ -36,14 +36,14 @@ def window_mask(grid: int, window: int, class_token: bool = False) -> np.ndarray
 
 
 def self_excluded(num_tokens: int) -> np.ndarray:
-    """对角掩码：每个记号看得见除自己之外的所有记号。
+    """对角掩码：每个 token 看得见除自己之外的所有 token。
 
     形状: 返回布尔 (N, N)
-    错误: 只有一个记号时抛出 ValueError（它谁也看不见）
+    错误: 只有一个 token 时抛出 ValueError（它谁也看不见）
     """
     if num_tokens < 2:
         raise ValueError(
-            f"num_tokens={num_tokens}：去掉自己就没有可看的记号；请减小 patch_size"
+            f"num_tokens={num_tokens}：去掉自己就没有可看的 token；请减小 patch_size"
         )
     return ~np.eye(num_tokens, dtype=bool)
 
@@ -52,7 +52,7 @@ def sincos_2d(grid: int, embed_dim: int) -> np.ndarray:
     """二维正弦余弦位置编码：一半宽度给行，一半给列。
 
     形状: 返回 float32 (N, D)
-    参数: grid 为每边的记号数；embed_dim 即 D，应为 4 的倍数
+    参数: grid 为每边的 token 数；embed_dim 即 D，应为 4 的倍数
     错误: embed_dim 不是 4 的倍数时抛出 ValueError
     出处: Vaswani 等 2017,§3.5 的一维式子对行、列各用一次；10000 是该文的底数
     """

@@ -36,8 +36,8 @@ class ViTSpec(ImageSpec):
     参数: patch_size 即 P；embed_dim 即 D；depth 为块数 L；num_heads 即 A；mlp_ratio 为
         MLP 中间宽与 D 之比；qkv_bias 为投影的偏置；pool 为分类前的汇集(class、
         mean、sequence)；position 为位置编码（learned、sincos、none）；tokenizer 为
-        图像到记号的方式（patch、shifted、conv）；attention 为注意力的范围
-       （global、window、locality）；window 为窗口宽（奇数，单位为记号）；
+        图像到 token 的方式（patch、shifted、conv）；attention 为注意力的范围
+        （global、window、locality）；window 为窗口宽（奇数，单位为 token）；
         drop_path_rate 为最后一块的丢弃率，从 0 线性增加
     错误: 任何一项不认识或不相容时抛出 ValueError
     """
@@ -69,12 +69,12 @@ class ViTSpec(ImageSpec):
 
     @property
     def grid(self) -> int:
-        """每边的记号数 S / P。"""
+        """每边的 token 数 S / P。"""
         return self.image_size // self.patch_size
 
     @property
     def num_tokens(self) -> int:
-        """记号数 N，含类别记号。"""
+        """N，即 token 数，含分类 token。"""
         return self.grid**2 + (self.pool == "class")
 
     def drop_path_rates(self) -> list[float]:

@@ -17,7 +17,7 @@ def overview() -> str:
     d = Drawing(
         930,
         "视觉 Transformer（ViT）",
-        "图像切成小块，每块展平后线性投影成记号，加上位置编码，"
+        "图像切成小块，每块展平后线性投影成 token，加上位置编码，"
         "经过 L 个 Transformer 块，汇集后分类",
     )
     _patches(d)
@@ -63,8 +63,8 @@ def _embedding(d: Drawing) -> None:
     for k in range(17):
         color = RED if k == 0 else GREEN
         d.grid(200 + 22 * (k - 8), 266, [[0.9], [0.4], [0.7]], color, cell=11)
-    d.text(14, 298, "类别记号（可选）", size=12, fill=COLORS[1], text_anchor="start")
-    d.text(216, 298, "N 个记号（token）[B, N, D]", size=12)
+    d.text(14, 298, "分类 token（可选）", size=12, fill=COLORS[1], text_anchor="start")
+    d.text(216, 298, "N 个 token（token）[B, N, D]", size=12)
     d.line((200, 310), (200, 330))
     d.operator(200, 343, "+")
     d.box(322, 343, 124, "位置编码", BLUE)
@@ -91,7 +91,7 @@ def _head(d: Drawing, y: float) -> None:
     d.line((200, y - 71), (200, y - 35))
     d.box(200, y - 20, 130, "层归一化", GREY)
     d.line((200, y - 5), (200, y + 15))
-    d.box(200, y + 30, 220, "汇集：类别记号或平均", RED)
+    d.box(200, y + 30, 220, "汇集：分类 token 或平均", RED)
     d.left(326, y + 30, "[B, D]", size=12)
     d.line((200, y + 45), (200, y + 65))
     d.box(200, y + 80, 130, "线性分类", GREEN)

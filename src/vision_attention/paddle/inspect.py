@@ -64,7 +64,7 @@ def effective_receptive_field(
     """有效感受野：输出某一处对每个输入像素的梯度有多大。
 
     形状: x (B, C, H, W) → (H, W)，已除以最大值
-    参数: function 给出 (B, C', H', W') 的特征图或 (B, N, D) 的记号，例如
+    参数: function 给出 (B, C', H', W') 的特征图或 (B, N, D) 的 token，例如
         model.features；position 为看哪一处，默认正中
     错误: function 的输出不是三维或四维时抛出 ValueError
     出处: Luo 等 2016，arXiv:1701.04128，§2

@@ -22,7 +22,7 @@ ROOMS = ("data", "model", "train", "options")
 class Run:
     """一次运行的全部设置。
 
-    参数:
+    参数：
         task: 做什么，取 tasks.TASKS 之一
         framework: "torch" 或 "paddle"
         data / model / train / options: 各部分写明了的设置

@@ -49,7 +49,7 @@ Levels = list[Any] | dict[str, dict[str, Any]]
 class Study(Part):
     """一项研究。
 
-    参数:
+    参数：
         question: 一句话的问题
         metric: 主要指标，取 tasks.METRICS 之一
         task: 每次运行做什么，取 tasks.TASKS 之一，默认 train

@@ -86,9 +86,9 @@ class LocalitySelfAttention(MultiHeadSelfAttention):
     """局部自注意力（LSA）：不看自己，每个头学一个温度。
 
     形状: 同 MultiHeadSelfAttention
-    参数: embed_dim 即 D；num_tokens 即 N（含类别记号）；num_heads 即 A;
+    参数: embed_dim 即 D；num_tokens 即 N（含分类 token）；num_heads 即 A；
         qkv_bias、fused 同 MultiHeadSelfAttention
-    错误: 只有一个记号时抛出 ValueError；其余同 MultiHeadSelfAttention
+    错误: 只有一个 token 时抛出 ValueError；其余同 MultiHeadSelfAttention
     出处: Lee 等 2021，arXiv:2112.13492,§3.2；温度从 1/√K 起步，每头一个，与作者
         代码相同（vit-pytorch 的同名实现所有头共用一个）
     """

@@ -42,7 +42,7 @@ class DropPath(nn.Module):
 
 
 class MLP(nn.Module):
-    """逐记号的两层 MLP，中间 GELU。
+    """逐 token 的两层 MLP，中间 GELU。
 
     形状: x (B, N, D) → (B, N, D)
     参数: embed_dim 即 D；hidden_dim 为中间宽
@@ -89,7 +89,7 @@ class TransformerBlock(nn.Module):
 
 
 class SequencePool(nn.Module):
-    """序列汇集：给每个记号打分，softmax 加权求和，代替类别记号。
+    """序列汇集：给每个 token 打分，softmax 加权求和，代替分类 token。
 
     形状: x (B, N, D) → (B, D)；weights(x) (B, N)
     参数: embed_dim 即 D
@@ -109,7 +109,7 @@ class SequencePool(nn.Module):
 
 
 class ViT(nn.Module):
-    """视觉 Transformer：切块成记号，加位置，过 L 个块，汇集后分类。
+    """视觉 Transformer：切块成 token，加位置，过 L 个块，汇集后分类。
 
     形状: x (B, C, S, S) →（B, 类别数）
     参数: spec 为 ViTSpec，见该类各字段
@@ -140,7 +140,7 @@ class ViT(nn.Module):
         init.transformer(self.head)
 
     def embed(self, x: Tensor) -> Tensor:
-        """图像变成带位置的记号，(B, N, D)。"""
+        """图像变成带位置的 token，(B, N, D)。"""
         x = self.patch_embed(x)
         if self.cls_token is not None:
             x = torch.concat([self.cls_token.expand((x.shape[0], -1, -1)), x], 1)
@@ -158,7 +158,7 @@ class ViT(nn.Module):
 
 
 def fixed_position(spec: ViTSpec) -> Tensor | None:
-    """不学习的位置编码 (1, N, D)：二维正弦余弦（类别记号处为 0），或没有。"""
+    """不学习的位置编码 (1, N, D)：二维正弦余弦（分类 token 处为 0），或没有。"""
     if spec.position == "none":
         return None
     waves = geometry.sincos_2d(spec.grid, spec.embed_dim)

@@ -14,7 +14,7 @@ class ConstantGate(nn.Module):
     """常数门：乘一个固定的数，没有参数，也不看输入。
 
     形状: x (B, C, H, W) → (B, C, H, W)；gate(x) (1,)
-    参数: in_channels 即 C，只用来检查；value 为这个数，默认 0.25:
+    参数: in_channels 即 C，只用来检查；value 为这个数，默认 0.25：
         刚插入的 CBAM 平均把支路缩到约四分之一
     错误: x 不是 (B, C, H, W) 浮点时抛出 ValueError
     出处: 本书的对照，检验「收益来自缩小支路，还是来自注意力」
