@@ -1,7 +1,12 @@
-"""融合注意力：交给框架自己的核，不建 N × N 的权重。两翼的布局在这里对齐。"""
+"""两翼写法不同的几个算子：结果相同，各用自己框架里最快的那一种。
+
+内容: `fused_attention` 融合注意力，两翼的布局在这里对齐；`linear` 照 PyTorch 的布局的
+全连接；`global_max`、`channel_max` 沿空间、沿通道的最大值，并列时梯度给第一个
+"""
 
 from __future__ import annotations
 
+import paddle
 from paddle import Tensor
 from paddle.nn import functional as F
 
@@ -16,6 +21,39 @@ def fused_attention(
     出处: PyTorch 的布局是 (B, A, N, K)，Paddle 是 (B, N, A, K)：喂错形状也对得上，
         数却是错的
     """
+    if q.place.is_cpu_place():
+        # CPU 上 Paddle 的融合核也要建权重，而且慢一倍：不如直接写
+        scores = paddle.einsum("bnak,bmak->banm", q * scale, k)
+        weights = F.softmax(scores if bias is None else scores + bias, -1)
+        return paddle.einsum("banm,bmak->bnak", weights, v)
     # 核里自带 1/√K，先乘回 √K
     q = q * (scale * q.shape[-1] ** 0.5)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """全连接，权重为（输出，输入）：给从卷积核展平来的权重用。
+
+    形状: x (B, N, K)、weight (D, K)、bias (D,) → (B, N, D)
+    """
+    return paddle.matmul(x, weight, transpose_y=True) + bias
+
+
+def global_max(x: Tensor, size: int = 1) -> Tensor:
+    """沿空间的最大值，与 F.adaptive_max_pool2d 同值、同梯度。
+
+    形状: x (B, C, H, W) → (B, C, 1, 1)
+    参数: size 只能是 1，为的是与 F.adaptive_avg_pool2d 同样调用
+    """
+    return F.adaptive_max_pool2d(x, size)
+
+
+def channel_max(x: Tensor) -> Tensor:
+    """沿通道的最大值，与 x.topk(1, 1)[0] 同值、同梯度。
+
+    形状: x (B, C, H, W) → (B, 1, H, W)
+    """
+    b, c, h, w = x.shape
+    # 把通道当成图的高来池化：比 topk 快几倍，max 的反向则慢几百倍
+    lines = x.reshape((b, 1, c, h * w))
+    return F.max_pool2d(lines, (c, 1)).reshape((b, 1, h, w))

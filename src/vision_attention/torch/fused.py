@@ -1,7 +1,12 @@
-"""融合注意力：交给框架自己的核，不建 N × N 的权重。两翼的布局在这里对齐。"""
+"""两翼写法不同的几个算子：结果相同，各用自己框架里最快的那一种。
+
+内容: `fused_attention` 融合注意力，两翼的布局在这里对齐；`linear` 照 PyTorch 的布局的
+全连接；`global_max`、`channel_max` 沿空间、沿通道的最大值，并列时梯度给第一个
+"""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -16,7 +21,43 @@ def fused_attention(
     出处: PyTorch 的布局是 (B, A, N, K)，Paddle 是 (B, N, A, K)：喂错形状也对得上，
         数却是错的
     """
-    # 核里自带 1/√K，先乘回 √K
-    q = q * (scale * q.shape[-1] ** 0.5)
     q, k, v = (part.transpose(1, 2) for part in (q, k, v))
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2)
+    if isinstance(scale, Tensor):
+        # 每头一个温度：先乘进查询，核里的缩放关掉
+        q, scale = q * scale.unsqueeze(1), 1.0
+    mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=scale)
+    return mixed.transpose(1, 2)
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """全连接，权重为（输出，输入）：给从卷积核展平来的权重用。
+
+    形状: x (B, N, K)、weight (D, K)、bias (D,) → (B, N, D)
+    """
+    return F.linear(x, weight, bias)
+
+
+def global_max(x: Tensor, size: int = 1) -> Tensor:
+    """沿空间的最大值，与 F.adaptive_max_pool2d 同值、同梯度。
+
+    形状: x (B, C, H, W) → (B, C, 1, 1)
+    参数: size 只能是 1，为的是与 F.adaptive_avg_pool2d 同样调用
+    """
+    if needs_gradient(x):
+        return F.max_pool2d(x, x.shape[2:])
+    return x.amax((2, 3), keepdim=True)
+
+
+def channel_max(x: Tensor) -> Tensor:
+    """沿通道的最大值，与 x.topk(1, 1)[0] 同值、同梯度。
+
+    形状: x (B, C, H, W) → (B, 1, H, W)
+    """
+    if needs_gradient(x):
+        return F.max_pool2d(x.flatten(2), (x.shape[1], 1)).unflatten(2, x.shape[2:])
+    return x.amax(1, keepdim=True)
+
+
+def needs_gradient(x: Tensor) -> bool:
+    """反向会不会经过 x；不会的话可以用 amax：快得多，只是并列时平分梯度。"""
+    return x.requires_grad and torch.is_grad_enabled()

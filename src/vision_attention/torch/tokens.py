@@ -1,4 +1,4 @@
-"""从图像到记号的三种方式：切块、带位移的切块、卷积。"""
+"""从图像到 token 的三种方式：切块、带位移的切块、卷积。"""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from torch.nn import functional as F
 from vision_attention import checks
 
 from . import init
+from .fused import linear
 
 
 class PatchEmbedding(nn.Module):
-    """切块：每个 P×P 的小块展平，线性投影成一个记号。
+    """切块：每个 P×P 的小块展平，线性投影成一个 token。
 
     形状: x (B, C, S, S) → (B, N, D)，N = (S / P)²
     参数: image_size 即 S；patch_size 即 P；in_channels 即 C；embed_dim 即 D
@@ -35,19 +36,19 @@ class PatchEmbedding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         checks.image(x, self.in_channels, self.image_size)
-        return project_patches(x, self.proj.weight, self.grid) + self.proj.bias
+        return project_patches(x, self.proj.weight, self.proj.bias, self.grid)
 
 
-def project_patches(x: Tensor, weight: Tensor, grid: int) -> Tensor:
+def project_patches(x: Tensor, weight: Tensor, bias: Tensor, grid: int) -> Tensor:
     """步长等于核宽的卷积，写成一次矩阵乘：Paddle 的卷积在 CPU 上慢 6 倍。
 
-    形状: x (B, C, S, S)、weight (D, C, P, P) → (B, N, D)，N = grid²
+    形状: x (B, C, S, S)、weight (D, C, P, P)、bias (D,) → (B, N, D)，N = grid²
     """
     b, c, size, _ = x.shape
     patch = size // grid
-    patches = x.reshape((b, c, grid, patch, grid, patch))
-    tokens = torch.einsum("bcipjq,dcpq->bijd", patches, weight)
-    return tokens.reshape((b, grid * grid, -1))
+    cells = x.reshape((b, c, grid, patch, grid, patch))
+    patches = torch.einsum("bcipjq->bijcpq", cells).reshape((b, grid * grid, -1))
+    return linear(patches, weight.flatten(1), bias)
 
 
 class ShiftedPatchEmbedding(nn.Module):

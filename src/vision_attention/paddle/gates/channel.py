@@ -9,11 +9,12 @@ from paddle.nn import functional as F
 from vision_attention import checks
 
 from .. import init
+from ..fused import global_max
 
 POOLS = {
     "avg": (F.adaptive_avg_pool2d,),
-    "max": (F.adaptive_max_pool2d,),
-    "both": (F.adaptive_avg_pool2d, F.adaptive_max_pool2d),
+    "max": (global_max,),
+    "both": (F.adaptive_avg_pool2d, global_max),
 }
 
 
@@ -51,10 +52,11 @@ class ChannelAttention(nn.Layer):
 
     def score(self, descriptors: list[Tensor]) -> Tensor:
         """同一个两层 MLP 看每个描述，输出相加。"""
-        return sum(self.fc2(F.relu(self.fc1(d))) for d in descriptors)
+        return self.fc2(F.relu(self.fc1(paddle.stack(descriptors)))).sum(0)
 
     def gate(self, x: Tensor) -> Tensor:
-        return self.score(self.describe(x)).sigmoid().unsqueeze(2).unsqueeze(3)
+        score = self.score(self.describe(x))
+        return score.sigmoid().reshape((*score.shape, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.gate(x)

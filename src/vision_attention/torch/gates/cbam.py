@@ -77,7 +77,8 @@ class CBAM(nn.Module):
 
     def open(self, part: nn.Module, x: Tensor) -> Tensor:
         """一道门的开度；identity_init 时乘 2，使起步的 ½ 变成 1。"""
-        return self.scale * part.gate(x)
+        gate = part.gate(x)
+        return gate if self.scale == 1 else self.scale * gate
 
     def gate(self, x: Tensor) -> Tensor:
         first, second = self.parts()

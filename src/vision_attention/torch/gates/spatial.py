@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from vision_attention import checks
 
 from .. import init
+from ..fused import channel_max
 
 POOLINGS = ("avg", "max", "both")
 
@@ -45,8 +46,7 @@ class SpatialAttention(nn.Module):
         if self.pooling != "max":
             maps.append(x.mean(1, keepdim=True))
         if self.pooling != "avg":
-            # topk 与 max 同值；Paddle 的 max 在 CPU 上反向慢几百倍
-            maps.append(x.topk(1, 1)[0])
+            maps.append(channel_max(x))
         return torch.concat(maps, 1)
 
     def gate(self, x: Tensor) -> Tensor:
@@ -84,7 +84,7 @@ class MultiScaleSpatialAttention(nn.Module):
     def gate(self, x: Tensor) -> Tensor:
         checks.feature_map(x, self.in_channels)
         features = torch.concat([self.conv1(x), self.conv3(x)], 1)
-        return (features.mean(1, keepdim=True) + features.topk(1, 1)[0]).sigmoid()
+        return (features.mean(1, keepdim=True) + channel_max(features)).sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.gate(x)

@@ -36,7 +36,7 @@ class SqueezeExcitation(nn.Module):
         checks.feature_map(x, self.in_channels)
         squeezed = F.adaptive_avg_pool2d(x, 1).flatten(1)
         score = self.fc2(F.relu(self.fc1(squeezed)))
-        return score.sigmoid().unsqueeze(2).unsqueeze(3)
+        return score.sigmoid().reshape((*score.shape, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.gate(x)
@@ -67,9 +67,8 @@ class ECA(nn.Module):
     def gate(self, x: Tensor) -> Tensor:
         checks.feature_map(x, self.in_channels)
         # 通道当作一维卷积的位置：(B, C, 1, 1) → (B, 1, C)
-        squeezed = F.adaptive_avg_pool2d(x, 1).flatten(1).unsqueeze(1)
-        score = self.conv(squeezed).squeeze(1)
-        return score.sigmoid().unsqueeze(2).unsqueeze(3)
+        squeezed = F.adaptive_avg_pool2d(x, 1).reshape((x.shape[0], 1, -1))
+        return self.conv(squeezed).sigmoid().reshape((*x.shape[:2], 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.gate(x)

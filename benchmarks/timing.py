@@ -1,0 +1,128 @@
+"""量时间：几种做法在同一个进程里轮流跑，比的是中位数。
+
+机器忙的时候，墙上的钟量的是别人；这里一律只用一个线程，按处理器时间计。
+"""
+
+from __future__ import annotations
+
+import ctypes
+import datetime
+import gc
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc 的 malloc.h
+FOLDER = Path(__file__).parent
+
+
+def quiet() -> None:
+    """只用一个线程，内存用过不还；要在载入 NumPy 与两个框架之前调用。
+
+    glibc 默认把大块内存还给系统，下一步再要回来时逐页清零：这笔时间时有时无，
+    看的是谁先谁后，与谁的代码好坏无关，所以对所有做法一律免去。
+    """
+    for name in ("OMP", "MKL", "OPENBLAS"):
+        os.environ[f"{name}_NUM_THREADS"] = "1"
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
+            libc.mallopt(option, 2**31 - 1)
+
+
+def alternate(
+    functions: Mapping[str, Callable[[], Any]], seconds: float = 2.0, rounds: int = 15
+) -> dict[str, list[float]]:
+    """轮流跑，每轮每种做法连跑几次取平均；每轮的先后次序轮换。
+
+    参数: functions 从名字到做法；seconds 为每种做法一共大约跑多久；rounds 为轮数
+    返回：从名字到每轮的用时
+    单位: 秒，处理器时间
+    """
+    repeats = {}
+    for name, function in functions.items():
+        function()
+        once = min(clocked(function, 1) for _ in range(3))
+        repeats[name] = max(1, round(seconds / rounds / once))
+    times = {name: [] for name in functions}
+    names = list(functions)
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(rounds):
+            turn = number % len(names)
+            for name in names[turn:] + names[:turn]:
+                times[name].append(clocked(functions[name], repeats[name]))
+    finally:
+        gc.enable()
+    return times
+
+
+def clocked(function: Callable[[], Any], repeats: int) -> float:
+    """连跑 repeats 次，返回一次的处理器时间（秒）。"""
+    start = time.process_time()
+    for _ in range(repeats):
+        function()
+    return (time.process_time() - start) / repeats
+
+
+def compare(times: Mapping[str, list[float]], ours: str = "ours") -> dict[str, Any]:
+    """与最快的同行相比：逐轮之比的中位数与四分位数。
+
+    机器的快慢会飘，一轮之内飘得少，所以先逐轮相除，再取中位数。
+    """
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    found = {"seconds": medians}
+    peers = {name: value for name, value in medians.items() if name != ours}
+    if peers:
+        fastest = min(peers, key=peers.get)
+        each = [a / b for a, b in zip(times[ours], times[fastest], strict=True)]
+        low, middle, high = statistics.quantiles(each, n=4)
+        found |= {"fastest": fastest, "ratio": middle, "quartiles": [low, high]}
+    return found
+
+
+def machine(*packages: str) -> dict[str, Any]:
+    """在什么机器上、用哪些版本、几个线程、哪一天量的。"""
+    return {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "threads": 1,
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "packages": {name: version(name).partition("+")[0] for name in packages},
+    }
+
+
+def processor() -> str:
+    """处理器的型号。"""
+    listing = Path("/proc/cpuinfo")
+    if listing.is_file():
+        for line in listing.read_text("utf8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def write(name: str, record: Mapping[str, Any]) -> None:
+    """写成 benchmarks 里的一份 JSON，时间留四位有效数字。"""
+    text = json.dumps(rounded(record), ensure_ascii=False, indent=1) + "\n"
+    (FOLDER / f"{name}.json").write_text(text, "utf8")
+
+
+def rounded(value: Any) -> Any:
+    """浮点数一律留四位有效数字。"""
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    if isinstance(value, Mapping):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    return value

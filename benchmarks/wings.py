@@ -1,0 +1,152 @@
+"""PaddlePaddle 一翼与 PyTorch 一翼比训练的速度：同一个进程、一个线程、轮流跑。
+
+python benchmarks/wings.py    全部，打印并写进 benchmarks/wings.json
+
+量两次，各在一个新进程里：照原样；以及设 MKL_DEBUG_CPU_TYPE=5。后者让 Paddle 附带的
+旧版 MKL 在 AMD 处理器上也用上宽的向量指令；这个变量只在库载入之前有用。
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import warnings
+
+import timing
+
+SWITCH = {"MKL_DEBUG_CPU_TYPE": "5"}
+BATCH = 64
+WIDTH = 128
+PACKAGES = ("torch", "paddlepaddle")
+
+
+def models(seconds: float) -> list[dict]:
+    """完整的训练步（各用本书自己的 train_step），每秒多少张。"""
+    import numpy as np
+
+    import vision_attention.paddle
+    import vision_attention.torch
+    from vision_attention import specs
+    from vision_attention.config import TrainConfig
+
+    rng = np.random.default_rng(0)
+    images = rng.standard_normal((BATCH, 3, 32, 32)).astype("float32")
+    targets = np.eye(10, dtype="float32")[rng.integers(0, 10, BATCH)]
+    vit = specs.ViTSpec(embed_dim=WIDTH, depth=6, patch_size=4)
+    rows = []
+    for name, spec in {"ViT": vit, "ResNet-20": specs.named("resnet20")}.items():
+        runs = {}
+        for wing in (vision_attention.torch, vision_attention.paddle):
+            config = TrainConfig(device="cpu")
+            model = wing.build(spec)
+            optimizer = wing.training.build_optimizer(model, config)
+            model.train()
+            arguments = (model, optimizer, images, targets, config)
+            step = wing.training.train_step
+            runs[wing.__name__.rpartition(".")[2]] = lambda s=step, a=arguments: s(*a)
+        times = timing.alternate(runs, seconds, 9)
+        row = {"name": name} | timing.compare(times, "paddle")
+        row["images_per_second"] = {k: BATCH / v for k, v in row["seconds"].items()}
+        rows.append(row)
+        print(name, row["images_per_second"], f"{row['ratio']:.2f}", flush=True)
+    return rows
+
+
+def parts(seconds: float) -> list[dict]:
+    """训练步里的各种运算，前向加反向，尺寸取自上面两个模型。"""
+    import paddle
+    import torch
+
+    import vision_attention.paddle
+    import vision_attention.torch
+
+    def attention(wing):
+        return lambda x: wing.fused.fused_attention(*x.unbind(2), 32**-0.5, None)
+
+    tokens = (BATCH, 65, WIDTH)
+    image = (BATCH, 16, 32, 32)
+    heads = (BATCH, 65, 3, 4, 32)
+    table = {
+        "全连接 128 → 256": (
+            tokens,
+            torch.nn.Linear(128, 256),
+            paddle.nn.Linear(128, 256),
+        ),
+        "层归一化": (tokens, torch.nn.LayerNorm(128), paddle.nn.LayerNorm(128)),
+        "GELU": (tokens, torch.nn.GELU(), paddle.nn.GELU()),
+        "注意力（4 头）": (
+            heads,
+            attention(vision_attention.torch),
+            attention(vision_attention.paddle),
+        ),
+        "卷积 3×3，16 通道": (
+            image,
+            torch.nn.Conv2d(16, 16, 3, padding=1, bias=False),
+            paddle.nn.Conv2D(16, 16, 3, padding=1, bias_attr=False),
+        ),
+        "批归一化": (image, torch.nn.BatchNorm2d(16), paddle.nn.BatchNorm2D(16)),
+        "ReLU": (image, torch.nn.ReLU(), paddle.nn.ReLU()),
+    }
+    rows = []
+    for name, (shape, left, right) in table.items():
+        runs = {"torch": both_ways(torch, left, shape)}
+        runs["paddle"] = both_ways(paddle, right, shape)
+        times = timing.alternate(runs, seconds, 9)
+        rows.append({"name": name} | timing.compare(times, "paddle"))
+        print(name, rows[-1]["seconds"], f"{rows[-1]['ratio']:.2f}", flush=True)
+    return rows
+
+
+def both_ways(framework, module, shape: tuple[int, ...]):
+    """前向加反向。"""
+    x = framework.randn(shape)
+    if framework.__name__ == "torch":
+        x.requires_grad_()
+        direction = framework.randn(module(x).shape)
+        return lambda: module(x).backward(direction)
+    x.stop_gradient = False
+    direction = framework.randn(module(x).shape)
+    return lambda: framework.autograd.backward([module(x)], [direction])
+
+
+def child(seconds: float) -> None:
+    """在这个进程里量，最后一行是 JSON。"""
+    timing.quiet()
+    warnings.filterwarnings("ignore", "No ccache found")
+    import torch
+
+    torch.set_num_threads(1)
+    found = {"models": models(seconds), "parts": parts(seconds / 4)}
+    print(json.dumps(found, ensure_ascii=False))
+
+
+def main() -> None:
+    """两种设置各开一个进程，合成一份 JSON。"""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=6.0, help="每种做法跑几秒")
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        child(options.seconds)
+        return
+    record = {"machine": timing.machine(*PACKAGES), "switch": SWITCH}
+    for name, extra in {"plain": {}, "switched": SWITCH}.items():
+        print(f"== {extra or '照原样'}", flush=True)
+        command = [sys.executable, __file__, "--child", f"--seconds={options.seconds}"]
+        done = subprocess.run(
+            command,
+            env=os.environ | extra,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        print(done.stdout.rpartition('{"models"')[0], flush=True)
+        record[name] = json.loads(done.stdout.splitlines()[-1])
+    timing.write("wings", record)
+
+
+if __name__ == "__main__":
+    main()
