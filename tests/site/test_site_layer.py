@@ -10,7 +10,7 @@ from workplace import ROOT
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
-from book_site import details, images, maths, page, prune, search, seo, text
+from book_site import details, images, maths, page, prune, search, seo, tables, text
 
 
 def test_unused_rules_are_pruned():
@@ -170,3 +170,14 @@ def test_katex_travels_with_its_licence():
     assert "MIT" in (folder / "LICENSE").read_text("utf8")
     for path in folder.joinpath("katex.min.css").read_text("utf8").split("url(")[1:]:
         assert (folder / path.split(")")[0]).is_file()
+
+
+def test_empty_corner_is_no_header():
+    cell = '<th class="head text-left"><p></p></th>'
+    assert tables.named(cell) == '<td class="head text-left"></td>'
+
+
+def test_header_of_formulas_has_a_name():
+    cell = f'<th class="head"><p>{maths.render("W_0", display=False)[1]}</p></th>'
+    assert 'aria-label="W_0"' in tables.named(cell)
+    assert tables.named('<th class="head"><p>字</p></th>').count("aria-label") == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from . import assets, images
+from . import assets, images, tables
 from .details import fold
 
 LINK = re.compile(r'\s*<link [^>]*href="([^"]*)"[^>]*>')
@@ -29,8 +29,6 @@ DOCSEARCH = re.compile(r'\s*<meta name="docsearch:[^>]*>')
 ADVERT = re.compile(
     r'<div class="sidebar-primary-item">\s*<div id="ethical-ad.*?</div>\s*</div>', re.S
 )
-# 表格左上角的空格子不是表头：读屏软件会念出一个没有名字的列
-CORNER = re.compile(r'<th class="head([^"]*)">\s*(?:<p></p>)?\s*</th>')
 # 主题还没有译成中文、或译得不合大陆习惯的界面文字
 PHRASES = {
     '<div id="pst-primary-sidebar"': '<div id="pst-primary-sidebar" '
@@ -100,8 +98,7 @@ def polish(html, name, out, stamp, app):
     )
     for english, chinese in PHRASES.items():
         html = html.replace(english, chinese)
-    html = CORNER.sub(r'<td class="head\1"></td>', html)
-    return images.sized(fold(html), name, app)
+    return images.sized(fold(tables.named(html)), name, app)
 
 
 def _bundled(html, root, stamp):
