@@ -80,7 +80,7 @@ def real_home() -> dict[str, str]:
 
 def spoken(command: list[str], env: dict[str, str]) -> subprocess.CompletedProcess:
     """执行一条命令，留下它说的话。"""
-    options = {"env": env, "capture_output": True, "text": True}
+    options = {"env": env, "capture_output": True, "text": True, "timeout": 300}
     return subprocess.run(command, check=False, **options)
 
 
