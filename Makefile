@@ -4,7 +4,7 @@
 PORT ?= 8000
 COURSE := sh tools/run
 
-.PHONY: help env book test lint parity serve clean distclean
+.PHONY: help env book test lint parity bench serve clean distclean
 
 help: ## 列出所有目标
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ lint: ## 检查代码的写法与格式（ruff）
 
 parity: ## 量两翼差多少：每个类、每个开关，写进书里的「框架对照」
 	@$(COURSE) parity
+
+bench: ## 量速度与内存：与公开实现比、两翼互比，写进书里的「速度与内存」（几分钟）
+	@$(COURSE) bench
 
 serve: ## 在本机看书：make serve PORT=8000
 	@$(COURSE) serve $(PORT)

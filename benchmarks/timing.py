@@ -22,15 +22,16 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc 的 malloc.h
 FOLDER = Path(__file__).parent
 
 
-def quiet() -> None:
+def quiet(*, keep_memory: bool = True) -> None:
     """只用一个线程，内存用过不还；要在载入 NumPy 与两个框架之前调用。
 
     glibc 默认把大块内存还给系统，下一步再要回来时逐页清零：这笔时间时有时无，
     看的是谁先谁后，与谁的代码好坏无关，所以对所有做法一律免去。
+    量内存的时候 keep_memory 要为假。
     """
     for name in ("OMP", "MKL", "OPENBLAS"):
         os.environ[f"{name}_NUM_THREADS"] = "1"
-    if platform.libc_ver()[0] == "glibc":
+    if keep_memory and platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
         for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
             libc.mallopt(option, 2**31 - 1)
@@ -49,7 +50,7 @@ def alternate(
     for name, function in functions.items():
         function()
         once = min(clocked(function, 1) for _ in range(3))
-        repeats[name] = max(1, round(seconds / rounds / once))
+        repeats[name] = max(1, round(seconds / rounds / max(once, 1e-9)))
     times = {name: [] for name in functions}
     names = list(functions)
     gc.collect()

@@ -115,7 +115,7 @@ def both_ways(framework, module, shape: tuple[int, ...]):
 def child(seconds: float) -> None:
     """在这个进程里量，最后一行是 JSON。"""
     timing.quiet()
-    warnings.filterwarnings("ignore", "No ccache found")
+    warnings.filterwarnings("ignore", "No ccache found|When training, we now always")
     import torch
 
     torch.set_num_threads(1)

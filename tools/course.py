@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from environment import install
 from workplace import (
@@ -162,6 +163,48 @@ def command_parity() -> int:
     return call([PYTHON, "tests/differences.py", target], workplace())
 
 
+def command_bench() -> int:
+    """量速度与内存；用自己的环境，因为公开实现要装 torchvision。"""
+    lock()
+    python = bench_environment()
+    env = workplace()
+    for name in ("peers", "wings", "memory"):
+        say(f"测量 {name}……")
+        if code := call([python, f"benchmarks/{name}.py"], env):
+            return code
+    return 0
+
+
+def bench_environment() -> Path:
+    """造 .venv-bench：先装课程自己要的，再装公开实现，后者不带依赖。
+
+    timm 与 vit-pytorch 声明要 torchvision，它又会换掉 PyTorch 或拖进几 GB 的 CUDA。
+    """
+    folder = ROOT / ".venv-bench"
+    python, stamp = folder / "bin" / "python", folder / ".ready"
+    lists = [ROOT / "benchmarks" / f"{name}.txt" for name in ("requirements", "peers")]
+    ready = "".join(path.read_text("utf8") for path in lists)
+    if stamp.exists() and stamp.read_text("utf8") == ready:
+        return python
+    remove(folder)
+    say("造 .venv-bench、装依赖（首次约 1 GB，几分钟）……")
+    pip = [python, "-m", "pip", "install", "--progress-bar", "off"]
+    env = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONUTF8": "1"}
+    env.setdefault("PIP_CACHE_DIR", str(CACHE / "pip"))
+    env.pop("PYTHONPATH", None)
+    steps = (
+        [sys.executable, "-m", "venv", folder],
+        [*pip, "-r", lists[0]],
+        [*pip, "--no-deps", "-r", lists[1]],
+    )
+    for command in steps:
+        code, text = run(command, env, "bench.log")
+        if code != 0:
+            raise StepError(f"造 .venv-bench：{reason(text, 'bench.log')}")
+    write(stamp, ready)
+    return python
+
+
 def command_serve(port: str) -> int:
     """起一个只对本机开放的网站。"""
     if not port.isdecimal() or not 0 < int(port) < 65536:
@@ -196,7 +239,7 @@ def command_clean() -> int:
 
 def command_distclean() -> int:
     """回到刚克隆的样子。"""
-    remove(BUILD, CACHE, VENV)
+    remove(BUILD, CACHE, VENV, ROOT / ".venv-bench")
     return 0
 
 
@@ -206,6 +249,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "test": command_test,
     "lint": command_lint,
     "parity": command_parity,
+    "bench": command_bench,
     "serve": command_serve,
     "clean": command_clean,
     "distclean": command_distclean,

@@ -49,7 +49,7 @@ def global_max(x: Tensor, size: int = 1) -> Tensor:
 
 
 def channel_max(x: Tensor) -> Tensor:
-    """沿通道的最大值，与 x.topk(1, 1)[0] 同值、同梯度。
+    """沿通道的最大值；并列时梯度给第一个（topk 给的是哪一个，说不准）。
 
     形状: x (B, C, H, W) → (B, 1, H, W)
     """
