@@ -12,7 +12,7 @@ class SimAM(nn.Layer):
 
     形状: x (B, C, H, W) → (B, C, H, W)；gate(x) (B, C, H, W)
     参数: in_channels 即 C，只用来检查；energy_lambda 为能量式中的 λ
-    单位: 门控无量纲，取值 （0.622, 1）:σ 的自变量不小于 ½
+    单位: 门控无量纲，取值 (0.622, 1):σ 的自变量不小于 ½
     错误: energy_lambda 不为正、图只有一个像素、x 不是 (B, C, H, W) 浮点时抛出
         ValueError
     出处: Yang 等 2021(ICML)，式 (5)；1e-4 是作者在 CIFAR 上的 λ

@@ -17,7 +17,7 @@ class SqueezeExcitation(nn.Layer):
 
     形状: x (B, C, H, W) → (B, C, H, W)；gate(x) (B, C, 1, 1)
     参数: in_channels 即 C；reduction_ratio 即 r；min_hidden 为瓶颈宽的下限
-    单位: 门控无量纲，取值 （0, 1）
+    单位: 门控无量纲，取值 (0, 1)
     错误: 瓶颈宽为 0、x 不是 (B, C, H, W) 浮点时抛出 ValueError
     出处: Hu 等 2018，arXiv:1709.01507，式 (2)–(4)；16 是该文的 r
     """
@@ -48,7 +48,7 @@ class ECA(nn.Layer):
     形状: x (B, C, H, W) → (B, C, H, W)；gate(x) (B, C, 1, 1)
     参数: in_channels 即 C；kernel_size 即 k（奇数），默认由 C 算出：
         t = |log2 C + 1| / 2 取整，偶数则加 1，至少为 3
-    单位: 门控无量纲，取值 （0, 1）
+    单位: 门控无量纲，取值 (0, 1)
     错误: kernel_size 为偶数、x 不是 (B, C, H, W) 浮点时抛出 ValueError
     出处: Wang 等 2020，arXiv:1910.03151，式 (12)，γ=2、b=1。与作者代码的差别：
         作者按阶段手工给 k

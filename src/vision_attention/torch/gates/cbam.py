@@ -30,7 +30,7 @@ class CBAM(nn.Module):
         描述（shared、separate、concat）；spatial 为空间门：conv 照论文，
         multiscale 照原笔记的文字；spatial_norm 照作者代码加批归一化；min_hidden
         为瓶颈宽的下限；identity_init 为真时两道门起步恰为 1：插入后输出一位不变
-    单位: 门控无量纲，取值 （0, 1）；identity_init 时取值 （0, 2）
+    单位: 门控无量纲，取值 (0, 1)；identity_init 时取值 (0, 2)
     错误: 任何一项不认识或不相容时抛出 ValueError
     出处: Woo 等 2018，arXiv:1807.06521，式 (1)；默认每个模块 C=64 时 679 个参数，
         spatial_norm 时 680 个，与作者代码相同

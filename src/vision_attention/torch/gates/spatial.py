@@ -20,7 +20,7 @@ class SpatialAttention(nn.Module):
     参数: kernel_size 为卷积核宽 k（奇数）；pooling 选沿通道的描述：avg、max 或
         both（先平均、后最大，照论文的式子）；spatial_norm 为真时照作者代码：
         卷积不带偏置，后接 momentum 0.01 的批归一化
-    单位: 门控无量纲，取值 （0, 1）
+    单位: 门控无量纲，取值 (0, 1)
     错误: kernel_size 为偶数、pooling 不认识、x 不是四维浮点时抛出 ValueError
     出处: Woo 等 2018，arXiv:1807.06521，式 (3)；7 是该文的 k。与作者代码的差别：
         默认没有批归一化；作者代码拼接的次序是先最大、后平均
@@ -66,7 +66,7 @@ class MultiScaleSpatialAttention(nn.Module):
     形状: x (B, C, H, W) → (B, C, H, W)；gate(x) (B, 1, H, W)
     参数: in_channels 即 C；reduction_ratio 决定每个卷积的输出通道数
         max(C // r, min_hidden)，原笔记没有说这个数，本书取与通道瓶颈相同
-    单位: 门控无量纲，取值 （0, 1）
+    单位: 门控无量纲，取值 (0, 1)
     错误: 输出通道数为 0、x 不是 (B, C, H, W) 浮点时抛出 ValueError
     出处: 原笔记的文字；论文表 2 里 1×1 卷积是被淘汰的方案，也没有并联
     """
