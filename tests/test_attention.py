@@ -228,6 +228,40 @@ def test_gate_equals_its_formula(case, wing):
     np.testing.assert_allclose(run(wing, module, x), x * expected, rtol=0, atol=2e-5)
 
 
+# ---- 每个开关都真的起作用 ----
+
+SAME = (
+    "fused=False",
+    "ConvTokenizer-twice",
+    "identity_init=True-order=parallel",
+    "SelfAttention2d-start",
+)
+
+
+def switches():
+    """同一个类的两个用例，两两配对；结果本该相同的不算。"""
+    kept = [c for c in cases.ALL if not any(word in c.name for word in SAME)]
+    kept = [c for c in kept if c.build != "DropPath"]
+    return [
+        pytest.param(a, b, id=f"{a.name} | {b.name}")
+        for i, a in enumerate(kept)
+        for b in kept[:i]
+        if a.build == b.build and a.name.split("-")[0] == b.name.split("-")[0]
+    ]
+
+
+@pytest.mark.parametrize(("one", "other"), switches())
+def test_every_switch_changes_the_result(one, other):
+    import vision_attention.torch as wing
+
+    outputs = []
+    for case in (one, other):
+        wing.init.seed(3)
+        module, _ = disturbed(case, wing)
+        outputs.append(run(wing, module, case.values()))
+    assert abs(outputs[0] - outputs[1]).max() > 1e-5
+
+
 # ---- 门的性质 ----
 
 SEEING = [c for c in GATES if c.build not in ("ConstantGate", "ScalarGate")]

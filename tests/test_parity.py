@@ -27,9 +27,10 @@ def test_eval_forward(case, direction):
     assert differences.forward(case, "eval", direction) <= 1e-5
 
 
+@pytest.mark.parametrize("direction", differences.DIRECTIONS)
 @everything
-def test_train_forward(case):
-    assert differences.forward(case, "train") <= 1e-5
+def test_train_forward(case, direction):
+    assert differences.forward(case, "train", direction) <= 1e-5
 
 
 @everything

@@ -11,6 +11,13 @@ import numpy as np
 import paddle
 from paddle import Tensor, nn
 
+from vision_attention.attention_maps import (
+    entropy,
+    mean_attention_distance,
+    rollout,
+)
+from vision_attention.memory import peak_memory
+
 from .counting import count_macs, count_parameters
 from .hooks import look, recorded
 from .self_attention import MultiHeadSelfAttention, SelfAttention2d
@@ -20,8 +27,12 @@ __all__ = [
     "count_macs",
     "count_parameters",
     "effective_receptive_field",
+    "entropy",
     "gates",
     "grad_cam",
+    "mean_attention_distance",
+    "peak_memory",
+    "rollout",
 ]
 
 
