@@ -27,5 +27,6 @@ def _header(match):
         node.drop_tree()
     if cell.text_content().strip():
         return match[0]
-    label = escape("，".join(formulas), quote=True)
-    return f'<th class="head{match[1]}" aria-label="{label}">{match[2]}</th>'
+    name = f'<span class="visually-hidden">{escape("，".join(formulas))}</span>'
+    inner = match[2].replace("<p>", '<p aria-hidden="true">')
+    return f'<th class="head{match[1]}">{name}{inner}</th>'
