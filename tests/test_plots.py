@@ -376,3 +376,13 @@ def test_diagram_text_stays_inside(path):
         assert start + long <= width
         assert size <= y <= height - 3
         assert size >= 11
+
+
+def test_log_axes_find_every_font(tmp_path, caplog):
+    # 对数刻度用到数学字体的各种字形；找不到时 matplotlib 往日志里写一句
+    plots.use_style()
+    figure, axes = plots.new_figure()
+    axes[0, 0].plot([1, 1000], [1, 1000])
+    axes[0, 0].set(xscale="log", yscale="log")
+    figure.savefig(tmp_path / "log.svg")
+    assert not caplog.records

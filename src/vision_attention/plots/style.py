@@ -46,6 +46,8 @@ _RC: dict[str, Any] = {
     "mathtext.fontset": "custom",
     "mathtext.it": FAMILY,
     "mathtext.rm": FAMILY,
+    # 其余几种字形也指过来：缺省要找的 cursive 一般机器上没有，会冒一句警告
+    **{f"mathtext.{style}": FAMILY for style in ("bf", "bfit", "cal", "sf", "tt")},
     "patch.edgecolor": INK,
     "savefig.facecolor": "none",
     "savefig.transparent": True,
