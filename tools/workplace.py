@@ -23,7 +23,7 @@ PYTHON = VENV / "bin" / "python"
 
 # pip 与 jupyter-book 的话很多：全文进日志，屏幕上只留下这几种行
 SHOWN = re.compile(r"^\s*Downloading |笔记本 |: (WARNING|ERROR|CRITICAL)")
-ERROR = re.compile(r": (WARNING|ERROR|CRITICAL)|^ERROR|^\w*(Error|Exception)\b")
+ERROR = re.compile(r"(^|: )(WARNING|ERROR|CRITICAL)\b|^\w*(Error|Exception)\b")
 NETWORK = re.compile(
     r"NewConnectionError|ConnectionError|ConnectTimeout|ReadTimeout|ProxyError"
     r"|Temporary failure|Name or service|Connection (refused|broken|reset)"

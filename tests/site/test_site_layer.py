@@ -1,5 +1,6 @@
 """网站层的每一步单独看：剪样式、折叠、公式、图片、索引、网址。"""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -182,3 +183,30 @@ def test_header_of_formulas_has_a_name():
     assert '<span class="visually-hidden">W_0</span>' in tables.named(cell)
     plain = '<th class="head"><p>字</p></th>'
     assert tables.named(plain) == plain
+
+
+CONF = """
+import sys
+sys.path.insert(0, {path!r})
+from book_site import search
+
+def setup(app):
+    app.add_config_value("external_site_map", ["index", "b", "c"], "")
+    search.setup(app)
+"""
+
+
+def test_editing_one_page_builds_without_a_warning(tmp_path):
+    # Sphinx 的索引若是建了又删，第二次只改一页就会抱怨；警告就是错误
+    conf = CONF.format(path=str(ROOT / "book" / "_ext"))
+    (tmp_path / "conf.py").write_text(conf, "utf8")
+    (tmp_path / "index.rst").write_text(
+        "首页\n====\n\n.. toctree::\n\n   b\n   c\n", "utf8"
+    )
+    (tmp_path / "c.rst").write_text("丙\n==\n", "utf8")
+    words = [sys.executable, "-m", "sphinx", "-W", "-q", tmp_path, tmp_path / "out"]
+    for body in ("一", "二"):
+        (tmp_path / "b.rst").write_text(f"乙\n==\n\n{body}\n", "utf8")
+        done = subprocess.run(words, check=False, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert not (tmp_path / "out" / "searchindex.js").exists()

@@ -92,6 +92,8 @@ def polish(html, name, out, stamp, app):
     html = _bundled(INLINE.sub("", html), root, stamp)
     html = MODE.sub(MODE_NOW, html, count=1)
     html = ADVERT.sub("", DOCSEARCH.sub("", VIEWPORT.sub("", html)))
+    # doc-biblioentry 已被 ARIA 废弃；文献表是列表，每一条就是列表的一项
+    html = html.replace('role="doc-biblioentry"', 'role="listitem"')
     head = '<meta name="viewport" content="width=device-width, initial-scale=1">'
     html = html.replace(
         '<meta charset="utf-8" />', f'<meta charset="utf-8" />\n{head}', 1

@@ -29,8 +29,17 @@ SPACE = re.compile(r"\s+")
 
 
 def setup(app):
-    """页面都写完之后，从目录里的每一页取索引。"""
+    """不建 Sphinx 的索引；页面都写完之后，从目录里的每一页取自己的索引。"""
+    app.connect("builder-inited", _without_sphinx_index)
     app.connect("build-finished", _write, priority=700)
+
+
+def _without_sphinx_index(app):
+    """Sphinx 的索引用不上；建了再删，下次只改一页时它会抱怨索引不见了。"""
+    if app.builder.name == "html":
+        app.builder.load_indexer = lambda docnames: None
+        app.builder.index_page = lambda pagename, doctree, title: None
+        app.builder.dump_search_index = lambda: None
 
 
 def _write(app, error):
