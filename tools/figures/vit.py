@@ -64,7 +64,7 @@ def _embedding(d: Drawing) -> None:
         color = RED if k == 0 else GREEN
         d.grid(200 + 22 * (k - 8), 266, [[0.9], [0.4], [0.7]], color, cell=11)
     d.text(14, 298, "分类 token（可选）", size=12, fill=COLORS[1], text_anchor="start")
-    d.text(216, 298, "N 个 token（token）[B, N, D]", size=12)
+    d.text(216, 298, "N 个 token[B, N, D]", size=12)
     d.line((200, 310), (200, 330))
     d.operator(200, 343, "+")
     d.box(322, 343, 124, "位置编码", BLUE)
