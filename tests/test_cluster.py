@@ -48,8 +48,12 @@ def shelf(tmp_path):
     return Shelf("集群", study, tuple(expand(study)), tmp_path)
 
 
-def traced(folder):
-    """真的训练，并留下「谁在哪个节点上开始过」；写在函数里，Ray 才会整个送过去。"""
+def traced(folder, doomed):
+    """真的训练，并留下「谁在哪个节点上开始、做完」；写在函数里，Ray 才会整个送过去。
+
+    doomed 节点做完头一个之后，手上的运行就停在半路等节点死掉：
+    杀它时一定有做到一半的，不靠时机。
+    """
 
     def job(run):
         import ray
@@ -57,27 +61,35 @@ def traced(folder):
         from vision_attention.studies.runner import work
 
         node = ray.get_runtime_context().get_node_id()
-        with (Path(folder) / f"{node}.{run.key}").open("a") as file:
+        with (Path(folder) / f"{node}.{run.key}.start").open("a") as file:
             file.write("开始\n")
         record = work(run)
-        time.sleep(1.0)
+        if node == doomed and list(Path(folder).glob(f"{doomed}.*.end")):
+            time.sleep(600)
+        (Path(folder) / f"{node}.{run.key}.end").touch()
         return record
 
     return job
 
 
 def test_losing_a_node_loses_and_repeats_no_run(cluster, shelf, tmp_path):
-    starts = tmp_path / "starts"
-    starts.mkdir()
+    trace = tmp_path / "trace"
+    trace.mkdir()
     doomed = cluster.doomed.node_id
 
+    def keys(kind, node="*"):
+        return {path.name.split(".")[1] for path in trace.glob(f"{node}.*.{kind}")}
+
+    halfway = set()
+
     def lose_the_node(event):
-        busy = list(starts.glob(f"{doomed}.*"))
-        if event.kind == "done" and busy and cluster.doomed is not None:
+        caught = keys("start", doomed) - keys("end", doomed)
+        if caught and keys("end", doomed) and cluster.doomed is not None:
+            halfway.update(caught)
             cluster.remove_node(cluster.doomed, allow_graceful=False)
             cluster.doomed = None
 
-    with RayHands(cluster.address, job=traced(starts)) as hands:
+    with RayHands(cluster.address, job=traced(trace, doomed)) as hands:
         assert hands.size == 3
         tally = runner.run_study(shelf, runner.pending(shelf), hands, lose_the_node)
     assert cluster.doomed is None
@@ -85,9 +97,10 @@ def test_losing_a_node_loses_and_repeats_no_run(cluster, shelf, tmp_path):
     found = [json.loads(line) for line in shelf.path.read_text("utf8").splitlines()]
     assert sorted(r["key"] for r in found) == sorted(run.key for run in shelf.runs)
     assert all(foreign(record) is None for record in found)
-    # 被杀的节点上确有做到一半的运行，它们在主节点上重新开始
-    nodes = [path.name.split(".") for path in starts.iterdir()]
-    assert len(nodes) > len({key for _, key in nodes})
+    # 被杀的节点上确有做到一半的运行，它们在主节点上从头做完
+    assert halfway
+    survivor = cluster.head_node.node_id
+    assert halfway <= keys("end", survivor)
 
 
 class PretendRay:
