@@ -1,6 +1,7 @@
 """命令行：不带选项也能跑，写错时一句中文、退出码 2，存下的东西能再用。"""
 
 import json
+import os
 import re
 
 import numpy as np
@@ -78,6 +79,29 @@ def reloaded_accuracy(framework, folder):
     interop.load(model, folder / "model.safetensors")
     images = dataset.normalize(dataset.test_images)
     return wing.room("training").evaluate(model, images, dataset.test_labels)[1]
+
+
+@pytest.mark.parametrize(
+    ("listing", "before", "after"),
+    [
+        ("vendor_id : AuthenticAMD\nflags : avx avx2 bmi1\n", None, "5"),
+        ("vendor_id : AuthenticAMD\nflags : avx avx2 bmi1\n", "4", "4"),
+        ("vendor_id : AuthenticAMD\nflags : sse2 avx bmi1\n", None, None),
+        ("vendor_id : GenuineIntel\nflags : avx avx2 bmi1\n", None, None),
+        (None, None, None),
+    ],
+)
+def test_old_mkl_wakes_on_amd_only(monkeypatch, tmp_path, listing, before, after):
+    """没有 /proc/cpuinfo 的系统、别家的处理器、使用者自己设过的，都不动。"""
+    from vision_attention.studies.wings import wake_old_mkl
+
+    name = "MKL_DEBUG_CPU_TYPE"
+    monkeypatch.setattr(os, "environ", {} if before is None else {name: before})
+    file = tmp_path / "cpuinfo"
+    if listing is not None:
+        file.write_text(listing, "utf8")
+    wake_old_mkl(file)
+    assert os.environ.get(name) == after
 
 
 def test_train_without_options_asks_for_nothing(monkeypatch, tmp_path):

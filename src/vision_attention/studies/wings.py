@@ -1,14 +1,16 @@
 """按名字挑一翼，用到时才载入；整个屋顶只在这里挑。
 
-内容: Wing、load_wing、installed、PACKAGES。
+内容: Wing、load_wing、wake_old_mkl、installed、PACKAGES。
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 
 PACKAGES = {"torch": "torch", "paddle": "paddlepaddle"}
@@ -46,9 +48,24 @@ def load_wing(framework: str) -> Wing:
 
 def import_quietly(framework: str) -> None:
     """载入框架；Paddle 载入时抱怨没有 ccache，与这里无关。"""
+    if framework == "paddle":
+        wake_old_mkl()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="No ccache")
         importlib.import_module(framework)
+
+
+def wake_old_mkl(listing: Path = Path("/proc/cpuinfo")) -> None:
+    """让 Paddle 随身带的旧 MKL 在 AMD 处理器上也用 AVX2；自己设过的不动。
+
+    那一版 MKL 只认 Intel，别家的处理器一律走 SSE2，矩阵乘慢一半以上；
+    MKL_DEBUG_CPU_TYPE=5 让它走 AVX2。新的 MKL 不看这个变量，Intel 上也用不着它。
+    要在 Paddle 第一次做矩阵乘之前设好。
+    参数: listing 为列出处理器的文件，测试时可以换
+    """
+    flags = listing.read_text("utf8") if listing.exists() else ""
+    if "AuthenticAMD" in flags and " avx2 " in flags:
+        os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
 
 
 def installed() -> list[str]:
