@@ -36,4 +36,5 @@ clean: ## 删掉造出来的书与笔记本缓存，留下 .venv
 distclean: ## 回到刚克隆的样子：连 .venv 与下载缓存也删掉
 	@$(COURSE) distclean
 
--include site.mk
+# 其余的房间各有一份：网站、到处能跑、发布、可信
+include $(wildcard *.mk)
