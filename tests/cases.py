@@ -197,6 +197,8 @@ MODELS = [
     model("resnet_narrow", attention="eca", placement="branch", stages=(3,)),
     model("resnet_narrow", attention="eca", placement="output"),
     model("resnet_narrow", attention="eca", placement="identity", stages=(1, 3)),
+    model("resnet_narrow", stage_widths=(9, 17, 32)),
+    model("mobile_narrow", stage_widths=(5, 9, 21)),
     model("mobile_narrow"),
     model("mobile_narrow", attention="coordinate", placement="identity"),
 ]

@@ -518,3 +518,30 @@ def test_drop_path_drops_whole_samples_and_keeps_the_mean(wing):
     assert abs(out.mean() - 1) < 0.05
     module.eval()
     np.testing.assert_array_equal(run(wing, module, x), x)
+
+
+@pytest.mark.parametrize("name", ["resnet_narrow", "mobile_narrow"])
+def test_stage_widths_are_the_channels_of_each_stage(wing, name):
+    from vision_attention import specs
+
+    model = wing.build(specs.named(name, stage_widths=(5, 9, 21)))
+    x = np.zeros((2, 1, 8, 8), "f4")
+    found = run(wing, model.stem, x)
+    channels = [found.shape[1]]
+    for stage in model.stages:
+        found = run(wing, stage, found)
+        channels.append(found.shape[1])
+    assert channels == [5, 5, 9, 21]
+    assert run(wing, model, x).shape == (2, 10)
+
+
+def test_the_wider_network_of_which_gate_has_the_parameters_of_cbam(wing):
+    from vision_attention import specs
+    from vision_attention.studies import open_study
+
+    sizes = {}
+    for run in open_study("which_gate").runs[:7]:
+        settings = dict(run.model)
+        spec = specs.named(settings.pop("name"), **settings)
+        sizes[run.levels["gate"]] = count(framework(wing), wing.build(spec))
+    assert 0 <= sizes["wider"] / sizes["cbam"] - 1 < 0.01

@@ -158,6 +158,8 @@ SPECS = [
     ("vit_tny", {}, "model='vit_tny' 不认识。是不是 'vit_tiny'？"),
     ("vit_tiny", {"deepth": 3}, "vit_tiny 的字段='deepth' 不认识。是不是 'depth'？"),
     ("resnet20", {"depth": 21}, r"depth=21 不合 6n\+2"),
+    ("resnet20", {"stage_widths": (16, 32)}, "应为三个阶段的宽"),
+    ("mobile_narrow", {"stage_widths": (8, 16, 0)}, "stage_widths=0"),
     ("resnet20", {"depth": 21, "block": "bottleneck"}, r"不合 9n\+2"),
     ("resnet20", {"placement": "brunch"}, "placement='brunch' 不认识。是不是 'branch'"),
     ("resnet20", {"stages": (1, 4)}, r"stages=\(1, 4\) 不合要求"),

@@ -108,22 +108,50 @@ class AttentionSpec(ImageSpec):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResNetSpec(AttentionSpec):
+class StageSpec(AttentionSpec):
+    """分三个阶段的网络：后两个阶段各把图缩小一半，通常把宽加倍。
+
+    参数: width 为第一阶段的宽，三个阶段依次为 width、2·width、4·width；stage_widths
+        逐个写明三个阶段的宽，此时不看 width；其余见 AttentionSpec
+    错误: 宽不是正整数、stage_widths 不是三个数时抛出 ValueError
+    """
+
+    width: int = 16
+    stage_widths: tuple[int, ...] = ()
+
+    def __post_init__(self):
+        super().__post_init__()
+        checks.positive("width", self.width)
+        object.__setattr__(self, "stage_widths", tuple(self.stage_widths))
+        if len(self.stage_widths) not in (0, 3):
+            raise ValueError(
+                f"stage_widths={self.stage_widths!r} 应为三个阶段的宽，如 (8, 16, 33)；"
+                "不写则由 width 推出"
+            )
+        for number in self.stage_widths:
+            checks.positive("stage_widths", number)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """三个阶段的宽。"""
+        return self.stage_widths or (self.width, 2 * self.width, 4 * self.width)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResNetSpec(StageSpec):
     """CIFAR 式 ResNet 的尺寸。
 
-    参数: depth 为层数（basic 为 6n+2，bottleneck 为 9n+2）；width 为第一阶段的宽；
-        block 为 basic 或 bottleneck；其余见 AttentionSpec
+    参数: depth 为层数（basic 为 6n+2，bottleneck 为 9n+2）；block 为 basic 或
+        bottleneck；其余见 StageSpec
     错误: depth 不合式子、block 不认识时抛出 ValueError
     出处: He 等 2016，arXiv:1512.03385,§4.2
     """
 
     depth: int = 20
-    width: int = 16
     block: str = "basic"
 
     def __post_init__(self):
         super().__post_init__()
-        checks.positive("width", self.width)
         checks.choice("block", self.block, ("basic", "bottleneck"))
         self.blocks_per_stage  # noqa: B018  深度不合式子时在这里报错
 
@@ -142,11 +170,11 @@ class ResNetSpec(AttentionSpec):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MobileNetSpec(AttentionSpec):
+class MobileNetSpec(StageSpec):
     """窄的 MobileNetV2 式网络的尺寸。
 
-    参数: width 为第一阶段的宽；expansion 为倒残差中间宽与输入宽之比；
-        depth 为每个阶段的块数；其余见 AttentionSpec
+    参数: expansion 为倒残差中间宽与输入宽之比；depth 为每个阶段的块数；
+        其余见 StageSpec
     出处: Sandler 等 2018，arXiv:1801.04381，图 4
     """
 
@@ -156,7 +184,7 @@ class MobileNetSpec(AttentionSpec):
 
     def __post_init__(self):
         super().__post_init__()
-        for name in ("width", "expansion", "depth"):
+        for name in ("expansion", "depth"):
             checks.positive(name, getattr(self, name))
 
 

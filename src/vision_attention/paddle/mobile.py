@@ -55,10 +55,9 @@ class MobileNet(nn.Layer):
     def __init__(self, spec: MobileNetSpec):
         super().__init__()
         self.spec = spec
-        widths = [spec.width, 2 * spec.width, 4 * spec.width]
-        self.stem = nn.Sequential(*conv_norm(spec.in_channels, spec.width, 3))
-        stages, channels = [], spec.width
-        for width, stride in zip(widths, (1, 2, 2), strict=True):
+        self.stem = nn.Sequential(*conv_norm(spec.in_channels, spec.widths[0], 3))
+        stages, channels = [], spec.widths[0]
+        for width, stride in zip(spec.widths, (1, 2, 2), strict=True):
             blocks = []
             for number in range(spec.depth):
                 first = stride if number == 0 else 1
@@ -69,7 +68,7 @@ class MobileNet(nn.Layer):
         self.head = nn.Linear(channels, spec.num_classes)
         init.convolutions(self)
         init.transformer(self.head)
-        insert_attention(self.stages, widths, spec)
+        insert_attention(self.stages, list(spec.widths), spec)
 
     def features(self, x: Tensor) -> Tensor:
         """最后一张特征图，(B, C', S/4, S/4)。"""
