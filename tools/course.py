@@ -134,7 +134,13 @@ def command_book() -> int:
 
 
 def command_test() -> int:
-    """检查一切：先把所有页面重新造一遍，再由一次 pytest 检查一切。"""
+    """检查一切：先把所有页面重新造一遍，再由一次 pytest 检查一切。
+
+    次序每次不同，种子印在开头；环境变量 SEED 指定种子，就照那个次序重来。
+    """
+    seed = os.environ.get("SEED", "")
+    if seed and not seed.isdecimal():
+        raise StepError(f"测试：SEED={seed} 不是种子；照抄 --randomly-seed= 后面的整数")
     install()
     try:
         book(fresh=True)
@@ -145,7 +151,8 @@ def command_test() -> int:
     env = workplace() | threads()
     command = [PYTHON, "-m", "pytest", "--nbval", "--nbval-current-env"]
     parallel = ["-n", env["COURSE_JOBS"], "--dist", "loadfile"]
-    return call([*command, *parallel, "tests", "notebooks"], env)
+    order = [f"--randomly-seed={seed}"] if seed else []
+    return call([*command, *parallel, *order, "tests", "notebooks"], env)
 
 
 def command_lint() -> int:
