@@ -1,0 +1,163 @@
+"""发布：核对版本；做出轮子、网站、PDF、EPUB 四样，放进 dist/。只用标准库。
+
+用法: python tools/release.py check|notes|build [标签]
+版本只写在 src/vision_attention/__init__.py；更新记录与引用信息要与它相同。
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from workplace import BUILD, CACHE, PYTHON, ROOT, SITE, StepError, reason, remove, run
+
+DIST = ROOT / "dist"
+NAME = "vision-attention"
+VERSION = re.compile(r'^__version__ = "([^"]+)"$', re.M)
+CITED = re.compile(r"^version: *(\S+)$", re.M)
+CITED_DATE = re.compile(r"^date-released: *(\S+)$", re.M)
+ENTRY = re.compile(r"^## \[(?P<name>[^]]+)\](?: - (?P<date>\S+))?\n", re.M)
+NEXT = "未发布"
+
+
+def read(name: str, root: Path) -> str:
+    """仓库里的一个文件。"""
+    return (root / name).read_text("utf8")
+
+
+def version(root: Path = ROOT) -> str:
+    """程序库的版本：别处都从它来。"""
+    return VERSION.search(read("src/vision_attention/__init__.py", root))[1]
+
+
+def entries(root: Path = ROOT) -> dict[str, tuple[str | None, str]]:
+    """更新记录的各条：版本 → （日期，正文），新的在前。"""
+    text = re.split(r"^\[[^]]+\]: ", read("CHANGELOG.md", root), flags=re.M)[0]
+    heads = list(ENTRY.finditer(text))
+    ends = [head.start() for head in heads[1:]] + [len(text)]
+    return {
+        head["name"]: (head["date"], text[head.end() : end].strip())
+        for head, end in zip(heads, ends, strict=True)
+    }
+
+
+def faults(root: Path = ROOT) -> list[str]:
+    """三处的版本与日期是否一致；返回不一致的地方。"""
+    have, found = version(root), []
+    changes, citation = entries(root), read("CITATION.cff", root)
+    top = next((name for name in changes if name != NEXT), "没有")
+    if top != have:
+        found.append(f"CHANGELOG.md 最上面的版本是 {top}，程序库是 {have}")
+    cited = CITED.search(citation)[1]
+    if cited != have:
+        found.append(f"CITATION.cff 的版本是 {cited}，程序库是 {have}")
+    date = changes.get(top, (None, ""))[0]
+    if date != CITED_DATE.search(citation)[1]:
+        found.append(
+            f"CHANGELOG.md 里 {top} 的日期与 CITATION.cff 的 date-released 不同"
+        )
+    return found
+
+
+def tag_faults(tag: str, root: Path = ROOT) -> list[str]:
+    """发布时多核对的：标签就是版本，“未发布”里没有落下的条目。"""
+    found = faults(root)
+    if tag != f"v{version(root)}":
+        found.append(f"标签是 {tag}，程序库的版本要求 v{version(root)}")
+    if entries(root).get(NEXT, (None, ""))[1]:
+        found.append(f"CHANGELOG.md 的“{NEXT}”里还有条目，先移到新版本之下")
+    return found
+
+
+def refuse(found: list[str]) -> None:
+    """有不一致的地方就停下。"""
+    if found:
+        raise StepError("核对版本：" + "；".join(found))
+
+
+def here() -> str | None:
+    """HEAD 上的标签；没有就是 None。"""
+    words = ["git", "describe", "--exact-match", "--tags", "HEAD"]
+    done = subprocess.run(words, cwd=ROOT, check=False, capture_output=True, text=True)
+    return done.stdout.strip() or None
+
+
+def epoch() -> int:
+    """最近一次提交的时刻：同一个提交做出的东西逐字节相同。"""
+    words = ["git", "log", "-1", "--format=%ct"]
+    return int(subprocess.check_output(words, cwd=ROOT, text=True))
+
+
+def wheel() -> None:
+    """用隔离的环境做轮子，与 pip 从仓库安装时走的是同一条路。"""
+    env = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch()), "PYTHONUTF8": "1"}
+    env.setdefault("PIP_CACHE_DIR", str(CACHE / "pip"))
+    pip = [PYTHON, "-m", "pip", "wheel", "--no-deps", "-q", "-w", DIST, "."]
+    code, text = run(pip, env, "wheel.log")
+    if code != 0:
+        raise StepError(f"做轮子：{reason(text, 'wheel.log')}")
+
+
+def site(target: Path) -> None:
+    """把网站打成一个 zip；次序与时刻固定。"""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(SITE.rglob("*")):
+            if path.is_file():
+                inside = Path(target.stem) / path.relative_to(SITE)
+                info = zipfile.ZipInfo(inside.as_posix(), (1980, 1, 1, 0, 0, 0))
+                info.compress_type = zipfile.ZIP_DEFLATED
+                info.external_attr = 0o644 << 16
+                archive.writestr(info, path.read_bytes())
+
+
+def sums() -> str:
+    """每一样的 SHA-256，写成 sha256sum -c 认得的样子。"""
+    paths = sorted(path for path in DIST.iterdir() if path.is_file())
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    lines = zip(digests, paths, strict=True)
+    return "".join(f"{digest}  {path.name}\n" for digest, path in lines)
+
+
+def build(tag: str | None = None) -> None:
+    """做出四样与校验和；没有标签时只是预演。"""
+    tag = tag or here()
+    refuse(tag_faults(tag) if tag else faults())
+    if not tag:
+        print(f"HEAD 上没有标签：这是 {version()} 的预演", flush=True)
+    remove(DIST)
+    DIST.mkdir()
+    stem = f"{NAME}-{version()}"
+    wheel()
+    site(DIST / f"{stem}-site.zip")
+    for kind in ("pdf", "epub"):
+        shutil.copy(BUILD / "take" / f"{NAME}.{kind}", DIST / f"{stem}.{kind}")
+    (DIST / "SHA256SUMS").write_text(sums(), "utf8")
+    for path in sorted(DIST.iterdir()):
+        print(f"dist/{path.name}  {path.stat().st_size / 2**20:.1f} MB", flush=True)
+
+
+def main(command: str, tag: str = "") -> int:
+    """核对、印出这一版的更新记录，或者做出四样。"""
+    try:
+        if command == "check":
+            refuse(tag_faults(tag) if tag else faults())
+        elif command == "notes":
+            print(entries()[version()][1])
+        elif command == "build":
+            build(tag or None)
+        else:
+            raise StepError(f"发布：没有 {command} 这一步；可用 check、notes、build")
+    except StepError as failure:
+        print(f"✗ {failure}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
