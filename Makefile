@@ -18,7 +18,7 @@ book: ## 造书：.venv → 执行笔记本 → _build/html/index.html
 test: ## 证明一切：单元测试、每一本笔记本、整本书、书里的每个链接
 	@$(COURSE) test
 
-lint: ## 检查代码的写法与格式（ruff）
+lint: ## 检查代码与正文的写法、许可、工作流、版本（几秒，不联网）
 	@$(COURSE) lint
 
 parity: ## 量两翼差多少：每个类、每个开关，写进书里的「框架对照」

@@ -47,4 +47,4 @@ def lines(path: Path) -> Iterator[tuple[str, str]]:
     for index, cell in enumerate(json.loads(text)["cells"], 1):
         if cell["cell_type"] == "markdown":
             for number, line in markdown("".join(cell["source"])):
-                yield f"第 {index} 格:{number}", line
+                yield f"第 {index} 格第 {number} 行", line
