@@ -6,5 +6,5 @@ TAG ?=
 release: pdf epub ## 做轮子、网站、PDF、EPUB → dist/；核对标签、版本、更新记录
 	@.venv/bin/python tools/release.py build $(TAG)
 
-release-notes: env ## 印出这一版的更新记录
-	@.venv/bin/python tools/release.py notes
+release-notes: ## 印出这一版的更新记录
+	@$(or $(PYTHON),python3) tools/release.py notes
