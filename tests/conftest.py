@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from clones import Clone
 from workplace import workplace
 
 from vision_attention import initial
@@ -28,3 +29,16 @@ def _same_initial_weights():
 def wing(request):
     """左翼、右翼各跑一遍；缺了框架是错误，不是跳过。"""
     return importlib.import_module(f"vision_attention.{request.param}")
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """一个新的小仓库。"""
+    return Clone(tmp_path)
+
+
+@pytest.fixture
+def furnished(clone):
+    """一个装好了环境的小仓库。"""
+    clone.borrow_packages()
+    return clone

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from environment import install
+from status import write_tables
 from workplace import (
     BUILD,
     CACHE,
@@ -53,6 +54,7 @@ def book(fresh: bool = False) -> None:
     with unfinished("book"):
         env = workplace() | threads()
         notebooks = execute_notebooks(env)
+        write_tables(notebooks)
         pages_start = time.perf_counter()
         make_pages(env)
     end = time.perf_counter()
@@ -156,11 +158,9 @@ def command_test() -> int:
 
 
 def command_lint() -> int:
-    """检查代码的写法与格式。"""
+    """检查代码与正文的写法、许可、工作流、版本；逐项在 tools/lint.py。"""
     install()
-    ruff = [PYTHON, "-m", "ruff"]
-    check = call([*ruff, "check", "."])
-    return call([*ruff, "format", "--check", "."]) or check
+    return call([PYTHON, "tools/lint.py"])
 
 
 def command_parity() -> int:

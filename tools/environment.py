@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +27,8 @@ from workplace import (
     was_broken,
     write,
 )
+
+SPARE = 16 * 2**20  # 字节；剩得比这还少，pip 自己都装不下
 
 
 def ready() -> str:
@@ -84,8 +87,12 @@ def make_venv() -> None:
     code, text = run([sys.executable, "-m", "venv", VENV], {**os.environ}, "venv.log")
     if code == 0:
         return
+    # venv 把 ensurepip 说的原因吞掉了，只好自己看磁盘还剩多少
+    full = DISK_FULL.search(text) or shutil.disk_usage(ROOT).free < SPARE
     remove(VENV)
-    if "ensurepip" in text and not DISK_FULL.search(text):
+    if full:
+        raise StepError("造 .venv：磁盘满了，腾出约 5 GB 再来一次")
+    if "ensurepip" in text:
         raise StepError(
             "造 .venv：这个 Python 没有 venv 组件；"
             "Debian/Ubuntu 上 apt install python3-venv，或用 PYTHON=路径 换一个"

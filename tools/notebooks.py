@@ -23,6 +23,7 @@ from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
 from myst_nb.core.config import NbParserConfig
 from myst_nb.core.read import create_nb_reader
 from myst_parser.config.main import MdParserConfig
+from status import measured
 from workplace import CACHE, ROOT, write
 
 SUFFIXES = (".md", ".ipynb")
@@ -68,13 +69,13 @@ def warm_up() -> None:
     importlib.import_module("matplotlib.font_manager")
 
 
-def cached_seconds(cache: JupyterCacheBase, path: Path) -> float | None:
-    """返回缓存里这一本上次用了多少秒；没有就是 None。"""
+def cached_run(cache: JupyterCacheBase, path: Path) -> dict | None:
+    """返回缓存里这一本上次真正执行的记录：秒数、何时、版本、机器；没有就是 None。"""
     try:
-        record = cache.match_cache_notebook(read(path))
+        data = cache.match_cache_notebook(read(path)).data
     except KeyError:
         return None
-    return record.data["execution_seconds"]
+    return data if "finished" in data else None
 
 
 def complaint(notebook: nbformat.NotebookNode, result: ExecutionResult) -> str:
@@ -91,12 +92,12 @@ def complaint(notebook: nbformat.NotebookNode, result: ExecutionResult) -> str:
 
 
 def main(target: Path) -> int:
-    """执行、入缓存、写下每本的秒数；有一本不对就返回 1。"""
+    """执行、入缓存、写下每本量到的；有一本不对就返回 1。"""
     warm_up()
     cache = get_cache(str(CACHE / "jupyter"))
     paths = [path for path in toc_files() if read(path)]
-    seconds = {path: cached_seconds(cache, path) for path in paths}
-    todo = [path for path in paths if seconds[path] is None]
+    runs = {path: cached_run(cache, path) for path in paths}
+    todo = [path for path in paths if runs[path] is None]
     with ThreadPoolExecutor(int(os.environ.get("COURSE_JOBS", "1"))) as pool:
         for path, (notebook, result) in zip(todo, pool.map(execute, todo), strict=True):
             name = path.relative_to(ROOT).as_posix()
@@ -105,16 +106,22 @@ def main(target: Path) -> int:
                 print(f"ERROR 笔记本 {name} 没有跑通：{wrong}", flush=True)
                 continue
             print(f"笔记本 {name} {result.time:.1f} 秒", flush=True)
-            data = {"execution_seconds": result.time}
-            bundle = CacheBundleIn(notebook, str(path), data=data)
+            runs[path] = {"execution_seconds": result.time, **measured()}
+            bundle = CacheBundleIn(notebook, str(path), data=runs[path])
             cache.cache_notebook_bundle(bundle, overwrite=True)
-            seconds[path] = result.time
     report = {
-        path.relative_to(ROOT).as_posix(): {"seconds": time, "cached": path not in todo}
-        for path, time in seconds.items()
+        path.relative_to(ROOT).as_posix(): entry(run, path not in todo)
+        for path, run in runs.items()
+        if run
     }
     write(target, json.dumps(report, ensure_ascii=False, indent=1))
-    return int(None in seconds.values())
+    return int(None in runs.values())
+
+
+def entry(run: dict, cached: bool) -> dict:
+    """返回 built.json 里的一项；何时、版本、机器是执行时的，不是取用缓存时的。"""
+    rest = {key: run[key] for key in ("finished", "versions", "machine")}
+    return {"seconds": run["execution_seconds"], "cached": cached, **rest}
 
 
 def last_line(trace: str) -> str:

@@ -30,6 +30,8 @@ NETWORK = re.compile(
     r"|Network is unreachable|getaddrinfo"
 )
 DISK_FULL = re.compile(r"No space left|Errno 28\b|Disk quota|disk is full")
+# 断在半路的下载：pip 不看长度，要到校验或解开时才发现
+CUT_SHORT = re.compile(r"DO NOT MATCH THE HASHES|IncompleteRead|BadZipFile|is invalid")
 
 
 class StepError(Exception):
@@ -204,6 +206,11 @@ def reason(text: str, log: str) -> str:
         return "磁盘满了：腾出约 5 GB 再来一次"
     if NETWORK.search(text):
         return "连不上网：首次安装要联网，检查网络或 pip 镜像后再来一次"
+    if CUT_SHORT.search(text):
+        return (
+            "下到的文件与校验和不符，或打不开：多半是下载到一半断了，再来一次；"
+            f"一再这样就换一个 pip 镜像（全文见 .cache/log/{log}）"
+        )
     if missing := re.search(r"No matching distribution found for (\S+)", text):
         return (
             f"软件源里没有合适的 {missing[1]}；检查 pip 镜像，或用 PYTHON= 换一个版本"
