@@ -494,6 +494,40 @@ def test_shifted_patches_move_half_a_patch_diagonally(wing):
     assert abs(found[:, 3:6, 10:]).max() == 0
 
 
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("build", ["MultiHeadSelfAttention", "LocalitySelfAttention"])
+def test_asking_for_the_first_tokens_only_changes_nothing_else(wing, build, fused):
+    """keep 只是少算：留下的几个 token 与全部算完再取的相等。"""
+    extra = {"num_tokens": 11} if build == "LocalitySelfAttention" else {}
+    module = getattr(wing, build)(15, num_heads=3, fused=fused, **extra)
+    module.eval()
+    x = np.random.default_rng(0).standard_normal((2, 11, 15)).astype("f4")
+    whole = run(wing, module, x)
+    for keep in (1, 4, 11):
+        first = run(wing, lambda tokens, n=keep: module(tokens, n), x)
+        assert first.shape == (2, keep, 15)
+        np.testing.assert_allclose(first, whole[:, :keep], atol=1e-6)
+
+
+@pytest.mark.parametrize("attention", ["global", "window", "locality"])
+@pytest.mark.parametrize("pool", ["class", "mean", "sequence"])
+def test_the_last_block_may_skip_what_the_head_never_reads(wing, pool, attention):
+    """分类只看分类 token 时最后一块只替它算；结果与算完全部的一样。"""
+    from vision_attention import specs
+
+    model = wing.build(specs.named("vit_tiny", pool=pool, attention=attention))
+    model.eval()
+    x = np.random.default_rng(0).standard_normal((2, 1, 8, 8)).astype("f4")
+
+    def whole(images):
+        tokens = model.norm(model.blocks(model.embed(images)))
+        if pool == "class":
+            return model.head(tokens[:, 0])
+        return model.head(tokens.mean(1) if pool == "mean" else model.pool(tokens))
+
+    np.testing.assert_allclose(run(wing, model, x), run(wing, whole, x), atol=1e-5)
+
+
 @pytest.mark.parametrize("position", ["learned", "sincos", "none"])
 def test_only_the_position_code_tells_patches_apart(wing, position):
     from vision_attention import specs

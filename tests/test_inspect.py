@@ -38,6 +38,15 @@ def test_macs_of_attention_grow_with_the_square_of_the_tokens(wing):
     assert wing.inspect.count_macs(wing.build(spec), (1, 8, 8)) == expected
 
 
+def test_macs_of_the_last_block_are_those_of_the_class_token(wing):
+    spec = specs.named("vit_tiny", depth=2, num_classes=1)
+    width, tokens, patches = 64, 17, 16
+    whole = tokens * (3 + 1 + 2 + 2) * width**2 + 2 * tokens**2 * width
+    last = tokens * 3 * width**2 + (1 + 2 + 2) * width**2 + 2 * tokens * width
+    expected = patches * 4 * width + whole + last + width
+    assert wing.inspect.count_macs(wing.build(spec), (1, 8, 8)) == expected
+
+
 def test_shared_mlp_is_counted_for_each_descriptor(wing):
     # 两个描述各过一次 64→4→64，空间门 32×32 个位置各 98 次
     macs = wing.inspect.count_macs(wing.CBAM(64), (64, 32, 32))

@@ -26,7 +26,8 @@ def count_parameters(model: nn.Layer) -> int:
 def count_macs(model: nn.Layer, input_shape: tuple[int, ...]) -> int:
     """一次前向的乘加次数：卷积、全连接与注意力的两次矩阵乘。
 
-    归一化、激活、池化与逐元素的乘法不算，与文献里的 MACs 一致。
+    归一化、激活、池化与逐元素的乘法不算，与文献里的 MACs 一致。有分类 token 的 ViT
+    最后一块只替它算，数出来比文献里（每块都算全部 token）少一些。
 
     参数: input_shape 为 (C, H, W)，一张图
     单位: 乘加（1 MAC = 2 FLOPs）
@@ -47,7 +48,7 @@ def _matrix(layer: nn.Layer, x: Tensor, y: Tensor) -> int:
 
 
 def _sequence(layer: nn.Layer, x: Tensor, y: Tensor) -> int:
-    return 2 * x.shape[1] ** 2 * x.shape[2]
+    return 2 * y.shape[1] * x.shape[1] * x.shape[2]
 
 
 def _map(layer: nn.Layer, x: Tensor, y: Tensor) -> int:

@@ -1,7 +1,8 @@
 """两翼写法不同的几个算子：结果相同，各用自己框架里最快的那一种。
 
-内容: `fused_attention` 融合注意力，两翼的布局在这里对齐；`linear` 照 PyTorch 的布局的
-全连接；`global_max`、`channel_max` 沿空间、沿通道的最大值，并列时梯度给第一个
+内容: `fused_attention` 融合注意力，两翼的布局在这里对齐；`cut_patches` 切块；
+`linear` 照 PyTorch 布局的全连接；`global_max`、`channel_max` 沿空间、沿通道的最大值，
+并列时梯度给第一个
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ def fused_attention(
 ) -> Tensor:
     """softmax(scale · q kᵀ + bias) v，一步算完。
 
-    形状: q、k、v (B, N, A, K) → (B, N, A, K)；bias (N, N)
+    形状: q (B, M, A, K)、k 与 v (B, N, A, K) → (B, M, A, K)；bias (M, N)
     参数: scale 为标量，或每头一个 (A, 1)；bias 加在打分上，看不见处为 −∞
     出处: PyTorch 的布局是 (B, A, N, K)，Paddle 是 (B, N, A, K)：喂错形状也对得上，
         数却是错的
@@ -29,6 +30,17 @@ def fused_attention(
     # 核里自带 1/√K，先乘回 √K
     q = q * (scale * q.shape[-1] ** 0.5)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+
+
+def cut_patches(x: Tensor, grid: int) -> Tensor:
+    """切块并展平：每块的数按（通道，行，列）排，与步长等于核宽的卷积相同。
+
+    形状: x (B, C, S, S) → (B, N, C·P·P)，N = grid²，P = S / grid
+    参数: grid 为每边的块数
+    """
+    b, c, size, _ = x.shape
+    cells = x.reshape((b, c, grid, size // grid, grid, size // grid))
+    return cells.transpose((0, 2, 4, 1, 3, 5)).reshape((b, grid * grid, -1))
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

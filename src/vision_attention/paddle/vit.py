@@ -62,7 +62,8 @@ class MLP(nn.Layer):
 class TransformerBlock(nn.Layer):
     """Transformer 块：先归一化再注意力，先归一化再 MLP，各带残差。
 
-    形状: x (B, N, D) → (B, N, D)
+    形状: x (B, N, D) → (B, N, D)；forward(x, keep) 只更新并留下前 keep 个 token，
+        → (B, keep, D)，与算完再取前 keep 个相等
     参数: embed_dim 即 D；attention 为任意 (B, N, D) → (B, N, D) 的注意力；
         mlp_ratio 为 MLP 中间宽与 D 之比；drop_path_rate 为随机深度的丢弃率
     错误: drop_path_rate 超出 [0, 1) 时抛出 ValueError
@@ -83,8 +84,10 @@ class TransformerBlock(nn.Layer):
         self.mlp = MLP(embed_dim, int(embed_dim * mlp_ratio))
         self.drop_path = DropPath(drop_path_rate)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.drop_path(self.attn(self.norm1(x)))
+    def forward(self, x: Tensor, keep: int | None = None) -> Tensor:
+        seen = self.norm1(x)
+        mixed = self.attn(seen) if keep is None else self.attn(seen, keep)
+        x = x[:, :keep] + self.drop_path(mixed)
         return x + self.drop_path(self.mlp(self.norm2(x)))
 
 
@@ -148,10 +151,15 @@ class ViT(nn.Layer):
 
     def features(self, x: Tensor) -> Tensor:
         """分类头之前的特征，(B, D)。"""
-        x = self.norm(self.blocks(self.embed(x)))
-        if self.pool is not None:
-            return self.pool(x)
-        return x[:, 0] if self.cls_token is not None else x.mean(1)
+        x = self.embed(x)
+        *earlier, last = self.blocks
+        for block in earlier:
+            x = block(x)
+        if self.cls_token is not None:
+            # 分类只看分类 token，最后一块就只替它算
+            return self.norm(last(x, 1))[:, 0]
+        x = self.norm(last(x))
+        return x.mean(1) if self.pool is None else self.pool(x)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.features(x))

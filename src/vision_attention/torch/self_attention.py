@@ -18,7 +18,8 @@ SOFTMAX_AXES = {"keys": -1, "queries": -2}
 class MultiHeadSelfAttention(nn.Module):
     """多头自注意力：A 个头各自打分、归一化、加权求和，再拼起来。
 
-    形状: x (B, N, D) → (B, N, D)；weights(x) (B, A, N, N)，第三维是查询，第四维是键
+    形状: x (B, N, D) → (B, N, D)；weights(x) (B, A, N, N)，第三维是查询，第四维是键；
+        forward(x, keep) 只替前 keep 个 token 查询，→ (B, keep, D)
     参数: embed_dim 即 D；num_heads 即 A，每头宽 K = D / A；qkv_bias 为三个投影的偏置；
         scale 为真时打分乘 1/√K；softmax_axis 为 keys（每行和为 1）或 queries
        （原笔记的轴，仅供对照）；mask 为布尔 (N, N)，真表示看得见；
@@ -64,17 +65,19 @@ class MultiHeadSelfAttention(nn.Module):
     def score(self, q: Tensor, k: Tensor) -> Tensor:
         """第二步：查询与键的内积，(B, A, N, N)。"""
         scores = torch.einsum("bnak,bmak->banm", q * self.scale, k)
-        return scores if self.bias is None else scores + self.bias
+        return scores if self.bias is None else scores + self.bias[: q.shape[1]]
 
     def weights(self, x: Tensor) -> Tensor:
         """第三步：沿键归一化。"""
         q, k, _ = self.project(x)
         return F.softmax(self.score(q, k), self.axis)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, keep: int | None = None) -> Tensor:
         q, k, v = self.project(x)
+        q = q[:, :keep]
         if self.fused:
-            mixed = fused_attention(q, k, v, self.scale, self.bias)
+            bias = None if self.bias is None else self.bias[:keep]
+            mixed = fused_attention(q, k, v, self.scale, bias)
         else:
             weights = F.softmax(self.score(q, k), self.axis)
             # 第四步按权重取值

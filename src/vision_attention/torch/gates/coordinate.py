@@ -35,12 +35,13 @@ class CoordinateAttention(nn.Module):
 
     def gate(self, x: Tensor) -> Tensor:
         checks.feature_map(x, self.in_channels)
-        height = x.shape[2]
+        _, _, height, width = x.shape
         # 行的平均与列的平均首尾相接，共用一个 1×1 卷积：(B, C, H + W, 1)
         lines = torch.concat([x.mean(3), x.mean(2)], 2).unsqueeze(3)
         lines = F.hardswish(self.norm(self.shared(lines)))
-        rows = self.to_height(lines[:, :, :height]).sigmoid()  # (B, C, H, 1)
-        columns = self.to_width(lines[:, :, height:]).sigmoid()  # (B, C, W, 1)
+        rows, columns = lines.split([height, width], 2)
+        rows = self.to_height(rows).sigmoid()  # (B, C, H, 1)
+        columns = self.to_width(columns).sigmoid()  # (B, C, W, 1)
         return rows * columns.squeeze(3).unsqueeze(2)
 
     def forward(self, x: Tensor) -> Tensor:
