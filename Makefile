@@ -7,7 +7,7 @@ COURSE := sh tools/run
 .PHONY: help env book test lint parity bench serve clean distclean
 
 help: ## 列出所有目标
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 env: ## 只造 .venv、装依赖（make book 也会做这一步）
 	@$(COURSE) env

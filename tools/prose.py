@@ -33,7 +33,7 @@ def blank(hit: re.Match) -> str:
 
 def markdown(text: str) -> Iterator[tuple[int, str]]:
     """一段 Markdown 的正文：行号与那一行。"""
-    for pattern in (NAMES, MARKUP, QUOTED):
+    for pattern in (MARKUP, NAMES, QUOTED):
         text = pattern.sub(blank, text)
     yield from enumerate(text.split("\n"), 1)
 

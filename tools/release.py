@@ -59,9 +59,7 @@ def faults(root: Path = ROOT) -> list[str]:
         found.append(f"CITATION.cff 的版本是 {cited}，程序库是 {have}")
     date = changes.get(top, (None, ""))[0]
     if date != CITED_DATE.search(citation)[1]:
-        found.append(
-            f"CHANGELOG.md 里 {top} 的日期与 CITATION.cff 的 date-released 不同"
-        )
+        found.append(f"CHANGELOG.md 与 CITATION.cff 里 {top} 的日期不同")
     return found
 
 

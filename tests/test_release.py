@@ -1,0 +1,309 @@
+"""发布与检查：三处的版本相同、引用信息齐全、make lint 的每一项都绿也都会红。"""
+
+import http.server
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import zipfile
+from pathlib import Path
+
+import colab_image
+import glossary
+import light
+import links
+import lint
+import prose
+import pytest
+import release
+import spacing
+import yaml
+from workplace import StepError
+
+import vision_attention
+
+ROOT = Path(__file__).resolve().parent.parent
+VERSIONED = ["src/vision_attention/__init__.py", "CHANGELOG.md", "CITATION.cff"]
+in_git = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="不是 git 仓库")
+# ruff 的两项由 test_house 检查
+LINTS = ["标点", "空格", "术语", "许可", "工作流", "版本"]
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """三处版本的一份抄本，可以弄坏。"""
+    for name in VERSIONED:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def change(root, name, old, new):
+    """把抄本里的一处换掉。"""
+    text = (root / name).read_text("utf8")
+    assert old in text
+    (root / name).write_text(text.replace(old, new), "utf8")
+
+
+def test_version_is_read_from_the_package():
+    assert release.version() == vision_attention.__version__
+
+
+def test_three_places_agree():
+    assert release.faults() == []
+
+
+@pytest.mark.parametrize("name", VERSIONED)
+def test_a_different_version_is_found(copy, name):
+    change(copy, name, vision_attention.__version__, "9.9.9")
+    assert release.faults(copy)
+
+
+def test_a_different_date_is_found(copy):
+    change(copy, "CITATION.cff", "date-released: ", "date-released: 1")
+    assert "日期不同" in release.faults(copy)[0]
+
+
+def test_tag_is_the_version(copy):
+    change(copy, "CHANGELOG.md", f"## [{release.NEXT}]\n", "")
+    good = f"v{vision_attention.__version__}"
+    assert release.tag_faults(good, copy) == []
+    assert "标签是 v0" in release.tag_faults("v0", copy)[0]
+
+
+def test_forgotten_entries_stop_a_release(copy):
+    head = f"## [{release.NEXT}]\n"
+    change(copy, "CHANGELOG.md", head, head + "\n- 忘了\n")
+    found = release.tag_faults(f"v{vision_attention.__version__}", copy)
+    assert "先移到新版本之下" in found[0]
+
+
+def test_refusal_is_one_line():
+    with pytest.raises(StepError, match="核对版本：甲；乙"):
+        release.refuse(["甲", "乙"])
+
+
+def test_notes_are_those_of_this_version():
+    date, notes = release.entries()[vision_attention.__version__]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", date)
+    assert "###" in notes
+    assert "\n## " not in notes
+    assert "]: http" not in notes
+
+
+def test_citation_has_what_the_format_requires():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf8"))
+    required = {"cff-version", "message", "title", "authors", "type", "license"}
+    assert required <= set(citation)
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["version"] == vision_attention.__version__
+    assert citation["type"] in {"software", "dataset"}
+    assert all({"name"} == set(author) for author in citation["authors"])
+    pyproject = (ROOT / "pyproject.toml").read_text("utf8")
+    assert f'Repository = "{citation["repository-code"]}"' in pyproject
+
+
+def test_site_archive_is_the_same_twice(tmp_path, monkeypatch):
+    monkeypatch.setattr(release, "SITE", tmp_path / "html")
+    for name in ("index.html", "book/a.html"):
+        path = tmp_path / "html" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("甲", "utf8")
+    (tmp_path / "1").mkdir()
+    (tmp_path / "2").mkdir()
+    archives = [tmp_path / folder / "book-site.zip" for folder in "12"]
+    for archive in archives:
+        release.site(archive)
+        (tmp_path / "html" / "index.html").touch()
+    assert archives[0].read_bytes() == archives[1].read_bytes()
+    names = zipfile.ZipFile(archives[0]).namelist()
+    assert names == ["book-site/book/a.html", "book-site/index.html"]
+
+
+def test_sums_are_those_of_sha256sum(tmp_path, monkeypatch):
+    monkeypatch.setattr(release, "DIST", tmp_path)
+    (tmp_path / "a.whl").write_bytes(b"abc")
+    digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert release.sums() == f"{digest}  a.whl\n"
+
+
+@in_git
+@pytest.mark.parametrize("name", LINTS)
+def test_lint_is_content(name):
+    code, text = lint.check(lint.lints()[name])
+    assert code == 0, text
+
+
+def test_every_lint_is_tested():
+    assert set(lint.lints()) == {*LINTS, "写法", "格式"}
+
+
+def test_lint_says_what_is_wrong(capsys, monkeypatch):
+    bad = {"甲": [sys.executable, "-c", "print('这里不对'); raise SystemExit(1)"]}
+    monkeypatch.setattr(lint, "lints", lambda: bad)
+    assert lint.main() == 1
+    assert capsys.readouterr().out == "✗ 甲\n这里不对\n"
+
+
+def test_unlicensed_file_is_found(tmp_path):
+    shutil.copy(ROOT / "REUSE.toml", tmp_path)
+    shutil.copytree(ROOT / "LICENSES", tmp_path / "LICENSES")
+    (tmp_path / "photo.bin").write_bytes(b"\0")
+    reuse = [str(lint.BIN / "reuse"), "--root", str(tmp_path), "lint", "-l"]
+    done = subprocess.run(reuse, check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "photo.bin: no license identifier" in done.stdout
+
+
+def test_unsafe_workflow_is_found(tmp_path):
+    folder = tmp_path / ".github" / "workflows"
+    folder.mkdir(parents=True)
+    (folder / "bad.yml").write_text(
+        "on: pull_request_target\njobs:\n  a:\n    runs-on: ubuntu-latest\n"
+        "    steps:\n      - uses: actions/checkout@v4\n"
+    )
+    command = [*lint.lints()["工作流"][:-1], str(tmp_path)]
+    code, text = lint.check(command)
+    assert code != 0
+    assert "unpinned-uses" in text
+
+
+TABLE = """```{glossary}
+感受野
+  Receptive field，也译“感知野”“视野”。
+
+token
+  不译；也译“记号”。
+```
+"""
+
+
+def test_glossary_table_is_read_from_the_page():
+    assert glossary.table(TABLE) == {
+        "感知野": "感受野",
+        "视野": "感受野",
+        "记号": "token",
+    }
+
+
+def test_real_table_has_aliases():
+    table = glossary.table(glossary.PAGE.read_text("utf8"))
+    assert table["汇聚"] == "池化"
+    assert table["记号"] == "token"
+
+
+def test_one_alias_for_two_terms_is_refused():
+    with pytest.raises(ValueError, match="同时是两个词的别名"):
+        glossary.table(TABLE + "\n嵌入\n  也译“记号”。\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"), [("感知野很大", ["感知野"]), ("感受野很大", []), ("好", [])]
+)
+def test_discouraged_names_are_found(line, wrong):
+    assert glossary.faults(line, glossary.table(TABLE), glossary.terms(TABLE)) == wrong
+
+
+def test_name_inside_a_term_is_fine():
+    assert glossary.faults("超参数", {"超参": "超参数"}, ["超参数"]) == []
+
+
+def test_glossary_and_spacing_stop_a_page(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(prose, "ROOT", tmp_path)
+    page = tmp_path / "a.md"
+    page.write_text("好\n\n感知野用PyTorch算。\n", "utf8")
+    assert glossary.main(str(page)) == 1
+    assert spacing.main(str(page)) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "a.md:3: “感知野”在本书里叫“感受野”",
+        "a.md:3: 感知野用 PyTorch 算。",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`甲x`",
+        "> 甲x",
+        "他说“甲x”",
+        "$甲x$",
+        "```python\n甲x\n```",
+        "```{code-cell} ipython3\n:tags: [x]\n# 甲x\n```",
+        "[甲](甲x.md)",
+    ],
+)
+def test_code_formulas_and_quotations_are_no_prose(text):
+    assert "甲x" not in "".join(line for _, line in prose.markdown(text))
+
+
+def test_prose_keeps_line_numbers():
+    text = "甲\n```python\n乙\n```\n丙 `丁\n戊` 己"
+    found = {line.strip(): number for number, line in prose.markdown(text)}
+    assert (found["甲"], found["丙"], found["己"]) == (1, 5, 6)
+
+
+class Site(http.server.BaseHTTPRequestHandler):
+    """按网址里的数字回答的网站。"""
+
+    def do_GET(self):
+        self.send_response(int(self.path[1:]))
+        self.end_headers()
+
+    def log_message(self, *_):
+        """不说话。"""
+
+
+@pytest.fixture
+def site():
+    """本机的一个网站。"""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("code", "why"), [(200, ""), (403, ""), (404, "HTTP 404"), (500, "HTTP 500")]
+)
+def test_broken_links_are_found(site, code, why):
+    assert links.fault(f"{site}/{code}#here", pause=0) == why
+
+
+def test_dead_server_is_found():
+    assert "refused" in links.fault("http://127.0.0.1:9/", pause=0)
+
+
+def test_links_come_from_the_sources_not_from_outputs():
+    found = links.links()
+    assert any("arxiv.org" in url for url in found)
+    assert not any("www.w3.org" in url for url in found)
+
+
+def test_light_tests_exist():
+    assert len(light.paths()) == len(light.FILES)
+
+
+def test_colab_image_sees_the_repository_read_only(tmp_path):
+    words = colab_image.command(tmp_path / "a.whl")
+    volumes = [word for word in words if word.startswith("--volume=")]
+    assert len(volumes) == 2
+    assert all(word.endswith(":ro") for word in volumes)
+    assert "--env=COURSE_PACKAGE=/wheel/a.whl" in words
+    check = ["bash", "-n", "-c", colab_image.INSIDE]
+    assert subprocess.run(check, check=False).returncode == 0
+
+
+def test_help_names_every_target():
+    texts = [path.read_text("utf8") for path in (ROOT / "Makefile", *ROOT.glob("*.mk"))]
+    phony = {
+        name
+        for text in texts
+        for line in re.findall(r"^\.PHONY: (.*)$", text, re.M)
+        for name in line.split()
+    }
+    done = subprocess.run(
+        ["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    shown = {line.split()[1] for line in done.stdout.splitlines()}
+    assert shown == phony
