@@ -3,6 +3,8 @@
 每个测试在自己的小仓库里跑真正的 make：一句话说清、退出码非零、不留半成品。
 """
 
+import gzip
+import http.client
 import os
 import shutil
 import signal
@@ -127,6 +129,35 @@ def test_port_in_use(clone):
     assert code != 0
     assert len(complaints) == 1
     assert f"端口 {port} 已被占用" in complaints[0]
+
+
+def test_serve_shows_the_book_and_its_own_missing_page(clone):
+    clone.write("_build/html/index.html", "首页")
+    clone.write("_build/html/404.html", "这一页找不到")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    site = subprocess.Popen(
+        ["make", "serve", f"PORT={port}"],
+        cwd=clone.root,
+        env=clone.environment(),
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        assert f":{port}/".encode() in site.stdout.readline()
+        for path, status, text in [("", 200, "首页"), ("no", 404, "这一页找不到")]:
+            asked = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            asked.request("GET", f"/{path}")
+            answer = asked.getresponse()
+            assert answer.status == status
+            assert gzip.decompress(answer.read()).decode() == text
+            # 改了书再看，浏览器不能拿旧的
+            assert answer.headers["Cache-Control"] == "max-age=0"
+            asked.close()
+    finally:
+        os.killpg(site.pid, signal.SIGKILL)
+        site.wait()
+        site.stdout.close()
 
 
 def test_serve_before_the_book_is_built(clone):

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from environment import install
+from site_server import Handler
 from status import write_tables
 from workplace import (
     BUILD,
@@ -220,9 +221,7 @@ def command_serve(port: str) -> int:
         )
     if not (SITE / "index.html").exists():
         raise StepError("看书：书还没有造出来；先运行 make book")
-    handler = functools.partial(
-        http.server.SimpleHTTPRequestHandler, directory=str(SITE)
-    )
+    handler = functools.partial(Handler, site=SITE, age=0)
     try:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", int(port)), handler)
     except OSError as error:

@@ -1,4 +1,7 @@
-"""在本机像真正的网站那样发布造好的书：压缩、子路径、404 页。测试与 Lighthouse 共用。"""
+"""在本机像真正的网站那样发布造好的书：压缩、子路径、404 页。
+
+make serve、浏览器测试与 Lighthouse 共用；只用标准库。
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def __init__(self, *args, site: Path, prefix: str) -> None:
-        """参数：site 为网站的文件夹；prefix 为子路径，如 /book/。"""
-        self.site, self.prefix = site, prefix
+    def __init__(self, *args, site: Path, prefix: str = "/", age: int = 600) -> None:
+        """参数：site 为网站的文件夹；prefix 为子路径，如 /book/；age 为缓存的秒数。"""
+        self.site, self.prefix, self.age = site, prefix, age
         super().__init__(*args)
 
     def log_message(self, *_) -> None:
@@ -54,7 +57,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             kind += "; charset=utf-8"
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("Cache-Control", "max-age=600")
+        self.send_header("Cache-Control", f"max-age={self.age}")
         self.end_headers()
         if self.command == "GET":
             with contextlib.suppress(ConnectionError):
