@@ -22,7 +22,7 @@ OUT = BUILD / "take"
 NAME = "vision-attention"
 LEFT_OUT = (
     "//a[contains(@class,'headerlink')] | //script | //style | //noscript | //button"
-    " | //input | //*[contains(@class,'hero-tools')]"
+    " | //input | //nav | //*[contains(@class,'hero-tools')]"
     " | //*[contains(@class,'fold-hint')]"
     " | //*[contains(@class,'sd-summary-icon')]"
     " | //*[contains(@class,'sd-summary-chevron')]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from . import assets, images, tables
+from . import assets, images, launch, tables
 from .details import fold
 
 LINK = re.compile(r'\s*<link [^>]*href="([^"]*)"[^>]*>')
@@ -100,6 +100,7 @@ def polish(html, name, out, stamp, app):
     )
     for english, chinese in PHRASES.items():
         html = html.replace(english, chinese)
+    html = launch.with_buttons(launch.localized(html), name, app)
     return images.sized(fold(tables.named(html)), name, app)
 
 

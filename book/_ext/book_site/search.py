@@ -14,7 +14,8 @@ from lxml import html as parser
 
 INDEX = "search-index.js"
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
-NOISE = "headerlink linenos eqno katex-html copybtn toggle-button visually-hidden"
+NOISE = "headerlink linenos eqno katex-html copybtn toggle-button launch"
+NOISE += " visually-hidden"
 NOISE = tuple(NOISE.split())
 BLOCKS = frozenset("p li div pre td th dd dt figcaption section br tr summary".split())
 NAME = "[A-Za-z][A-Za-z0-9 &/–-]*[A-Za-z0-9]"

@@ -1,0 +1,74 @@
+"""笔记本页顶上的按钮：每一页都有、指向自己的仓库、没有脚本也能点。"""
+
+import re
+
+import address
+import pytest
+from conftest import opened, toc_pages
+from workplace import ROOT
+
+NOTES = [page for page in toc_pages() if page.startswith("notebooks/")]
+
+
+def buttons(page):
+    """一页上的按钮：文字与去处。"""
+    return page.eval_on_selector_all(
+        "nav.launch li a", "all => all.map(a => [a.textContent, a.href])"
+    )
+
+
+@pytest.mark.parametrize("path", NOTES)
+def test_every_notebook_page_has_its_four_links(tab, root, path):
+    tab.goto(root + path)
+    notebook = path.replace(".html", ".ipynb")
+    links = address.links(address.current(), notebook)
+    assert buttons(tab) == [list(pair) for pair in links.items()]
+
+
+def test_other_pages_have_none(book):
+    pages = {path.relative_to(book).as_posix(): path for path in book.rglob("*.html")}
+    marked = {n for n, path in pages.items() if 'class="launch"' in path.read_text()}
+    assert marked == set(NOTES)
+
+
+def test_links_of_the_notebook_are_not_said_twice(book):
+    for path in NOTES:
+        text = (book / path).read_text("utf8")
+        assert "在线运行：" not in text
+        assert len(re.findall("没有直达的网址", text)) == 1
+
+
+def test_download_is_the_notebook_itself(tab, root):
+    tab.goto(root + NOTES[0])
+    with tab.expect_download() as download:
+        tab.click("nav.launch p a")
+    name = NOTES[0].rsplit("/", 1)[1].replace(".html", ".ipynb")
+    assert download.value.suggested_filename == name
+    source = (ROOT / NOTES[0]).with_suffix(".ipynb")
+    old, new = address.declared(), address.current()
+    want = address.replaced(source.read_text("utf8"), old, new)
+    assert download.value.path().read_text("utf8") == want
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_buttons_work_without_script_on_a_phone(browser, root, mode):
+    with opened(browser, mode, width=390, java_script_enabled=False) as page:
+        page.goto(root + NOTES[0])
+        boxes = [
+            link.bounding_box() for link in page.query_selector_all("nav.launch a")
+        ]
+    assert len(boxes) == 5
+    for box in boxes[:4]:
+        assert box["height"] >= 24
+        assert 0 <= box["x"] <= box["x"] + box["width"] <= 390
+
+
+def test_fork_in_the_buttons(monkeypatch):
+    from book_site import launch
+
+    fork = "{}/{}".format("a-fork", "its-course")
+    monkeypatch.setenv("GITHUB_REPOSITORY", fork)
+    html = launch.buttons("notebooks/paddle/cbam", "../../")
+    assert html.count(fork) == 3
+    assert address.slug(address.declared()) not in html
+    assert html.index("AI Studio") < html.index("Colab")

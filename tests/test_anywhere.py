@@ -1,0 +1,359 @@
+"""到处能跑：地址只写一次，分叉的仓库链接全对，第一格不换掉任何已装的包。"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import address
+import colab
+import doorstep
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = doorstep.notebooks()
+IDS = [path.relative_to(ROOT / "notebooks").as_posix() for path in NOTEBOOKS]
+FORK = "https://github.com/{}/{}".format("a-fork", "its-course")
+REPO = r"([\w.-]+/[\w-][\w.-]*)"
+OWN = (  # 这些链接只可能指向自己的仓库
+    rf"colab\.research\.google\.com/github/{REPO}",
+    rf"mybinder\.org/v2/gh/{REPO}",
+    rf"welcome\?src=https://[\w.]+/{REPO}",
+    rf"https://[\w.]+/{REPO}/archive/",
+    rf"git\+https://[\w.]+/{REPO}",
+    rf"git clone https://[\w.]+/{REPO}",
+)
+MINI_TOC = """format: jb-book
+root: book/index
+chapters:
+- file: notebooks/torch/cbam
+- file: notebooks/paddle/cbam
+"""
+JB = "from jupyter_book.cli.main import main; main()"
+
+
+def strays(root):
+    """返回与写下的地址不一致的链接：文件与“主人/名字”。"""
+    home = address.declared(root)
+    name = address.slug(home).split("/")[1]
+    patterns = [*OWN, rf"github\.com/([\w.-]+/{re.escape(name)})(?![\w-])"]
+    found = []
+    for path in address.files(root):
+        text = address.read(path)
+        for pattern in patterns:
+            for slug in re.findall(pattern, text):
+                right = slug.removesuffix(".git") == address.slug(home)
+                found += [] if right else [(path.name, slug)]
+        site = rf"https://([\w-]+\.github\.io/{re.escape(name)})(?![\w-])"
+        found += [
+            (path.name, at)
+            for at in re.findall(site, text)
+            if at != address.pages(home)
+        ]
+    return found
+
+
+def doorsteps(root):
+    """返回门口与地址不一致的笔记本。"""
+    home, wrong = address.declared(root), []
+    for path in doorstep.notebooks(root):
+        name, note = path.relative_to(root).as_posix(), json.loads(path.read_text())
+        if doorstep.with_doorstep(json.loads(path.read_text()), home, name) != note:
+            wrong.append(name)
+    return wrong
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """整个仓库的一份抄本。"""
+    copy = tmp_path / "tree"
+    for path in address.files(ROOT):
+        target = copy / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target)
+    return copy
+
+
+def setup_cell(path):
+    """返回一本笔记本的第一格。"""
+    return next(c for c in json.loads(path.read_text())["cells"] if "outputs" in c)
+
+
+def test_every_notebook_has_its_doorstep():
+    assert doorsteps(ROOT) == []
+
+
+def test_first_cells_differ_only_in_the_framework():
+    sources = {"".join(setup_cell(path)["source"]) for path in NOTEBOOKS}
+    assert len(sources) == 2
+    neutral = {
+        s.replace('"paddle": "paddlepaddle"', '"torch": "torch"') for s in sources
+    }
+    assert len(neutral) == 1
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=IDS)
+def test_first_cell_has_printed_one_line(path):
+    (output,) = setup_cell(path)["outputs"]
+    (line,) = output["text"]
+    assert path.parent.name in line
+    assert "vision_attention" in line
+
+
+def test_wing_decides_which_platform_comes_first():
+    home = address.declared()
+    first = {
+        wing: next(iter(address.links(home, f"notebooks/{wing}/cbam.ipynb")))
+        for wing in doorstep.PIP_NAMES
+    }
+    assert first == {"torch": "Colab", "paddle": "飞桨 AI Studio"}
+
+
+def test_every_link_agrees_with_the_one_address():
+    assert strays(ROOT) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "https://colab.research.google.com/github/{other}/repo/blob/main/a.ipynb",
+        "https://mybinder.org/v2/gh/{other}/repo/main",
+        "pip install https://github.com/{other}/repo/archive/main.zip",
+        "https://github.com/{other}/{name}/issues",
+        "https://{other}.github.io/{name}/",
+    ],
+)
+def test_stray_link_is_found(tree, line):
+    name = address.slug(address.declared()).split("/")[1]
+    (tree / "README.md").write_text(line.format(name=name, other="other"), "utf8")
+    assert len(strays(tree)) == 1
+
+
+def test_fork_gets_right_links_with_one_command(tree):
+    old = address.declared()
+    words = [
+        "make",
+        "address",
+        f"REPO={address.slug(FORK)}",
+        f"PYTHON={sys.executable}",
+    ]
+    done = subprocess.run(words, cwd=tree, check=True, capture_output=True, text=True)
+    assert "README.md" in done.stdout
+    assert address.declared(tree) == FORK
+    assert strays(tree) == doorsteps(tree) == []
+    text = "".join(address.read(path) for path in address.files(tree))
+    assert old not in text
+    assert address.pages(old) not in text
+    for path in doorstep.notebooks(tree):
+        assert path.read_text("utf8").count(address.slug(FORK)) == 4
+
+
+def test_renaming_there_and_back_changes_nothing(tree):
+    before = {path: path.read_bytes() for path in address.files(tree)}
+    old = address.declared(tree)
+    assert address.rename(tree, address.slug(FORK))
+    assert address.rename(tree, old)
+    assert {path: path.read_bytes() for path in address.files(tree)} == before
+
+
+@pytest.mark.parametrize("given", ["", "only-a-name", "a/b/c", "a b/c"])
+def test_wrong_address_is_refused(tree, given):
+    with pytest.raises(ValueError, match="主人/名字"):
+        address.rename(tree, given)
+
+
+def test_another_repository_of_similar_name_is_left_alone():
+    old, new = "https://github.com/me/course", FORK
+    text = "https://github.com/me/course-2 https://github.com/some-me/course"
+    assert address.replaced(text, old, new) == text
+
+
+def test_github_actions_names_the_repository(monkeypatch):
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    assert address.current() == address.declared()
+    monkeypatch.setenv("GITHUB_REPOSITORY", address.slug(FORK))
+    monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.com")
+    assert address.current() == FORK
+
+
+def test_fork_builds_right_links_in_github_actions(tree):
+    (tree / "book" / "index.md").write_text("# 小书\n", "utf8")
+    (tree / "_toc.yml").write_text(MINI_TOC, "utf8")
+    config = (tree / "_config.yml").read_text("utf8")
+    config = config.replace("execute_notebooks: cache", "execute_notebooks: 'off'")
+    (tree / "_config.yml").write_text(config, "utf8")
+    env = os.environ | {"GITHUB_REPOSITORY": address.slug(FORK)}
+    words = [sys.executable, "-c", JB, "build", ".", "--path-output", "."]
+    subprocess.run(words, cwd=tree, env=env, check=True, capture_output=True)
+    site = tree / "_build" / "html"
+    for wing in doorstep.PIP_NAMES:
+        page = (site / "notebooks" / wing / "cbam.html").read_text("utf8")
+        assert re.findall(r'<nav class="launch"', page) == ['<nav class="launch"']
+        links = address.links(FORK, f"notebooks/{wing}/cbam.ipynb")
+        assert all(f'href="{url}"' in page for url in links.values())
+        assert address.package(FORK) in page
+        note = (site / "_sources/notebooks" / wing / "cbam.ipynb").read_text("utf8")
+        assert note.count(address.slug(FORK)) == 4
+        assert address.declared() not in page + note
+
+
+def test_binder_takes_the_versions_of_the_book():
+    ours = (ROOT / "requirements.txt").read_text("utf8")
+    binder = (ROOT / ".binder" / "requirements.txt").read_text("utf8")
+    wanted = re.findall(r"^(?:torch|paddlepaddle|-e)\b\S*(?: \.)?", ours, re.M)
+    assert sorted(re.findall(r"^[^#\n-].*$|^-e .*$", binder, re.M)) == sorted(wanted)
+    assert "download.pytorch.org/whl/cpu" in binder
+
+
+def test_ci_proves_it_before_the_other_tests():
+    steps = re.findall(
+        r"^\s*make (\S+)", (ROOT / ".ci" / "run").read_text("utf8"), re.M
+    )
+    assert steps == ["colab-check", "test"]
+
+
+# —— 像 Colab 的空房 ——
+
+
+@pytest.fixture
+def room(tmp_path, monkeypatch):
+    """一间空房：有 NumPy 与 PyTorch，没有课程的程序库。"""
+    monkeypatch.setattr(colab, "PLACE", tmp_path)
+    return colab.Room(NOTEBOOKS[-1], colab.shelve("torch"))
+
+
+def enter(room, **settings):
+    """在房里执行第一格。"""
+    source = "".join(setup_cell(room.notebook)["source"])
+    env = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
+    env |= {"PIP_CONFIG_FILE": os.devnull, "PIP_RETRIES": "0", "PYTHONUTF8": "1"}
+    return subprocess.run(
+        [room.python, "-c", source],
+        cwd=room.work,
+        env=env | settings,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+def fake_wheel(folder, name, version, needs=()):
+    """写一个只有版本号的 wheel。"""
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    info = f"{name}-{version}.dist-info"
+    head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    head += "".join(f"Requires-Dist: {need}\n" for need in needs)
+    tag = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr(f"{name}/__init__.py", f"__version__ = '{version}'\n")
+        wheel.writestr(f"{info}/METADATA", head)
+        wheel.writestr(f"{info}/WHEEL", tag)
+        wheel.writestr(f"{info}/RECORD", "")
+    return path
+
+
+def test_room_holds_the_platform_and_nothing_of_ours(room):
+    have = {colab.canonicalize_name(name) for name in room.versions()}
+    assert {"torch", "numpy", "matplotlib", "scikit-learn", "ipykernel"} <= have
+    assert not {"vision-attention", "paddlepaddle", "zhplot", "jupyter-book"} & have
+    assert list(room.work.iterdir()) == []
+
+
+def test_paddle_room_looks_like_ai_studio(tmp_path, monkeypatch):
+    monkeypatch.setattr(colab, "PLACE", tmp_path)
+    have = colab.Room(NOTEBOOKS[0], colab.shelve("paddle")).versions()
+    assert "paddlepaddle-gpu" in have
+    assert not {"torch", "paddlepaddle"} & set(have)
+
+
+def test_first_cell_installs_what_is_missing(room, tmp_path):
+    before = room.versions()
+    wheel = fake_wheel(tmp_path / "wheels", "vision_attention", "7.0", ["numpy"])
+    done = enter(room, COURSE_PACKAGE=str(wheel), PIP_NO_INDEX="1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == 1
+    assert "vision_attention 7.0" in done.stdout
+    assert colab.changed(before, room.versions()) == ""
+
+
+def test_first_cell_rather_stops_than_changes_numpy(room, tmp_path):
+    wheels = tmp_path / "wheels"
+    fake_wheel(wheels, "numpy", "99.0")
+    wheel = fake_wheel(wheels, "vision_attention", "7.0", ["numpy>=99"])
+    before = room.versions()
+    settings = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
+    done = enter(room, COURSE_PACKAGE=str(wheel), **settings)
+    assert done.returncode == 1
+    assert "没装上" in done.stderr
+    assert room.versions() == before
+
+
+def install(room, wheel):
+    """在房里装一个 wheel。"""
+    words = [room.python, "-m", "pip", "install", "-q", "--no-index", wheel]
+    subprocess.run(words, check=True, cwd=room.work)
+
+
+def test_first_cell_prefers_what_fits_the_installed(room, tmp_path):
+    wheels = tmp_path / "wheels"
+    install(room, fake_wheel(wheels, "helper", "1.0"))
+    fake_wheel(wheels, "helper", "2.0")
+    fake_wheel(wheels, "tool", "1.0", ["helper"])
+    fake_wheel(wheels, "tool", "2.0", ["helper>=2"])
+    wheel = fake_wheel(wheels, "vision_attention", "7.0", ["tool"])
+    settings = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
+    assert enter(room, COURSE_PACKAGE=str(wheel), **settings).returncode == 0
+    assert room.versions()["helper"] == room.versions()["tool"] == "1.0"
+
+
+def test_first_cell_changes_only_what_it_must(room, tmp_path):
+    wheels = tmp_path / "wheels"
+    install(room, fake_wheel(wheels, "helper", "1.0"))
+    fake_wheel(wheels, "helper", "2.0")
+    fake_wheel(wheels, "numpy", "99.0")
+    wheel = fake_wheel(wheels, "vision_attention", "7.0", ["helper>=2", "numpy"])
+    settings = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
+    before = room.versions()
+    assert enter(room, COURSE_PACKAGE=str(wheel), **settings).returncode == 0
+    said = colab.changed(before, room.versions())
+    assert said == "换掉了原有的包：helper 1.0 → 2.0"
+
+
+def test_first_cell_says_what_to_do_without_a_network(room):
+    done = enter(room, https_proxy="http://127.0.0.1:9")
+    assert done.returncode == 1
+    assert "没装上，先连上网" in done.stderr
+    assert done.stdout == ""
+
+
+def test_first_cell_only_reports_where_all_is_installed():
+    source = "".join(setup_cell(NOTEBOOKS[-1])["source"])
+    words = [sys.executable, "-c", source.replace("run(pip", "run(1 / 0")]
+    done = subprocess.run(words, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        ({"numpy": "2.0"}, ""),
+        ({"numpy": "2.0", "zhplot": "1.0"}, ""),
+        ({"numpy": "2.1"}, "换掉了原有的包：numpy 2.0 → 2.1"),
+        ({}, "换掉了原有的包：numpy 2.0 → 不见了"),
+    ],
+)
+def test_changed_version_is_noticed(after, said):
+    assert colab.changed({"numpy": "2.0"}, after) == said
+
+
+def test_file_missing_from_the_wheel_is_noticed(tmp_path):
+    wheel = fake_wheel(tmp_path, "vision_attention", "7.0")
+    missing = colab.left_out(wheel)
+    assert "vision_attention/studies/which_gate/records.jsonl" in missing
+    assert "vision_attention/studies/which_gate/study.yaml" in missing
