@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cbam
+import house
 import self_attention
 import vit
 
@@ -19,6 +20,7 @@ FIGURES: dict[str, Callable[[], str]] = {
     "cbam-residual-block": cbam.residual_block,
     "self-attention": self_attention.four_steps,
     "vit": vit.overview,
+    "house": house.house,
 }
 
 

@@ -1,0 +1,66 @@
+"""附录「架构」说的规矩，就是 test_house 检查的规矩；图里的房间都真的有。"""
+
+import re
+from pathlib import Path
+
+import pytest
+import test_house
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = (ROOT / "book" / "appendix" / "architecture.md").read_text("utf8")
+SAMPLES = {
+    "底层": "specs.py",
+    "左翼": "torch/vit.py",
+    "右翼": "paddle/vit.py",
+    "研究": "studies/report.py",
+    "命令行": "cli/train.py",
+    "互通": "interop.py",
+}
+OURS = "vision_attention."
+MEANING = {
+    "两个框架": {"torch", "paddle"},
+    "PyTorch": {"torch"},
+    "PaddlePaddle": {"paddle"},
+    "两翼": {OURS + "torch", OURS + "paddle"},
+    "左翼": {OURS + "torch"},
+    "右翼": {OURS + "paddle"},
+    "屋顶": {OURS + part for part in test_house.ROOF},
+    "`plots`": {OURS + "plots"},
+    "matplotlib": {"matplotlib"},
+    "": set(),
+}
+
+
+def rows():
+    """页里那张表：房间 → 最后一格（不许导入）。"""
+    lines = [line for line in PAGE.splitlines() if line.startswith("| ")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {row[0]: row[-1] for row in cells if row[0] in SAMPLES}
+
+
+@pytest.mark.parametrize(("name", "sample"), SAMPLES.items())
+def test_page_forbids_what_the_house_forbids(name, sample):
+    words = rows()[name].split("、")
+    assert set().union(*(MEANING[word] for word in words)) == test_house.forbidden(
+        sample
+    )
+
+
+def test_named_rooms_exist():
+    library = ROOT / "src" / "vision_attention"
+    row = re.search(r"^\| 底层 \| (.*?) 等 \|", PAGE, re.M)[1]
+    names = [*re.findall(r"`([\w/]+)`", row), "studies/", "cli/", "interop"]
+    missing = [
+        name
+        for name in names
+        if not (library / name).is_dir() and not (library / f"{name}.py").is_file()
+    ]
+    assert names
+    assert missing == []
+
+
+@pytest.mark.parametrize("number", ["35 行", "14 行", "180 行", "250 行"])
+def test_page_states_the_sizes_that_are_checked(number):
+    law = (ROOT / "tests" / "test_house.py").read_text("utf8")
+    assert number in PAGE
+    assert re.search(rf"\b{number.split()[0]}\b", law)
