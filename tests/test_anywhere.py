@@ -352,6 +352,12 @@ def test_changed_version_is_noticed(after, said):
     assert colab.changed({"numpy": "2.0"}, after) == said
 
 
+def test_lost_network_is_said_in_one_sentence():
+    said = colab.why("AssertionError: 没装上\n\x1b[31mHTTPSConnection… ProxyError(…)")
+    assert said.startswith("连不上网")
+    assert colab.why("NameError: name 'x'\n  第二行") == "NameError: name 'x'"
+
+
 def test_file_missing_from_the_wheel_is_noticed(tmp_path):
     wheel = fake_wheel(tmp_path, "vision_attention", "7.0")
     missing = colab.left_out(wheel)

@@ -23,11 +23,12 @@ import nbformat
 from doorstep import notebooks
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from notebooks import last_line, timeout
+from notebooks import timeout
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from workplace import (
     CACHE,
+    NETWORK,
     PYTHON,
     ROOT,
     StepError,
@@ -174,10 +175,18 @@ def execute(notebook: Path, kernel: str, work: Path) -> str:
             note, kernel_name=kernel, timeout=timeout(), resources=place
         ).execute()
     except CellExecutionError as error:
-        return last_line(f"{error.ename}: {error.evalue}".partition("\n")[0])
+        return why(f"{error.ename}: {error.evalue}")
     first = next(cell for cell in note.cells if cell.cell_type == "code")
     noise = [out for out in first.outputs if out.get("name") != "stdout"]
     return f"第一格多出了输出：{noise[0]}"[:200] if noise or not first.outputs else ""
+
+
+def why(text: str) -> str:
+    """返回报错的那一句；连不上网就直说。"""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    if NETWORK.search(text):
+        return "连不上网：第一格要下载平台上缺的包，检查网络或 pip 镜像后再来一次"
+    return text.partition("\n")[0][:300]
 
 
 def changed(before: dict[str, str], after: dict[str, str]) -> str:
@@ -199,6 +208,7 @@ def main() -> int:
     say("造 wheel……")
     wheel = build_wheel()
     clean = {"COURSE_PACKAGE": str(wheel), "OMP_NUM_THREADS": "1"}
+    clean |= {"PATH": os.environ.get("PATH", os.defpath)}
     clean |= {"JUPYTER_PATH": str(PLACE), "JUPYTER_PREFER_ENV_PATH": "0"}
     os.environ |= env | clean
     for name in ("PYTHONWARNINGS", "VIRTUAL_ENV"):  # 平台上没有人替读者设这些
@@ -209,8 +219,9 @@ def main() -> int:
     with ThreadPoolExecutor(2) as pool:
         faults = dict(zip(rooms, pool.map(Room.check, rooms), strict=True))
     wrong = {room.name: fault for room, fault in faults.items() if fault}
-    for name, fault in wrong.items():
-        print(f"✗ {name}：{fault}", file=sys.stderr)
+    for fault in sorted(set(wrong.values())):
+        names = "、".join(name for name in wrong if wrong[name] == fault)
+        print(f"✗ {names}：{fault}", file=sys.stderr)
     if not wrong:
         remove(PLACE)
     say(f"合计 {time.perf_counter() - start:.1f} 秒")
