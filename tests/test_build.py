@@ -11,8 +11,11 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
 
 FULL_DISK = """
 import builtins, errno, io, os
@@ -232,3 +235,21 @@ def test_killed_build_is_not_trusted(furnished):
     assert furnished.make("book")[0] == 0
     assert half.read_text("utf8") != "<html"
     assert not old.exists()
+
+
+def targets():
+    """make help 列出的每一个目标。"""
+    listed = subprocess.run(
+        ["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return [line.split()[1] for line in listed.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("target", targets())
+def test_every_target_starts_with_a_program_that_exists(target):
+    plan = subprocess.run(
+        ["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for line in plan.stdout.splitlines():
+        words = [word for word in line.split() if "=" not in word]
+        assert shutil.which(words[0], path=f"{os.environ['PATH']}:{ROOT}"), line
