@@ -64,6 +64,7 @@ def test_buttons_work_without_script_on_a_phone(browser, root, mode):
 
 
 def test_fork_in_the_buttons(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "book" / "_ext"))
     from book_site import launch
 
     fork = "{}/{}".format("a-fork", "its-course")
