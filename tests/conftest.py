@@ -5,7 +5,6 @@ import os
 from pathlib import Path
 
 import pytest
-from clones import Clone
 from workplace import workplace
 
 from vision_attention import initial
@@ -34,7 +33,7 @@ def wing(request):
 @pytest.fixture
 def clone(tmp_path):
     """一个新的小仓库。"""
-    return Clone(tmp_path)
+    return importlib.import_module("clones").Clone(tmp_path)
 
 
 @pytest.fixture

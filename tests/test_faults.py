@@ -362,11 +362,11 @@ def on_small_disk(clone, size, script):
 def test_full_disk_for_the_environment(inside, clone):
     retry = 'mount -o remount,size=200m none "$PWD"; make env'
     script = on_small_disk(
-        clone, "4m", f"! make env; ! test -e .venv; echo 没留下; {retry}"
+        clone, "4m", f"! make env; ! test -e .venv; echo nothing-left; {retry}"
     )
     done = inside(script, clone.environment(), clone.root)
     assert done.returncode == 0, done.stderr
-    assert "没留下" in done.stdout
+    assert "nothing-left" in done.stdout
     assert len(complaints(done)) == 1
     assert "磁盘满了" in complaints(done)[0]
 
@@ -376,12 +376,12 @@ def test_full_disk_for_the_book(inside, furnished, left):
     furnished.notebook("print(1)")
     fill = "cat /dev/zero > filler 2>&- || true"
     free = f"truncate -s -{left}k filler; " if left else ""
-    again = "rm filler; make book && test -e _build/built.json && echo 造成了"
+    again = "rm filler; make book && test -e _build/built.json && echo made-it"
     full = f"{fill}; {free}! make book; ! test -e _build/built.json; {again}"
     script = on_small_disk(furnished, "60m", full)
     done = inside(script, furnished.environment(), furnished.root)
     assert done.returncode == 0, done.stderr
-    assert "造成了" in done.stdout
+    assert "made-it" in done.stdout
     assert len(complaints(done)) == 1
     assert "磁盘满了" in complaints(done)[0]
 

@@ -21,6 +21,8 @@ from pathlib import Path
 from environment import install
 from site_server import Handler
 from status import write_tables
+from trial import COMMANDS as TRIALS
+from trust import COMMANDS as TRUST
 from workplace import (
     BUILD,
     CACHE,
@@ -245,7 +247,7 @@ def command_clean() -> int:
 
 def command_distclean() -> int:
     """回到刚克隆的样子。"""
-    remove(BUILD, CACHE, VENV, ROOT / ".venv-bench")
+    remove(BUILD, CACHE, VENV, *ROOT.glob(".venv-*"))
     return 0
 
 
@@ -259,6 +261,8 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "serve": command_serve,
     "clean": command_clean,
     "distclean": command_distclean,
+    **TRUST,
+    **TRIALS,
 }
 
 

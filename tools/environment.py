@@ -1,9 +1,14 @@
-"""造 .venv、装依赖：做成了才写下 .venv/.ready，下一次凭它放行。只用标准库。"""
+"""造 .venv、装依赖：做成了才写下 .venv/.ready，下一次凭它放行。只用标准库。
+
+人用宽松的 requirements.txt；持续集成（CI=true）用锁定的 requirements.lock，
+每个文件都核对校验和。锁只给一种机器解，别的机器上即使是 CI 也用宽松的。
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -17,6 +22,7 @@ from workplace import (
     ROOT,
     VENV,
     StepError,
+    fingerprint,
     lock,
     packages,
     reason,
@@ -29,11 +35,21 @@ from workplace import (
 )
 
 SPARE = 16 * 2**20  # 字节；剩得比这还少，pip 自己都装不下
+LOCK = ROOT / "requirements.lock"
+LOCKED = (3, 11)  # 锁是给哪个 CPython 解的；make lock 也照它
+
+
+def uses_lock() -> bool:
+    """这里要不要用锁：在持续集成里，而且机器正是锁所说的那一种。"""
+    here = platform.system(), platform.machine(), sys.implementation.name
+    fits = here == ("Linux", "x86_64", "cpython") and sys.version_info[:2] == LOCKED
+    return os.environ.get("CI", "").lower() == "true" and fits and LOCK.exists()
 
 
 def ready() -> str:
     """返回 .venv/.ready 里该写的话：给哪个位置装的、装了什么。"""
-    return json.dumps({"root": str(ROOT), "packages": packages()})
+    wanted = {"root": str(ROOT), "packages": packages()}
+    return json.dumps(wanted | ({"lock": fingerprint(LOCK)} if uses_lock() else {}))
 
 
 def install() -> str:
@@ -100,18 +116,55 @@ def make_venv() -> None:
     raise StepError(f"造 .venv:{reason(text, 'venv.log')}")
 
 
-def pip_install(fresh: bool) -> None:
-    """安装 requirements.txt；下载的东西存在仓库里，中断之后不必重下。"""
-    say("安装依赖（首次约 1 GB，几分钟）……")
+def pip_environment() -> dict[str, str]:
+    """返回 pip 的环境变量；下载的东西存在仓库里，中断之后不必重下。"""
     env = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONUTF8": "1"}
     env.setdefault("PIP_CACHE_DIR", str(CACHE / "pip"))
     env.pop("PYTHONPATH", None)
+    return env
+
+
+def pip_steps() -> list[list[str]]:
+    """返回要依次执行的 pip install；锁里没有本仓库自己，它另装，什么也不再下载。"""
+    if not uses_lock():
+        return [["-r", "requirements.txt"]]
+    own = ["--no-deps", "--no-build-isolation", "-e", "."]
+    return [["--require-hashes", "-r", LOCK.name], own]
+
+
+def pip_install(fresh: bool) -> None:
+    """安装 requirements.txt，或锁定的那一份。"""
+    which = f"{LOCK.name}，逐个核对校验和" if uses_lock() else "首次约 1 GB，几分钟"
+    say(f"安装依赖（{which}）……")
     command = [PYTHON, "-m", "pip", "install", "--progress-bar", "off"]
-    code, text = run([*command, "-r", "requirements.txt"], env, "pip.log")
-    if code == 0:
+    for words in pip_steps():
+        code, text = run([*command, *words], pip_environment(), "pip.log")
+        if code != 0:
+            break
+    else:
         return
     if fresh:
         remove(VENV)
     elif NETWORK.search(text):  # 还没开始改动，旧环境照样能用
         remove(CACHE / "venv.unfinished")
     raise StepError(f"安装依赖：{reason(text, 'pip.log')}")
+
+
+def side(name: str, *lists: Path) -> Path:
+    """造 .venv-name，装上 lists 里的东西；返回它的 Python。已经装好就直接返回。"""
+    folder = ROOT / f".venv-{name}"
+    python, stamp = folder / "bin" / "python", folder / ".ready"
+    ready = "".join(path.read_text("utf8") for path in lists)
+    if stamp.exists() and stamp.read_text("utf8") == ready:
+        return python
+    lock()
+    remove(folder)
+    say(f"造 {folder.name}……")
+    pip = [python, "-m", "pip", "install", "--progress-bar", "off"]
+    installs = [[*pip, "-r", path] for path in lists]
+    for command in ([sys.executable, "-m", "venv", folder], *installs):
+        code, text = run(command, pip_environment(), f"{name}.log")
+        if code != 0:
+            raise StepError(f"造 {folder.name}：{reason(text, f'{name}.log')}")
+    write(stamp, ready)
+    return python

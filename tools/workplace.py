@@ -66,6 +66,8 @@ def workplace() -> dict[str, str]:
         "PYTHONUTF8": "1",
         # Paddle 一导入就劝人装 ccache，与课程无关
         "PYTHONWARNINGS": "ignore:No ccache found:UserWarning",
+        # Ray 起集群时默认向它的公司报告用量
+        "RAY_USAGE_STATS_ENABLED": "0",
         "PATH": f"{VENV / 'bin'}{os.pathsep}{env.get('PATH', os.defpath)}",
     }
     # Paddle 随身带的旧 MKL 在 AMD 处理器上只用 SSE2；这样它才用 AVX2

@@ -1,0 +1,327 @@
+"""可信：次序随机而可重来、锁定的依赖没有过期、什么也不向外报告。"""
+
+import itertools
+import json
+import os
+import re
+import subprocess
+import sys
+
+import environment
+import pytest
+import status
+import trial
+import trust
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+from workplace import ROOT, StepError, workplace
+
+NOTEBOOKS = ROOT / "notebooks"
+SPLIT = "tests/test_schedules.py"
+
+
+def collected(seed, *where):
+    """返回这个种子下测试的次序。"""
+    words = [sys.executable, "-m", "pytest", "--collect-only", "-q", "--nbval"]
+    words += ["--nbval-current-env", "-p", "no:cacheprovider"]
+    words += [f"--randomly-seed={seed}", *where]
+    options = {"cwd": ROOT, "capture_output": True, "text": True}
+    done = subprocess.run(words, check=True, **options)
+    return [line for line in done.stdout.splitlines() if "::" in line]
+
+
+def test_order_is_random_and_can_be_repeated():
+    first, again, other = (collected(seed, SPLIT) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+    assert sorted(first) == sorted(other)
+
+
+def test_cells_of_a_notebook_keep_their_order():
+    wheres = (str(NOTEBOOKS), SPLIT)
+    for seed in (1, 2):
+        cells = [line for line in collected(seed, *wheres) if ".ipynb::" in line]
+        books = [cell.partition("::")[0] for cell in cells]
+        # 每一本的格子连在一起
+        changes = sum(a != b for a, b in itertools.pairwise(books))
+        assert changes == len(set(books)) - 1 == len(list(NOTEBOOKS.glob("*/*"))) - 1
+        for book in set(books):
+            own = [cell for cell in cells if cell.startswith(book)]
+            numbers = [int(cell.rpartition(" ")[2]) for cell in own]
+            assert numbers == list(range(len(numbers)))
+
+
+def pinned():
+    """返回锁里的版本：名字 → 版本，与每一个的校验和个数。"""
+    text = environment.LOCK.read_text("utf8")
+    pattern = r"^([\w.-]+)==(\S+)((?: \\\n +--hash=sha256:[0-9a-f]{64})+)$"
+    found = re.findall(pattern, text, re.M)
+    lines = [line for line in text.splitlines() if re.match(r"[\w.-]+==", line)]
+    assert len(found) == len(lines), "有一行没有校验和"
+    return {canonicalize_name(name): Version(version) for name, version, _ in found}
+
+
+def wanted():
+    """返回 requirements.txt 与 pyproject.toml 要的一切。"""
+    lines = (ROOT / "requirements.txt").read_text("utf8").splitlines()
+    texts = [line.partition("#")[0].strip() for line in lines]
+    texts = [text for text in texts if text and not text.startswith("-")]
+    block = (ROOT / "pyproject.toml").read_text("utf8")
+    block = block.partition("dependencies = [")[2].partition("\n]")[0]
+    return [Requirement(text) for text in texts + re.findall(r'"(.+?)"', block)]
+
+
+@pytest.mark.parametrize("requirement", wanted(), ids=str)
+def test_lock_satisfies_what_people_get(requirement):
+    version = pinned()[canonicalize_name(requirement.name)]
+    assert requirement.specifier.contains(version, prereleases=True)
+
+
+def test_lock_holds_what_builds_this_repository_and_no_cuda():
+    names = pinned()
+    assert set(trust.BUILDING) <= set(names)
+    assert not [name for name in names if name.startswith(("nvidia", "triton"))]
+    assert "torchvision" not in names
+
+
+def test_lock_is_used_in_ci_only(monkeypatch):
+    monkeypatch.setattr(environment, "LOCKED", sys.version_info[:2])
+    monkeypatch.setattr(environment.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(environment.platform, "machine", lambda: "x86_64")
+    monkeypatch.setenv("CI", "true")
+    locked, own = environment.pip_steps()
+    assert locked == ["--require-hashes", "-r", "requirements.lock"]
+    assert {"--no-deps", "--no-build-isolation"} < set(own)
+    in_ci = environment.ready()
+    monkeypatch.delenv("CI")
+    assert environment.pip_steps() == [["-r", "requirements.txt"]]
+    assert environment.ready() != in_ci
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.setattr(environment.platform, "machine", lambda: "arm64")
+    assert environment.pip_steps() == [["-r", "requirements.txt"]]
+
+
+def test_wrong_hash_installs_nothing(tmp_path):
+    wheel = tmp_path / "tiny-1.0-py3-none-any.whl"
+    wheel.write_bytes(b"not what was locked")
+    listing = tmp_path / "requirements.lock"
+    listing.write_text(f"tiny==1.0 --hash=sha256:{'0' * 64}\n", "utf8")
+    words = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-index",
+        "-d",
+        tmp_path / "d",
+    ]
+    words += ["--find-links", tmp_path, "--require-hashes", "-r", listing]
+    env = {k: v for k, v in os.environ.items() if not k.startswith("PIP_")}
+    done = subprocess.run(words, env=env, check=False, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "DO NOT MATCH THE HASHES" in done.stderr
+    assert not list((tmp_path / "d").glob("*")) if (tmp_path / "d").exists() else True
+
+
+def report(*packages):
+    """一份 pip-audit 的报告。"""
+    return {"dependencies": list(packages)}
+
+
+CLEAN = {"name": "a", "version": "1", "vulns": []}
+HOLED = {"name": "b", "version": "2", "vulns": [{"id": "PYSEC-1"}]}
+SKIPPED = {"name": "c", "skip_reason": "Dependency not found on PyPI"}
+
+
+def test_audit_tells_holes_and_what_it_could_not_ask():
+    assert trust.verdict(report(CLEAN)) == ([], [])
+    assert trust.verdict(report(CLEAN, HOLED, SKIPPED)) == (["b 2：PYSEC-1"], ["c"])
+
+
+@pytest.mark.parametrize("answer", [None, report(SKIPPED), report(HOLED, CLEAN)])
+def test_audit_never_passes_in_silence(monkeypatch, tmp_path, answer):
+    def asked(words, env, log):
+        if answer is not None:
+            (tmp_path / "audit.json").write_text(json.dumps(answer), "utf8")
+        return 0, ""
+
+    monkeypatch.setattr(trust, "CACHE", tmp_path)
+    monkeypatch.setattr(trust, "run", asked)
+    monkeypatch.setattr(trust, "tools", lambda: "")
+    monkeypatch.setattr(trust, "pins", lambda: ["c==1"])
+    with pytest.raises(StepError, match=r"问不到漏洞库|PYSEC-1"):
+        trust.command_audit()
+
+
+def test_trial_runs_tests_that_exist():
+    assert all((ROOT / name).exists() for name in trial.suites())
+
+
+def test_trial_counts_what_pytest_reports(tmp_path):
+    path = tmp_path / "report.xml"
+    case = '<testcase classname="t" name="{}">{}</testcase>'
+    bodies = ["", "", "<failure/>", "<error/>", "<skipped/>"]
+    cases = "".join(case.format(k, body) for k, body in enumerate(bodies))
+    path.write_text(f"<testsuites><testsuite>{cases}</testsuite></testsuites>", "utf8")
+    counted = {"passed": 2, "failed": 2, "skipped": 1, "names": ["t::2", "t::3"]}
+    assert trial.outcome(path) == counted
+
+
+# 状态页 ---------------------------------------------------------------------------
+RUN = {
+    "seconds": 12.34,
+    "cached": True,
+    "finished": "2026-01-02T03:04:05+00:00",
+    "versions": {"python": "3.11.7", "torch": "2.13.0"},
+    "machine": "两核",
+}
+
+
+def test_status_shows_the_execution_and_not_the_cache_hit():
+    text = status.notebook_tables({"notebooks/torch/cbam.ipynb": RUN})
+    assert "| {doc}`/notebooks/torch/cbam` | PyTorch | 12.3 |" in text
+    assert "2026-01-02 03:04 | 1 |" in text
+    assert "PyTorch 2.13.0 | 两核 |" in text
+
+
+def test_status_separates_machines_and_versions():
+    other = {**RUN, "machine": "四核"}
+    text = status.notebook_tables({"book/a.md": RUN, "book/b.md": other, "c/d.md": RUN})
+    assert [line[-3:-2] for line in text.splitlines() if "{doc}" in line] == list("121")
+
+
+def test_unchanged_status_is_not_written_again(monkeypatch, tmp_path):
+    monkeypatch.setattr(status, "TABLES", tmp_path)
+    status.write_tables({"book/a.md": RUN})
+    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert set(before) == {"notebooks.md", "versions.md", "faults.md"}
+    status.write_tables({"book/a.md": RUN})
+    after = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert after == before
+
+
+def test_versions_never_tried_are_said_so():
+    assert "还没有跑过" in status.trial_table({})
+    done = {"passed": 5, "failed": 0, "skipped": 1, "finished": RUN["finished"]}
+    text = status.trial_table({"lowest": {**done, "versions": {"torch": "2.4.0"}}})
+    assert "5 个测试通过，0 个失败，1 个跳过" in text
+
+
+def test_machine_says_no_host_name():
+    assert os.uname().nodename not in status.machine()
+
+
+# 什么也不向外报告 -----------------------------------------------------------------
+WATCH = """
+import fcntl, socket, struct, sys
+HOSTS = []
+def watch(event, arguments):
+    if event == "socket.connect" and arguments[0].family != socket.AF_UNIX:
+        host = str(arguments[1][0])
+        if not (host.startswith("127.") or host == "::1"):
+            HOSTS.append(f"connect {arguments[1]}")
+    if event == "socket.getaddrinfo" and arguments[0] not in (None, "", "localhost",
+        "127.0.0.1", "::1"):
+        HOSTS.append(f"lookup {arguments[0]}")
+sys.addaudithook(watch)
+def counters():
+    '''此刻这个网络空间里，因为没有路而发不出去的包；含 C++ 里发的。'''
+    total = 0
+    rows = [line.split() for line in open("/proc/self/net/snmp") if line[:3] == "Ip:"]
+    total += int(rows[1][rows[0].index("OutNoRoutes")])
+    for line in open("/proc/self/net/snmp6"):
+        if line.startswith("Ip6OutNoRoutes"):
+            total += int(line.split()[1])
+    return total
+if sys.argv[1] == "alone":
+    with socket.socket() as link:
+        request = struct.pack("16sh14x", b"lo", 1)
+        fcntl.ioctl(link, 0x8914, request)
+before = counters()
+"""
+REPORT = """
+lost = counters() - before if sys.argv[1] == "alone" else 0
+assert not HOSTS and not lost, (HOSTS, lost)
+print("安静")
+"""
+RUNS = {
+    "地面层": "import vision_attention.data as d; d.load('digits', n_train=50)\n"
+    "from vision_attention import plots; plots.use_style()",
+    "屋顶": "import vision_attention.studies, vision_attention.interop",
+    "下载的代码": "from vision_attention.data import cifar10, download",
+    "Ray": "import vision_attention.studies.cluster, ray",
+    **{
+        f"训练 {wing}": f"sys.argv[1:2] = []\nsys.argv[1:] = ['train', '--steps', '2',"
+        f"'--n-train', '50', '--framework', '{wing}', '--quiet', '--out', '.']\n"
+        "from vision_attention.cli import app\ntry:\n    app()\n"
+        "except SystemExit as done:\n    assert not done.code, done.code"
+        for wing in ("torch", "paddle")
+    },
+}
+
+
+def alone():
+    """返回在一个没有网络的空间里执行命令的前缀；不许就是空表。"""
+    prefix = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-r", "-n"]
+    try:
+        done = subprocess.run([*prefix, "true"], check=False, capture_output=True)
+    except FileNotFoundError:
+        return []
+    return prefix if done.returncode == 0 else []
+
+
+def quiet(code, folder):
+    """执行一段代码：有没有找过别的机器。能隔开网络就连 C++ 里的也数。"""
+    prefix = alone()
+    how = "alone" if prefix else "plain"
+    code = f"{WATCH}\nhow = sys.argv[1]\n{code}\nsys.argv[1:] = [how]\n{REPORT}"
+    words = [*prefix, sys.executable, "-c", code, how]
+    env = os.environ | {"OMP_NUM_THREADS": "1", "HOME": str(folder)}
+    options = {"cwd": folder, "env": env, "capture_output": True, "text": True}
+    return subprocess.run(words, check=False, **options)
+
+
+@pytest.mark.parametrize("what", list(RUNS))
+def test_nothing_phones_home(what, tmp_path):
+    done = quiet(RUNS[what], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("安静\n")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "socket.create_connection(('192.0.2.1', 80), timeout=0.2)",
+        "socket.getaddrinfo('example.org', 80)",
+    ],
+)
+def test_phoning_home_would_be_heard(call, tmp_path):
+    done = quiet(f"try:\n    {call}\nexcept OSError:\n    pass", tmp_path)
+    assert done.returncode == 1
+    assert "AssertionError" in done.stderr
+
+
+def test_native_packets_are_heard_too(tmp_path):
+    if not alone():
+        pytest.skip("这台机器不许隔开网络（要 root 或 user namespace）")
+    # ctypes 直接调 C 的 connect：Python 的审计钩子看不见它
+    code = (
+        "import ctypes\nlibc = ctypes.CDLL(None)\n"
+        "place = struct.pack('!4x4s8x', socket.inet_aton('192.0.2.1'))\n"
+        "place = struct.pack('H', socket.AF_INET) + struct.pack('!H', 80) + place[4:]\n"
+        "with socket.socket() as link:\n"
+        "    libc.connect(link.fileno(), place, len(place))"
+    )
+    done = quiet(code, tmp_path)
+    assert done.returncode == 1
+    assert "([], 1)" in done.stderr
+
+
+def test_ray_reports_no_usage(tmp_path):
+    code = (
+        "from ray._common.usage import usage_lib\n"
+        "assert not usage_lib.usage_stats_enabled()"
+    )
+    env = os.environ | {**workplace(), "HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], env=env, check=True)

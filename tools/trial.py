@@ -1,0 +1,123 @@
+"""最低与最新的版本：各造一个单独的环境，跑程序库的测试，把结果记下来。只用标准库。
+
+记录在 book/_data/versions.json，由附录「状态」显示；没有跑过的，那一页照实说没有。
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+from environment import side
+from status import VERSIONS, machine, now
+from trust import uv_environment
+from workplace import CACHE, ROOT, StepError, lock, reason, remove, run, say, write
+from workplace import workplace as surroundings
+
+RESOLUTIONS = {"lowest": "lowest-direct", "newest": "highest"}
+EXTRAS = ("torch", "paddle", "cluster")
+# pyparsing 3.3 会让旧的 matplotlib 一导入就发弃用的警告，而测试把警告当作错误
+HELD = {"lowest": ["pyparsing<3.3"], "newest": []}
+TOOLS = ["pytest>=8", "pytest-xdist>=3.6", "pytest-randomly>=4", "ipython"]
+# 程序库的测试；书、网站、构建、写法与版本无关
+SUITES = (
+    "attention augment bad_input cifar10 cli cluster config data folder inspect "
+    "interop mirror parity plots records schedules studies training traps"
+).split()
+SHOWN = ("torch", "paddlepaddle", "numpy", "scipy", "scikit-learn", "matplotlib", "ray")
+ASK = (
+    "import json, platform\n"
+    "from importlib import metadata\n"
+    f"found = {{name: metadata.version(name) for name in {SHOWN!r}}}\n"
+    "print(json.dumps({'Python': platform.python_version(), **found}))\n"
+)
+
+
+def suites() -> list[str]:
+    """返回要跑的测试文件。"""
+    return [f"tests/test_{name}.py" for name in SUITES]
+
+
+def make(name: str) -> Path:
+    """造 .venv-lowest 或 .venv-newest；返回它的 Python。"""
+    uv = side("tools", ROOT / "tools" / "trust.txt").with_name("uv")
+    lock()
+    folder = ROOT / f".venv-{name}"
+    python, pinned = folder / "bin" / "python", folder / "versions.txt"
+    remove(folder)
+    extras = [word for extra in EXTRAS for word in ("--extra", extra)]
+    held = CACHE / f"{name}.in"
+    write(held, "\n".join([*HELD[name], ""]))
+    install = [uv, "pip", "install", "--python", python]
+    compiled = [uv, "pip", "compile", ROOT / "pyproject.toml", held, *extras]
+    compiled += ["--resolution", RESOLUTIONS[name], "--python", python, "-o", pinned]
+    steps = (
+        [uv, "venv", "--seed", "--python", sys.executable, folder],
+        compiled,
+        [*install, "-r", pinned],
+        [*install, "-c", pinned, *TOOLS],
+        [*install, "--no-deps", "-e", "."],
+    )
+    for words in steps:
+        say(f"  uv {' '.join(str(word) for word in words[1:3])}……")
+        code, text = run(words, uv_environment(), f"{name}.log")
+        if code != 0:
+            raise StepError(f"造 {folder.name}：{reason(text, f'{name}.log')}")
+    return python
+
+
+def outcome(report: Path) -> dict:
+    """从 pytest 的 XML 报告里数出通过、失败、跳过，与失败的名字。"""
+    cases = list(ElementTree.parse(report).iter("testcase"))
+    bad = [
+        f"{case.get('classname')}::{case.get('name')}"
+        for case in cases
+        if case.find("failure") is not None or case.find("error") is not None
+    ]
+    skipped = sum(case.find("skipped") is not None for case in cases)
+    passed = len(cases) - len(bad) - skipped
+    return {"passed": passed, "failed": len(bad), "skipped": skipped, "names": bad}
+
+
+def trial(name: str) -> int:
+    """造环境、跑测试、写下结果。"""
+    python = make(name)
+    report = CACHE / f"{name}.xml"
+    remove(report)
+    env = surroundings() | {"OMP_NUM_THREADS": "1"}
+    env["PATH"] = f"{python.parent}{os.pathsep}{env['PATH']}"
+    words = [python, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile"]
+    # 旧版本在新的 Python 上有弃用的警告，不算课程的错
+    words += ["-o", "filterwarnings=", "-o", "addopts=", "-p", "no:cacheprovider"]
+    say("  跑程序库的测试……")
+    code, text = run(
+        [*words, f"--junitxml={report}", *suites()], env, f"{name}-tests.log"
+    )
+    if not report.exists():
+        raise StepError(f"测试：{reason(text, f'{name}-tests.log')}")
+    result = outcome(report)
+    _, said = run([python, "-c", ASK], env, f"{name}-versions.log")
+    found = {"versions": json.loads(said.splitlines()[-1])}
+    record = json.loads(VERSIONS.read_text("utf8")) if VERSIONS.exists() else {}
+    record[name] = {**result, **found, "finished": now(), "machine": machine()}
+    write(VERSIONS, json.dumps(record, ensure_ascii=False, indent=1) + "\n")
+    say(f"{result['passed']} 个通过，{result['failed']} 个失败 → {VERSIONS.name}")
+    for test in result["names"]:
+        say(f"  ✗ {test}")
+    return code
+
+
+def command_lowest() -> int:
+    """试 pyproject.toml 答应的最低版本。"""
+    return trial("lowest")
+
+
+def command_newest() -> int:
+    """试此刻最新的版本。"""
+    return trial("newest")
+
+
+COMMANDS = {"lowest": command_lowest, "newest": command_newest}

@@ -1,0 +1,149 @@
+"""可信：锁定依赖、查漏洞、反复测试。由 course.py 调用，只用标准库。"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+
+from environment import LOCK, LOCKED, side
+from workplace import (
+    CACHE,
+    PYTHON,
+    ROOT,
+    StepError,
+    call,
+    reason,
+    remove,
+    run,
+    say,
+    write,
+)
+from workplace import workplace as surroundings
+
+CPU_WHEELS = "https://download.pytorch.org/whl/cpu"
+HEAD = """# 锁定的依赖，每个都有校验和；由 make lock 解出，不要手改
+# 来自 requirements.txt 与 pyproject.toml，只给 Linux x86-64 上的 CPython {python}：
+# CI=true 时由 tools/environment.py 使用，其余的人与机器用宽松的 requirements.txt
+# torch 是 CPU 版（PyPI 上同一个版本的 Linux 轮子要另带几 GB 的 nvidia-*，不在这里）：
+# 安装时从 PIP_FIND_LINKS 里的文件夹取，或从下面这个软件源取（PIP_EXTRA_INDEX_URL）：
+# {wheels}
+# hatchling 与 editables 是造本仓库的轮子用的：-e . 另装，不带依赖，也不临时下载
+"""
+BUILDING = ("hatchling", "editables")
+SUITES = ["tests", "notebooks"]
+
+
+def tools() -> str:
+    """返回 .venv-tools 里放命令的文件夹。"""
+    return str(side("tools", ROOT / "tools" / "trust.txt").parent)
+
+
+def uv_environment() -> dict[str, str]:
+    """给 uv 的环境：缓存放在仓库里；torch 从哪里取，照 pip 的设置。"""
+    env = {**os.environ}
+    env.setdefault("UV_CACHE_DIR", str(CACHE / "uv"))
+    env["UV_NO_PROGRESS"] = "1"
+    return env
+
+
+def command_lock() -> int:
+    """从宽松的依赖解出锁定的一份，连同校验和。"""
+    lines = (ROOT / "requirements.txt").read_text("utf8").splitlines()
+    kept = [line for line in lines if not line.startswith("-e")]
+    source = CACHE / "lock.in"
+    write(source, "\n".join([*kept, *BUILDING, ""]))
+    target = CACHE / "requirements.lock"
+    target.write_text(LOCK.read_text("utf8") if LOCK.exists() else "", "utf8")
+    python = "{}.{}".format(*LOCKED)
+    words = [f"{tools()}/uv", "pip", "compile", source, ROOT / "pyproject.toml"]
+    words += ["--generate-hashes", "--no-annotate", "--no-header", "--upgrade"]
+    words += ["--python-version", python, "--no-emit-index-url", "-o", target]
+    words += ["--python-platform", "x86_64-manylinux_2_28", "--quiet"]
+    env = uv_environment()
+    if folder := os.environ.get("PIP_FIND_LINKS"):
+        words += ["--find-links", folder]
+    else:
+        words += ["--index", os.environ.get("PIP_EXTRA_INDEX_URL", CPU_WHEELS)]
+    code, text = run(words, env, "lock.log")
+    if code != 0:
+        raise StepError(f"锁定依赖：{reason(text, 'lock.log')}")
+    resolved = [
+        line for line in target.read_text("utf8").splitlines() if line[:2] != "--"
+    ]
+    head = HEAD.format(python=python, wheels=CPU_WHEELS)
+    LOCK.write_text(head + "\n".join(resolved) + "\n", "utf8")
+    packages = len(re.findall(r"^[\w.-]+==", LOCK.read_text("utf8"), re.M))
+    say(f"锁定了 {packages} 个包 → {LOCK.name}")
+    return 0
+
+
+def pins() -> list[str]:
+    """返回锁里的“名字==版本”；漏洞库不认本地版本号，torch 去掉 +cpu。"""
+    found = re.findall(r"^([\w.-]+==[^\s+;]+)", LOCK.read_text("utf8"), re.M)
+    return sorted(found)
+
+
+def verdict(report: dict) -> tuple[list[str], list[str]]:
+    """从 pip-audit 的报告里挑出：有漏洞的、没有查到的。"""
+    packages = report["dependencies"]
+    bad = [
+        f"{package['name']} {package['version']}：{hole['id']}"
+        for package in packages
+        for hole in package.get("vulns", [])
+    ]
+    unknown = [package["name"] for package in packages if "skip_reason" in package]
+    return bad, unknown
+
+
+def command_audit() -> int:
+    """拿锁定的版本去查已知的漏洞；没有查到的照实说，不当作没有漏洞。"""
+    listing, result = CACHE / "audit.txt", CACHE / "audit.json"
+    write(listing, "\n".join([*pins(), ""]))
+    remove(result)
+    words = [f"{tools()}/pip-audit", "-r", listing, "--no-deps", "--disable-pip"]
+    words += ["--progress-spinner", "off", "-f", "json", "-o", result]
+    run(words, {**os.environ}, "audit.log")
+    total = len(pins())
+    answered = result.exists()
+    bad, unknown = (
+        verdict(json.loads(result.read_text("utf8"))) if answered else ([], [])
+    )
+    if not answered or len(unknown) == total:
+        raise StepError(
+            f"查漏洞：问不到漏洞库（pypi.org 的 JSON 接口），{total} 个包一个也没有查；"
+            "换一台能上网的机器再来（全文见 .cache/log/audit.log）"
+        )
+    if bad or unknown:
+        lines = [*bad, *(f"{name}：没有查到" for name in unknown)]
+        raise StepError(f"查漏洞：{total} 个包里——\n  " + "\n  ".join(lines))
+    say(f"{total} 个包都没有已知的漏洞")
+    return 0
+
+
+def command_flaky() -> int:
+    """把测试跑 N 遍，每遍一个种子；有一遍不过就记下它的种子。"""
+    count = os.environ.get("N") or "5"
+    if not count.isdecimal() or count == "0":
+        raise StepError(f"反复测试：N={count} 不是正整数；例如 make flaky N=5")
+    suites = os.environ.get("SUITES", "").split() or SUITES
+    env, failed = surroundings(), []
+    env.setdefault("OMP_NUM_THREADS", "1")
+    words = [PYTHON, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile"]
+    words += ["--nbval", "--nbval-current-env"]
+    for turn in range(1, int(count) + 1):
+        seed = random.SystemRandom().getrandbits(32)
+        say(f"第 {turn} 遍，--randomly-seed={seed}")
+        if call([*words, f"--randomly-seed={seed}", *suites], env):
+            failed.append(str(seed))
+    if failed:
+        raise StepError(
+            f"反复测试：{count} 遍里 {len(failed)} 遍不过，种子 {'、'.join(failed)}；"
+            "用 make test SEED=种子 重来"
+        )
+    say(f"{count} 遍都通过")
+    return 0
+
+
+COMMANDS = {"lock": command_lock, "audit": command_audit, "flaky": command_flaky}
