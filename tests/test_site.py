@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import lxml.html
 import pytest
 from workplace import RECORD, ROOT, SITE, sources
 
@@ -123,3 +124,31 @@ def test_site_needs_no_other_host(record):
         for url in loaded.findall(path.read_text("utf8"))
     }
     assert not foreign
+
+
+MARKDOWN = re.compile(
+    r"\|\s*:?[-–—]+:?\s*\||\*\*[^\s*][^*]*\*\*|\]\([^)\s]+\)|\{[a-z:]+\}`"
+)
+
+
+def raw_markdown(page):
+    """返回正文里没有排成版的 Markdown：表格线、星号、链接、角色；代码里的不算。"""
+    article = lxml.html.document_fromstring(page).find(".//article")
+    for code in article.xpath(".//pre | .//code | .//script | .//style | .//svg"):
+        code.drop_tree()
+    return MARKDOWN.findall(article.text_content())
+
+
+def test_no_page_shows_raw_markdown():
+    pages = [p for p in SITE.rglob("*.html") if not p.is_relative_to(SITE / "_static")]
+    shown = {}
+    for path in pages:
+        text = path.read_text("utf8")
+        if "<article" in text and (found := raw_markdown(text)):
+            shown[str(path.relative_to(SITE))] = found[:3]
+    assert shown == {}
+
+
+def test_raw_markdown_is_recognised():
+    page = "<article><p>| 列 |\n|—:|\n| **粗** |</p><code>a**b**c</code></article>"
+    assert len(raw_markdown(page)) == 2
