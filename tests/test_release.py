@@ -11,6 +11,7 @@ from pathlib import Path
 
 import colab_image
 import glossary
+import licences
 import light
 import links
 import lint
@@ -146,14 +147,18 @@ def test_lint_says_what_is_wrong(capsys, monkeypatch):
     assert capsys.readouterr().out == "✗ 甲\n这里不对\n"
 
 
-def test_unlicensed_file_is_found(tmp_path):
+def test_unlicensed_file_is_found_once_it_is_added(tmp_path):
     shutil.copy(ROOT / "REUSE.toml", tmp_path)
-    shutil.copytree(ROOT / "LICENSES", tmp_path / "LICENSES")
-    (tmp_path / "photo.bin").write_bytes(b"\0")
-    reuse = [str(lint.BIN / "reuse"), "--root", str(tmp_path), "lint", "-l"]
-    done = subprocess.run(reuse, check=False, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert "photo.bin: no license identifier" in done.stdout
+    for name in ("CC0-1.0", "MIT"):
+        (tmp_path / "LICENSES").mkdir(exist_ok=True)
+        shutil.copy(ROOT / "LICENSES" / f"{name}.txt", tmp_path / "LICENSES")
+    (tmp_path / "a.py").write_text("x = 1\n")
+    (tmp_path / "photo.bin").write_bytes(b"\1")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    unused = "CC0-1.0：LICENSES/ 里的这份许可没有用到；见 REUSE.toml"
+    assert licences.faults(tmp_path) == [unused]
+    subprocess.run(["git", "add", "photo.bin"], cwd=tmp_path, check=True)
+    assert "photo.bin：没有写明许可；见 REUSE.toml" in licences.faults(tmp_path)
 
 
 def test_unsafe_workflow_is_found(tmp_path):
@@ -294,16 +299,25 @@ def test_colab_image_sees_the_repository_read_only(tmp_path):
     assert subprocess.run(check, check=False).returncode == 0
 
 
-def test_help_names_every_target():
+def targets():
+    """Makefile 与各份 .mk 里写明的目标。"""
     texts = [path.read_text("utf8") for path in (ROOT / "Makefile", *ROOT.glob("*.mk"))]
-    phony = {
-        name
-        for text in texts
-        for line in re.findall(r"^\.PHONY: (.*)$", text, re.M)
-        for name in line.split()
-    }
+    lines = re.findall(r"^\.PHONY: (.*)$", "\n".join(texts), re.M)
+    return {name for line in lines for name in line.split()}
+
+
+def test_help_names_every_target():
     done = subprocess.run(
         ["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True
     )
     shown = {line.split()[1] for line in done.stdout.splitlines()}
-    assert shown == phony
+    assert shown == targets()
+
+
+def test_readme_names_every_target_and_no_other():
+    named = {
+        name: set(re.findall(r"`make ([a-z-]+)", (ROOT / name).read_text("utf8")))
+        for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+    }
+    assert set().union(*named.values()) <= targets()
+    assert targets() <= named["README.md"] | {"help", "env"}

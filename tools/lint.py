@@ -35,7 +35,7 @@ def lints() -> dict[str, list[str]]:
         "标点": tool("punctuation", *pages()),
         "空格": tool("spacing"),
         "术语": tool("glossary"),
-        "许可": [str(BIN / "reuse"), "lint", "-l"],
+        "许可": tool("licences"),
         "工作流": [*zizmor, "--strict-collection", "--collect=all", ".github"],
         "版本": tool("release", "check"),
     }
