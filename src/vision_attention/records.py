@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+from vision_attention.files import replacing
 from vision_attention.locks import locked
 
 REJECTED_NAME = "records.rejected.jsonl"
@@ -126,19 +127,9 @@ def _set_aside(path: Path, check: Check) -> list[Rejected]:
     ]
     # 先存好坏行，再换掉原文件：中途被杀最多留下重复的坏行，不会丢
     _append_bytes(path.with_name(REJECTED_NAME), ("\n".join(lines) + "\n").encode())
-    _replace(path, b"".join(kept))
+    with replacing(path) as temporary:
+        temporary.write_bytes(b"".join(kept))
     return rejected
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """原子地换掉整个文件：先写临时文件，再改名。"""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    try:
-        _write(handle, content)
-    finally:
-        os.close(handle)
-    temporary.replace(path)
 
 
 def set_aside(path: Path, check: Check = _no_objection) -> list[Rejected]:
