@@ -140,7 +140,7 @@ def fault_table() -> str:
 
 
 def write_tables(runs: dict[str, dict]) -> None:
-    """写下三张表；没有变的不动。参数: runs 是每本笔记本量到的。"""
+    """写下三张表；没有变的不动；runs 是每本笔记本量到的。"""
     trials = json.loads(VERSIONS.read_text("utf8")) if VERSIONS.exists() else {}
     texts = {"notebooks": notebook_tables(runs), "versions": trial_table(trials)}
     if FAULTS.exists():

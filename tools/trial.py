@@ -52,8 +52,16 @@ def make(name: str) -> Path:
     held = CACHE / f"{name}.in"
     write(held, "\n".join([*HELD[name], ""]))
     install = [uv, "pip", "install", "--python", python]
-    compiled = [uv, "pip", "compile", ROOT / "pyproject.toml", held, *extras]
-    compiled += ["--resolution", RESOLUTIONS[name], "--python", python, "-o", pinned]
+    compiled = [uv, "pip", "compile", ROOT / "pyproject.toml", "-c", held]
+    compiled += [
+        *extras,
+        "--resolution",
+        RESOLUTIONS[name],
+        "--python",
+        python,
+        "-o",
+        pinned,
+    ]
     steps = (
         [uv, "venv", "--seed", "--python", sys.executable, folder],
         compiled,
