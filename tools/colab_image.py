@@ -23,8 +23,7 @@ python3 -V
 for book in /course/notebooks/*/*.ipynb; do
     echo "== ${book#/course/}"
     cp "$book" here.ipynb
-    jupyter nbconvert --to notebook --execute --output ran.ipynb \\
-        --ExecutePreprocessor.timeout=1200 here.ipynb
+    jupyter execute --timeout=1200 here.ipynb
 done
 """
 
