@@ -386,3 +386,16 @@ def test_log_axes_find_every_font(tmp_path, caplog):
     axes[0, 0].set(xscale="log", yscale="log")
     figure.savefig(tmp_path / "log.svg")
     assert not caplog.records
+
+
+def test_bars_below_zero_are_shown_with_a_true_minus():
+    axis = plots.bar_with_values(
+        ["升", "降"], [0.02, -0.01], xlabel="差", digits=2
+    ).axes[0]
+    low, high = axis.get_xlim()
+    assert low < -0.01 < 0.02 < high
+    assert [text.get_text() for text in axis.texts] == ["0.02", "−0.01"]
+    assert [line.get_xdata() for line in axis.lines] == [[0, 0]]
+    axis = plots.bar_with_values(["多"], [3], xlabel="个").axes[0]
+    assert axis.get_xlim()[0] == 0
+    assert not axis.lines

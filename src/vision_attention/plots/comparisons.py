@@ -121,10 +121,10 @@ def accuracy_by_data_size(
 def bar_with_values(
     names: Sequence[str], values: Sequence[float], *, xlabel: str, digits: int = 0
 ) -> Figure:
-    """横条与末端的数字：参数量、乘加次数。
+    """横条与末端的数字：参数量、乘加次数；也可以是有正有负的差。
 
     参数: names 与 values 一一对应；xlabel 写明单位；digits 为小数位数，千位加逗号
-    返回：Figure，从上到下的顺序与 names 相同；横轴从 0 起
+    返回：Figure，从上到下的顺序与 names 相同；横轴从 0 起，有负数时画出 0 线
     错误: names 与 values 个数不同时抛出 ValueError
     """
     if len(names) != len(values):
@@ -134,10 +134,15 @@ def bar_with_values(
     figure, axes = new_figure(size=(5.2, 0.8 + 0.42 * len(names)))
     axis = axes[0, 0]
     bars = axis.barh(names, values, color=COLORS[0], height=0.62)
-    axis.bar_label(bars, [f"{value:,.{digits}f}" for value in values], padding=4)
+    labels = [f"{value:,.{digits}f}".replace("-", "−") for value in values]
+    axis.bar_label(bars, labels, padding=4)
     axis.invert_yaxis()
     axis.margins(x=0.18)
-    axis.set_xlim(left=0)
+    if min(values, default=0) < 0:
+        axis.axvline(0, color=INK, linewidth=1)
+        axis.spines["left"].set_visible(False)
+    else:
+        axis.set_xlim(left=0)
     axis.set_xticks([])
     axis.spines["bottom"].set_visible(False)
     axis.tick_params(axis="y", length=0)

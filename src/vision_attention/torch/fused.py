@@ -17,7 +17,7 @@ def fused_attention(
 ) -> Tensor:
     """softmax(scale · q kᵀ + bias) v，一步算完。
 
-    形状: q (B, M, A, K)、k 与 v (B, N, A, K) → (B, M, A, K)；bias (M, N)
+    形状: q (B, N, A, K)、k 与 v (B, M, A, K) → (B, N, A, K)；bias (N, M)
     参数: scale 为标量，或每头一个 (A, 1)；bias 加在打分上，看不见处为 −∞
     出处: PyTorch 的布局是 (B, A, N, K)，Paddle 是 (B, N, A, K)：喂错形状也对得上，
         数却是错的
