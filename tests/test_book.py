@@ -163,10 +163,29 @@ def test_quoted_code_exists(page, file, name):
         node = inside[part]
 
 
-BREAKS = [
-    ("torch/cbam", "torch/gates/cbam.py", "CBAM.forward = lambda self, x: x"),
-    ("paddle/cbam", "paddle/gates/cbam.py", "CBAM.forward = lambda self, x: x"),
+# 每本笔记本讲的那个类，换成一眼看不出的坏样子：形状全对，数不对
+DAMAGES = [
+    ("cbam", "gates/cbam.py", "CBAM.forward = lambda self, x: x"),
+    (
+        "self_attention",
+        "self_attention.py",
+        "MultiHeadSelfAttention.forward = lambda self, x, keep=None: x",
+    ),
+    (
+        "vit_overfitting",
+        "vit.py",
+        "ViT.forward = lambda self, x: self.head(self.embed(x)[:, 0])",
+    ),
 ]
+BREAKS = [
+    (f"{wing}/{name}", f"{wing}/{file}", damage)
+    for name, file, damage in DAMAGES
+    for wing in WINGS
+]
+
+
+def test_every_notebook_has_a_line_of_damage():
+    assert {f"{name}.ipynb" for name, _, _ in BREAKS} == set(IDS)
 
 
 @pytest.mark.parametrize(("name", "file", "damage"), BREAKS)

@@ -180,9 +180,8 @@ RUN = {
 
 def test_status_shows_the_execution_and_not_the_cache_hit():
     text = status.notebook_tables({"notebooks/torch/cbam.ipynb": RUN})
-    assert "| {doc}`/notebooks/torch/cbam` | PyTorch | 12.3 |" in text
-    assert "2026-01-02 03:04 | 1 |" in text
-    assert "PyTorch 2.13.0 | 两核 |" in text
+    assert "| {doc}`/notebooks/torch/cbam` | 12.3 | 2026-01-02 03:04 |" in text
+    assert "Python 3.11.7，PyTorch 2.13.0。机器：两核。" in text
 
 
 def test_status_separates_machines_and_versions():
@@ -204,8 +203,11 @@ def test_unchanged_status_is_not_written_again(monkeypatch, tmp_path):
 def test_versions_never_tried_are_said_so():
     assert "还没有跑过" in status.trial_table({})
     done = {"passed": 5, "failed": 0, "skipped": 1, "finished": RUN["finished"]}
-    text = status.trial_table({"lowest": {**done, "versions": {"torch": "2.4.0"}}})
+    done |= {"versions": {"torch": "2.4.0"}, "machine": "两核", "names": ["t::a"]}
+    text = status.trial_table({"lowest": done})
     assert "5 个测试通过，0 个失败，1 个跳过" in text
+    assert "PyTorch 2.4.0。机器：两核。" in text
+    assert "失败的：`t::a`。" in text
 
 
 def test_machine_says_no_host_name():

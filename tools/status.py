@@ -1,4 +1,4 @@
-"""状态页的三张表：笔记本量到的、版本试过的、坏运气各有哪个测试。只用标准库。
+"""状态页的三处：笔记本量到的、版本试过的、坏运气各有哪个测试。只用标准库。
 
 造书时先执行笔记本，再由 `write_tables` 把量到的写成 _build/status/*.md，
 book/appendix/status.md 引用它们。内容没有变就不动文件，那一页也就不必重新生成。
@@ -20,9 +20,16 @@ TABLES = BUILD / "status"
 VERSIONS = ROOT / "book" / "_data" / "versions.json"
 FAULTS = ROOT / "tests" / "test_faults.py"
 PACKAGES = ("torch", "paddlepaddle", "numpy", "scikit-learn", "matplotlib")
-NAMES = {"torch": "PyTorch", "paddlepaddle": "PaddlePaddle", "numpy": "NumPy"}
-WINGS = {"torch": "PyTorch", "paddle": "PaddlePaddle"}
-TRIALS = {"lowest": "pyproject.toml 答应的最低版本", "newest": "此刻最新的版本"}
+NAMES = {
+    "python": "Python",
+    "torch": "PyTorch",
+    "paddlepaddle": "PaddlePaddle",
+    "numpy": "NumPy",
+    "scipy": "SciPy",
+    "matplotlib": "Matplotlib",
+    "ray": "Ray",
+}
+TRIALS = {"lowest": "答应的最低版本", "newest": "此刻最新的版本"}
 
 
 def now() -> str:
@@ -80,49 +87,57 @@ def environments(runs: dict[str, dict]) -> list[tuple]:
     return list(dict.fromkeys(seen))
 
 
+def named(items: tuple) -> str:
+    """把版本写成一串：名字 版本。"""
+    return "，".join(f"{NAMES.get(name, name)} {version}" for name, version in items)
+
+
 def notebook_tables(runs: dict[str, dict]) -> str:
-    """每本笔记本、每个带代码的页面：用时、上次成功、在哪个环境里。"""
+    """每本笔记本、每个带代码的页面：用时、上次成功；环境不止一个时注明是哪一个。"""
     known = environments(runs)
-    rows = {"notebooks": [], "pages": []}
+    several = len(known) > 1
+    rows = {True: [], False: []}
     for name, run in runs.items():
         page = f"{{doc}}`/{Path(name).with_suffix('')}`"
         place = known.index((tuple(run["versions"].items()), run["machine"])) + 1
-        tail = [f"{run['seconds']:.1f}", day(run["finished"]), str(place)]
-        parts = Path(name).parts
-        if parts[0] == "notebooks":
-            rows["notebooks"].append([page, WINGS.get(parts[1], parts[1]), *tail])
-        else:
-            rows["pages"].append([page, *tail])
-    head = ["用时（秒）", "上次成功（UTC）", "环境"]
-    described = [
-        [str(k), "，".join(f"{NAMES.get(n, n)} {v}" for n, v in items), where]
+        tail = [f"{run['seconds']:.1f}", day(run["finished"])]
+        row = [page, *tail, *([str(place)] if several else [])]
+        rows[name.startswith("notebooks/")].append(row)
+    head = ["用时（秒）", "上次成功（UTC）", *(["环境"] if several else [])]
+    sides = "lrlr" if several else "lrl"
+    lines = [
+        f"{f'环境 {k}：' if several else ''}{named(items)}。机器：{where}。"
         for k, (items, where) in enumerate(known, start=1)
     ]
     return "\n\n".join(
         [
-            table(["笔记本", "框架", *head], "llrlr", rows["notebooks"]),
+            *lines,
+            table(["笔记本", *head], sides, rows[True]),
             "带着可执行格子的页面：",
-            table(["页面", *head], "lrlr", rows["pages"]),
-            "环境：",
-            table(["环境", "版本", "机器"], "rll", described),
+            table(["页面", *head], sides, rows[False]),
         ]
     )
 
 
 def trial_table(trials: dict[str, dict]) -> str:
     """最低与最新的版本各试过一次没有，结果如何。"""
-    rows = []
+    rows, found = [], []
     for name, what in TRIALS.items():
         trial = trials.get(name)
         if trial is None:
-            rows.append([what, f"`make {name}`", "还没有跑过", "–", "–"])
+            rows.append([what, f"`make {name}`", "还没有跑过", "–"])
             continue
-        passed = f"{trial['passed']} 个测试通过，{trial['failed']} 个失败"
+        result = f"{trial['passed']} 个测试通过，{trial['failed']} 个失败"
         if trial["skipped"]:
-            passed += f"，{trial['skipped']} 个跳过"
-        shown = "，".join(f"{n} {v}" for n, v in trial["versions"].items())
-        rows.append([what, f"`make {name}`", passed, day(trial["finished"]), shown])
-    return table(["试什么", "命令", "结果", "何时（UTC）", "版本"], "lllll", rows)
+            result += f"，{trial['skipped']} 个跳过"
+        rows.append([what, f"`make {name}`", result, day(trial["finished"])])
+        listed = named(tuple(trial["versions"].items()))
+        found.append(f"{what}：{listed}。机器：{trial['machine']}。")
+        found += [f"失败的：{'，'.join(f'`{n}`' for n in trial['names'])}。"] * bool(
+            trial["names"]
+        )
+    head = ["试什么", "命令", "结果", "何时（UTC）"]
+    return "\n\n".join([table(head, "llll", rows), *found])
 
 
 def faults() -> list[tuple[str, str, str]]:
@@ -133,10 +148,9 @@ def faults() -> list[tuple[str, str, str]]:
     raise ValueError(f"{FAULTS} 里没有 FAULTS 这张表")
 
 
-def fault_table() -> str:
-    """坏运气的表。"""
-    rows = [[what, seen, f"`{test}`"] for what, seen, test in faults()]
-    return table(["坏运气", "结果", "测试"], "lll", rows)
+def fault_list() -> str:
+    """坏运气逐条：怎样了，是哪个测试。"""
+    return "\n\n".join(f"{what}\n: {seen}。`{test}`" for what, seen, test in faults())
 
 
 def write_tables(runs: dict[str, dict]) -> None:
@@ -144,7 +158,7 @@ def write_tables(runs: dict[str, dict]) -> None:
     trials = json.loads(VERSIONS.read_text("utf8")) if VERSIONS.exists() else {}
     texts = {"notebooks": notebook_tables(runs), "versions": trial_table(trials)}
     if FAULTS.exists():
-        texts["faults"] = fault_table()
+        texts["faults"] = fault_list()
     for name, text in texts.items():
         path = TABLES / f"{name}.md"
         if not path.exists() or path.read_text("utf8") != text + "\n":
