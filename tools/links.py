@@ -20,8 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PATTERNS = ("*.md", "*.ipynb", "*.bib", "*.cff", "pyproject.toml", ".github/**")
 LINK = re.compile(r"https?://[^\s<>\"'`)\]}|\\，。；、）”」]+")
-# 写在正文里当例子的，以及只在构建时用的地址
-SKIPPED = re.compile(r"https?://(localhost|127\.|网址|你的)|\.whl$|/simple$|\$")
+# 当例子的、构建时用的地址；自己的发布页，要打了标签才有
+SKIPPED = re.compile(r"//(localhost|127\.)|…|网址|\$|/(simple$|compare/|releases/tag/)")
 # 拒绝程序、只接待浏览器的网站：能连上就算通
 SHY = {401, 403, 405, 406, 418, 429, 503, 999}
 HEADERS = {"User-Agent": "Mozilla/5.0 (compatible; vision-attention link check)"}
