@@ -1,5 +1,6 @@
 """研究引擎：写错的 YAML 拦在开跑之前，打断、撞车、出错都不丢记录，结论算得对。"""
 
+import importlib
 import json
 import multiprocessing
 import signal
@@ -33,6 +34,7 @@ from vision_attention.studies.preflight import preflight
 from vision_attention.studies.progress import Progress
 from vision_attention.studies.runs import Run
 from vision_attention.studies.schema import parse
+from vision_attention.studies.wings import attention_names
 
 YAML = """\
 question: 门有没有用？
@@ -100,6 +102,7 @@ WRONG = [
     (("name: resnet_narrow", "name: resnet_narow"), 4, "'resnet_narrow'"),
     (("model: {name: resnet_narrow}", "model: {}"), 4, "缺少 name"),
     (("model.attention: none", "model.atention: none"), 12, "'attention'"),
+    (("model.attention: none", "model.attention: cbma"), 12, "'cbam'"),
     (("  steps: 6", "  step: 6"), 6, "'steps'"),
     (("warmup_steps: 1", "warmup_steps: 9"), 7, "warmup_steps=9"),
     (("batch_size: 16", "batch_size: 16\n  seed: 3"), 9, "seeds"),
@@ -126,6 +129,18 @@ def test_wrong_yaml_is_refused_with_line_and_remedy(change, line, words):
         parse(edited(change))
     assert {number for number, _ in caught.value.problems} == {line}
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("framework", ["torch", "paddle"])
+def test_attention_names_are_read_without_a_framework(framework):
+    """不载入框架就读到的名字，正是两翼那张表里的。"""
+    placement = importlib.import_module(f"vision_attention.{framework}.placement")
+    assert attention_names() == ("none", *placement.ATTENTION)
+    code = (
+        "import sys; from vision_attention.studies.wings import attention_names;"
+        "attention_names(); assert not {'torch', 'paddle'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_two_mistakes_are_told_at_once():
@@ -572,10 +587,11 @@ def test_sample_is_seeded_and_never_empty():
 
 
 def test_preflight_stops_what_only_a_framework_can_judge():
-    runs = expand(parse(edited(("attention: cbam", "attention: cban"))))
+    typo = ("attention_options.reduction_ratio", "attention_options.reduction_raito")
+    runs = expand(parse(edited(typo)))
     problems = preflight([run for run in runs if run.framework == "torch"])
     assert len(problems) == 1
-    assert "'cbam'" in problems[0]
+    assert "'reduction_ratio'" in problems[0]
 
 
 def test_preflight_stops_too_many_images():

@@ -11,11 +11,13 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from vision_attention import data, specs
+from vision_attention.checks import choice
 from vision_attention.config import TrainConfig
 from vision_attention.data.loading import NAMES
 from vision_attention.studies.positions import Lines, locate, nearest
 from vision_attention.studies.runs import ROOMS, combinations, expand, rooms_of
 from vision_attention.studies.tasks import METRICS, TASKS, plain_values
+from vision_attention.studies.wings import attention_names
 
 if TYPE_CHECKING:
     from vision_attention.studies.schema import Study
@@ -174,6 +176,7 @@ def _model(settings: dict[str, Any]) -> None:
     if "name" not in settings:
         raise ValueError("缺少 name，例如 model: {name: small_cnn}")
     specs.named(**settings)
+    choice("attention", settings.get("attention", "none"), attention_names())
 
 
 def data_name(name: str = "digits", **rest: Any) -> None:

@@ -1,10 +1,12 @@
 """按名字挑一翼，用到时才载入；整个屋顶只在这里挑。
 
-内容: Wing、load_wing、wake_old_mkl、installed、PACKAGES。
+内容: Wing、load_wing、wake_old_mkl、installed、attention_names、PACKAGES。
 """
 
 from __future__ import annotations
 
+import ast
+import functools
 import importlib
 import importlib.util
 import os
@@ -71,3 +73,13 @@ def wake_old_mkl(listing: Path = Path("/proc/cpuinfo")) -> None:
 def installed() -> list[str]:
     """已安装的框架。"""
     return [name for name in PACKAGES if importlib.util.find_spec(name) is not None]
+
+
+@functools.cache
+def attention_names() -> tuple[str, ...]:
+    """模型的 attention 可以取的名字；两翼相同，只读源文件里的那张表，不载入框架。"""
+    source = Path(__file__).parents[1] / "torch" / "gates" / "__init__.py"
+    for node in ast.parse(source.read_text("utf8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "GATES":
+            gates = [ast.literal_eval(key) for key in node.value.keys]
+    return ("none", *gates, "self_attention")
