@@ -248,13 +248,13 @@ assert not HOSTS and not lost, (HOSTS, lost)
 print("安静")
 """
 RUNS = {
-    "地面层": "import vision_attention.data as d; d.load('digits', n_train=50)\n"
+    "ground": "import vision_attention.data as d; d.load('digits', n_train=50)\n"
     "from vision_attention import plots; plots.use_style()",
-    "屋顶": "import vision_attention.studies, vision_attention.interop",
-    "下载的代码": "from vision_attention.data import cifar10, download",
-    "Ray": "import vision_attention.studies.cluster, ray",
+    "roof": "import vision_attention.studies, vision_attention.interop",
+    "download": "from vision_attention.data import cifar10, download",
+    "ray": "import vision_attention.studies.cluster, ray",
     **{
-        f"训练 {wing}": f"sys.argv[1:2] = []\nsys.argv[1:] = ['train', '--steps', '2',"
+        f"train-{wing}": f"sys.argv[1:2] = []\nsys.argv[1:] = ['train', '--steps', '2',"
         f"'--n-train', '50', '--framework', '{wing}', '--quiet', '--out', '.']\n"
         "from vision_attention.cli import app\ntry:\n    app()\n"
         "except SystemExit as done:\n    assert not done.code, done.code"
