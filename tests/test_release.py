@@ -136,6 +136,7 @@ def test_lint_is_content(name):
     assert code == 0, text
 
 
+@in_git
 def test_every_lint_is_tested():
     assert set(lint.lints()) == {*LINTS, "写法", "格式"}
 
@@ -161,6 +162,7 @@ def test_unlicensed_file_is_found_once_it_is_added(tmp_path):
     assert "photo.bin：没有写明许可；见 REUSE.toml" in licences.faults(tmp_path)
 
 
+@in_git
 def test_unsafe_workflow_is_found(tmp_path):
     folder = tmp_path / ".github" / "workflows"
     folder.mkdir(parents=True)
@@ -279,6 +281,7 @@ def test_dead_server_is_found():
     assert "refused" in links.fault("http://127.0.0.1:9/", pause=0)
 
 
+@in_git
 def test_links_come_from_the_sources_not_from_outputs():
     found = links.links()
     assert any("arxiv.org" in url for url in found)
