@@ -57,7 +57,7 @@ def links_line(address: str, notebook: str) -> str:
         f"在线运行：{' · '.join(pairs)}\n\n"
         "AI Studio 没有直达的网址：新建一个项目，把这本笔记本传上去。"
         "Kaggle 要先在右栏打开 Internet。不管在哪里，第一格都会装好其余的一切；"
-        "要是之后导入出错，重启内核，从头再运行一次。"
+        "要是它后面的一格报错，重启内核，从头再运行一次。"
     )
 
 
