@@ -12,7 +12,10 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
+from jupyter_cache import get_cache
+from notebooks import read as read_for_the_book
 from notebooks import toc_notebooks
+from workplace import CACHE
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*/*.ipynb"))
@@ -116,6 +119,39 @@ def test_notebook_stores_no_error(notebook):
 def test_notebook_was_run_from_top_to_bottom(notebook):
     counts = [cell.execution_count for cell in code_cells(notebook)]
     assert counts == list(range(1, len(counts) + 1))
+
+
+def said(cell):
+    """返回一格印出来的字：打印的合成一段，结果取它的文字；图不算。"""
+    printed = [o["text"] for o in cell.outputs if o.output_type == "stream"]
+    shown = [o.data.get("text/plain") for o in cell.outputs if "data" in o]
+    return "".join(printed), shown
+
+
+def differing(stored, executed):
+    """返回两次执行里印得不一样的格子；写明不比较的不算。"""
+    pairs = zip(stored, executed, strict=True)
+    return [a.source for a, b in pairs if not tags(a) & IGNORED and said(a) != said(b)]
+
+
+def test_the_build_got_the_stored_output_again(notebook):
+    """造书执行过一遍；nbval 会再执行一遍。同一份输出，两遍都要得到。"""
+    cache = get_cache(str(CACHE / "jupyter"))
+    try:
+        found = cache.match_cache_notebook(read_for_the_book(notebook))
+    except KeyError:
+        pytest.fail("书没有造成，或比这本笔记本旧：先 make book")
+    executed = cache.get_cache_bundle(found.pk).nb
+    cells = [cell for cell in executed.cells if cell.cell_type == "code"]
+    assert not differing(code_cells(notebook), cells)
+
+
+def test_a_different_output_is_noticed():
+    path = NOTEBOOKS[0]
+    other = code_cells(path)
+    compared = [c for c in other if c.outputs and not tags(c) & IGNORED]
+    compared[-1].outputs[0] = nbformat.v4.new_output("stream", text="别的")
+    assert differing(code_cells(path), other) == [compared[-1].source]
 
 
 def test_cells_are_short(notebook):
