@@ -18,6 +18,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from status import fault_list
 from workplace import BUILD
 
 TESTS = Path(__file__).parent
@@ -191,8 +192,10 @@ def test_every_test_here_has_its_line():
 
 def test_status_page_shows_every_line():
     page = (BUILD / "status" / "faults.md").read_text("utf8")
+    assert page == fault_list() + "\n", "书比这张表旧：先 make book"
     for what, seen, test in FAULTS:
-        assert f"{what}\n: {seen}。`{test}`" in page
+        assert f"{what}\n: {seen}。" in page
+        assert test.replace("_", "&#95;<wbr>").replace("::", "::<wbr>") in page
 
 
 def test_read_only_home_builds_the_book(inside, furnished):

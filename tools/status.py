@@ -148,9 +148,16 @@ def faults() -> list[tuple[str, str, str]]:
     raise ValueError(f"{FAULTS} 里没有 FAULTS 这张表")
 
 
+def breakable(name: str) -> str:
+    """把测试的名字写成能在下划线之后换行的代码：手机上一行放不下。"""
+    return f"<code>{name.replace('::', '::<wbr>').replace('_', '&#95;<wbr>')}</code>"
+
+
 def fault_list() -> str:
     """坏运气逐条：怎样了，是哪个测试。"""
-    return "\n\n".join(f"{what}\n: {seen}。`{test}`" for what, seen, test in faults())
+    return "\n\n".join(
+        f"{what}\n: {seen}。{breakable(test)}" for what, seen, test in faults()
+    )
 
 
 def write_tables(runs: dict[str, dict]) -> None:
