@@ -16,7 +16,7 @@ from vision_attention import geometry, specs
 MAP = (2, 12, 7, 13)
 TOKENS = (2, 11, 15)
 IMAGES = (2, 3, 12, 12)
-DIGITS = (6, 1, 8, 8)
+DIGITS = (8, 1, 8, 8)
 
 
 @dataclass(frozen=True)
