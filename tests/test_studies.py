@@ -3,6 +3,7 @@
 import importlib
 import json
 import multiprocessing
+import os
 import signal
 import subprocess
 import sys
@@ -260,18 +261,20 @@ if __name__ == "__main__":
     shelf = t.shelf_in(sys.argv[1])
     try:
         kinds = []
-        t.run_all(shelf, stand_ins.slow_stand_in, lambda e: kinds.append(e.kind))
+        work = getattr(stand_ins, sys.argv[3])
+        t.run_all(shelf, work, lambda e: kinds.append(e.kind))
         print(kinds.count("start"), kinds.count("done"), flush=True)
     except KeyboardInterrupt:
         print("停", flush=True)
 """
 
 
-def start_runner(folder, tmp_path):
+def start_runner(folder, tmp_path, work="slow_stand_in"):
     script = tmp_path / "runner.py"
     script.write_text(RUNNER, "utf8")
-    words = [sys.executable, script, folder, Path(__file__).parent]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    words = [sys.executable, script, folder, Path(__file__).parent, work]
+    env = os.environ | {"RECORDS": str(Path(folder) / "records.jsonl")}
+    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=env)
 
 
 def wait_for_lines(shelf, count):
@@ -291,7 +294,7 @@ def test_two_runners_share_the_work_and_repeat_nothing(shelf, tmp_path):
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_stopped_runner_loses_only_the_runs_in_flight(shelf, tmp_path, how):
-    with start_runner(shelf.folder, tmp_path) as first:
+    with start_runner(shelf.folder, tmp_path, "stuck_stand_in") as first:
         wait_for_lines(shelf, 3)
         first.send_signal(how)
     written = len(lines_of(shelf))
@@ -301,7 +304,7 @@ def test_stopped_runner_loses_only_the_runs_in_flight(shelf, tmp_path, how):
 
 
 def test_workers_leave_when_the_runner_is_killed(shelf, tmp_path):
-    with start_runner(shelf.folder, tmp_path) as first:
+    with start_runner(shelf.folder, tmp_path, "stuck_stand_in") as first:
         wait_for_lines(shelf, 2)
         children = Path(f"/proc/{first.pid}/task/{first.pid}/children")
         workers = [Path("/proc") / pid for pid in children.read_text().split()]
