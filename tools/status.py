@@ -133,9 +133,9 @@ def trial_table(trials: dict[str, dict]) -> str:
         rows.append([what, f"`make {name}`", result, day(trial["finished"])])
         listed = named(tuple(trial["versions"].items()))
         found.append(f"{what}：{listed}。机器：{trial['machine']}。")
-        found += [f"失败的：{'，'.join(f'`{n}`' for n in trial['names'])}。"] * bool(
-            trial["names"]
-        )
+        if trial["names"]:
+            listed = "\n".join(f"- {breakable(test)}" for test in trial["names"])
+            found.append(f"失败的：\n\n{listed}")
     head = ["试什么", "命令", "结果", "何时（UTC）"]
     return "\n\n".join([table(head, "llll", rows), *found])
 
