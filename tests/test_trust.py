@@ -207,7 +207,7 @@ def test_versions_never_tried_are_said_so():
     text = status.trial_table({"lowest": done})
     assert "5 个测试通过，0 个失败，1 个跳过" in text
     assert "PyTorch 2.4.0。机器：两核。" in text
-    assert "失败的：`t::a`。" in text
+    assert "失败的：\n\n- <code>t::<wbr>a</code>" in text
 
 
 def test_machine_says_no_host_name():
