@@ -253,7 +253,10 @@ def test_failure_leaves_its_details_on_disk(shelf):
 
 
 RUNNER = """
+import signal
 import sys
+# 后台的任务继承了「不理 Ctrl-C」：改回来，测试在哪里跑都一样
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, sys.argv[2])
 import stand_ins
 import test_studies as t
