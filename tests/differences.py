@@ -95,19 +95,26 @@ def _gradients(framework, model, x) -> dict[str, np.ndarray]:
 def gradients(case) -> float:
     """输入与权重的梯度最大的相对差：相对于这一项自己的最大值。
 
-    理论上为 0 的梯度（键的偏置、序列汇集打分的偏置）只剩舍入，约为全体最大值的 1e-7，
-    还随内存对齐而变；所以每一项的大小至少按全体最大值的百分之一算。
+    没有自己的大小的，至少按全体最大值的千分之一算。理论上恰为 0 的（键的偏置、序列汇集
+    打分的偏置）只剩舍入，随内存对齐而变，按百分之一算；别的梯度不沾这个光。
     """
     left, right = twins(case)
     left.eval(), right.eval()
     x = case.values()
     ours, theirs = _gradients(Torch, left, x), _gradients(Paddle, right, x)
     assert ours.keys() == theirs.keys()
-    floor = 1e-2 * max(abs(g).max() for g in ours.values())
+    whole = max(abs(g).max() for g in ours.values())
     return max(
-        float(largest(grad, theirs[name]) / max(abs(grad).max(), floor, 1e-30))
+        float(largest(grad, theirs[name]) / _size(grad, whole))
         for name, grad in ours.items()
     )
+
+
+def _size(grad, whole: float) -> float:
+    """一项梯度的大小；whole 为全体最大值。"""
+    own = abs(grad).max()
+    floor = 1e-2 if own < 1e-6 * whole else 1e-3
+    return max(own, floor * whole, 1e-30)
 
 
 def _losses(framework, model, x, target, steps: int) -> list[float]:
