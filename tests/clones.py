@@ -52,6 +52,16 @@ class Clone:
         }
         return kept | offline | extra
 
+    def start(self, *words, **extra):
+        """开始执行 make，不等它做完；自成一组进程，可以一起杀掉。"""
+        return subprocess.Popen(
+            ["make", *words],
+            cwd=self.root,
+            env=self.environment(**extra),
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
     def make(self, *words, **extra):
         """执行 make，返回退出码与“✗”开头的那些行。"""
         done = subprocess.run(

@@ -92,13 +92,7 @@ def test_killed_installation_starts_anew(clone):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         clone.write("requirements.txt", "a-package-that-is-not-here\n")
         index = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
-        install = subprocess.Popen(
-            ["make", "env"],
-            cwd=clone.root,
-            env=clone.environment(PIP_INDEX_URL=index),
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        install = clone.start("env", PIP_INDEX_URL=index)
         silent.settimeout(60)
         connection, _ = silent.accept()
         os.killpg(install.pid, signal.SIGKILL)
@@ -216,13 +210,7 @@ def test_changed_library_runs_the_notebooks_again(furnished):
 
 def test_killed_build_is_not_trusted(furnished):
     furnished.notebook("import time\nopen('started', 'w').close()\ntime.sleep(60)")
-    build = subprocess.Popen(
-        ["make", "book"],
-        cwd=furnished.root,
-        env=furnished.environment(),
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    build = furnished.start("book")
     started = furnished.root / "notebooks" / "torch" / "started"
     deadline = time.monotonic() + 60
     while not started.exists() and time.monotonic() < deadline:

@@ -272,13 +272,7 @@ def test_two_builds_at_once(furnished, tmp_path):
 
 def test_killed_while_pages_are_made(furnished):
     furnished.notebook("print(1)")
-    build = subprocess.Popen(
-        ["make", "book"],
-        cwd=furnished.root,
-        env=furnished.environment(),
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    build = furnished.start("book")
     wait_for((furnished.root / "_build" / ".doctrees").exists)
     os.killpg(build.pid, signal.SIGKILL)
     build.wait()
