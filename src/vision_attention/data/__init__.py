@@ -1,4 +1,4 @@
-"""数据：digits（内置）、cifar10、folder:PATH；切分、随机标签与批次。"""
+"""数据：digits（内置）、cifar10、two_marks、folder:PATH；切分、随机标签与批次。"""
 
 from __future__ import annotations
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from vision_attention.checks import choice, subset
-from vision_attention.data import cifar10, digits, folder
+from vision_attention.data import cifar10, digits, folder, marks
 from vision_attention.data.dataset import (
     Dataset,
     Source,
     channel_statistics,
     fingerprint,
 )
+from vision_attention.data.harder import harder
 from vision_attention.data.splits import (
     POOL,
     TEST,
@@ -24,7 +25,7 @@ from vision_attention.data.splits import (
     stratified_order,
 )
 
-NAMES = ("digits", "cifar10", "folder:PATH")
+NAMES = ("digits", "cifar10", "two_marks", "folder:PATH")
 
 
 def load(
@@ -38,6 +39,10 @@ def load(
     root: str | Path | None = None,
     image_size: int | None = None,
     max_test: int | None = None,
+    distance: int | None = None,
+    shift: int = 0,
+    pixel_noise: float = 0.0,
+    shuffle_patches: int | None = None,
 ) -> Dataset:
     """载入一份数据，并切成训练、验证与测试三部分。
 
@@ -45,18 +50,25 @@ def load(
     分层抽取；种子相同时，小的训练集总是大的训练集的开头。
 
     形状: 见 Dataset
-    参数: name 为 "digits"、"cifar10" 或 "folder:PATH"；n_train 缺省为全部；
+    参数: name 取 "digits"、"cifar10"、"two_marks"、"folder:PATH"；n_train 缺省为全部；
         label_noise 为换成随机标签的份额（见 noisy_labels，只动训练标签）；
         validation 为验证集张数；classes 只留这些类别，按所给次序编为 0, 1, …；
         root 为 CIFAR-10 的压缩包或文件夹；image_size 为 folder 的边长，缺省 32；
-        max_test 只取测试集里分层固定的那么多张
-    单位: label_noise 取 0–1；image_size 为像素
+        max_test 只取测试集里分层固定的那么多张；distance 为 two_marks 两个记号的
+        距离，缺省 8；shift、pixel_noise、shuffle_patches 把图片弄难（见 harder）
+    单位: label_noise 取 0–1；image_size、distance、shift 为像素；pixel_noise 以像素值
+        除以 255 之后计
     错误: 名字不认识、张数超出数据、份额越界、参数用错数据集时抛出 ValueError
     """
     at_least("seed", seed, 0)
     if not 0 <= label_noise <= 1:
         raise ValueError(f"label_noise={label_noise} 超出范围；它是份额，应取 0–1")
-    source = _read(name, root, image_size)
+    source = harder(
+        _read(name, root, image_size, distance),
+        shift=shift,
+        pixel_noise=pixel_noise,
+        shuffle_patches=shuffle_patches,
+    )
     if classes is not None:
         source = keep_classes(source, classes)
     train, held_out = _split(source.pool_labels, n_train, validation, seed)
@@ -78,7 +90,9 @@ def load(
     return replace(dataset, fingerprint=fingerprint(dataset))
 
 
-def _read(name: str, root: str | Path | None, image_size: int | None) -> Source:
+def _read(
+    name: str, root: str | Path | None, image_size: int | None, distance: int | None
+) -> Source:
     kind, _, path = name.partition(":")
     if kind != "folder":
         choice("name", name, NAMES)
@@ -88,8 +102,12 @@ def _read(name: str, root: str | Path | None, image_size: int | None) -> Source:
         )
     if kind != "cifar10" and root is not None:
         raise ValueError(f"root={str(root)!r} 只用于 cifar10；读 {name} 时请去掉它")
+    if kind != "two_marks" and distance is not None:
+        raise ValueError(f"distance={distance} 只用于 two_marks；读 {name} 时请去掉它")
     if kind == "folder":
         return folder.read(path, 32 if image_size is None else image_size)
+    if kind == "two_marks":
+        return marks.read(8 if distance is None else distance)
     return cifar10.read(root) if kind == "cifar10" else digits.read()
 
 
