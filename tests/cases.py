@@ -191,6 +191,8 @@ MODELS = [
     model("small_cnn"),
     model("small_cnn", attention="cbam", attention_options={"min_hidden": 3}),
     model("small_cnn", attention="se", stages=(2,)),
+    model("mlp_small", width=37),
+    model("mlp_small", width=37, depth=3),
     model("resnet_narrow"),
     model("resnet_narrow", depth=11, block="bottleneck", attention="cbam"),
     model("resnet_narrow", attention="self_attention", placement="branch"),

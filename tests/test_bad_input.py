@@ -166,6 +166,10 @@ SPECS = [
     ("resnet20", {"stages": (1, 1)}, r"stages=\(1, 1\) 不合要求"),
     ("resnet20", {"num_classes": 0}, "num_classes=0 应为正整数"),
     ("small_cnn", {"placement": "identity"}, "placement='identity' 不认识"),
+    ("mlp_smal", {}, "是不是 'mlp_small'？"),
+    ("mlp_small", {"depth": 0}, "depth=0 应为正整数"),
+    ("mlp_small", {"width": 33.5}, "width=33.5 应为正整数"),
+    ("mlp_small", {"attention": "cbam"}, "mlp_small 的字段='attention' 不认识"),
     ("vit_tiny", {"num_heads": 3}, "num_heads=3 不能整除 embed_dim=64"),
     ("vit_tiny", {"window": 4}, "window=4 是偶数"),
     ("vit_tiny", {"pool": "cls"}, "pool='cls' 不认识。是不是 'class'"),
@@ -179,7 +183,9 @@ def test_specs(name, overrides, message):
         specs.named(name, **overrides)
 
 
-@pytest.mark.parametrize("model", ["vit_tiny", "small_cnn", "resnet_narrow"])
+@pytest.mark.parametrize(
+    "model", ["vit_tiny", "small_cnn", "mlp_small", "resnet_narrow"]
+)
 def test_models_refuse_images_of_another_size(wing, model):
     built = wing.build(specs.named(model))
     with pytest.raises(ValueError, match="x 是 9×9 的图，而模型的 image_size=8"):

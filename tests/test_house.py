@@ -18,7 +18,7 @@ TESTS = sorted(path for path in (ROOT / "tests").glob("*.py"))
 WINGS = ("torch", "paddle")
 ROOF = ("studies", "interop", "cli")
 FRAMEWORKS = {"torch", "paddle"}
-MODELS = {"vit", "small_vit", "resnet", "mobile", "small_cnn", "models"}
+MODELS = {"vit", "small_vit", "resnet", "mobile", "small_cnn", "small_mlp", "models"}
 PARTS = {"init", "gates", "self_attention"}
 
 

@@ -205,10 +205,28 @@ class SmallCNNSpec(AttentionSpec):
         checks.choice("placement", self.placement, ("branch",))
 
 
+@dataclass(frozen=True, kw_only=True)
+class MLPSpec(ImageSpec):
+    """把图像展平的多层感知机。
+
+    参数: width 为隐藏层的宽；depth 为隐藏层数；其余见 ImageSpec
+    错误: 不是正整数时抛出 ValueError
+    """
+
+    width: int = 333
+    depth: int = 2
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("width", "depth"):
+            checks.positive(name, getattr(self, name))
+
+
 _DIGITS = {"image_size": 8, "in_channels": 1}
 
 SPECS: dict[str, ImageSpec] = {
     "small_cnn": SmallCNNSpec(**_DIGITS),
+    "mlp_small": MLPSpec(**_DIGITS),
     "vit_tiny": ViTSpec(**_DIGITS, patch_size=2, embed_dim=64, depth=4, mlp_ratio=2),
     "resnet_narrow": ResNetSpec(**_DIGITS, depth=8, width=8),
     "mobile_narrow": MobileNetSpec(**_DIGITS),

@@ -28,6 +28,7 @@ from .self_attention import (
     SelfAttention2d,
 )
 from .small_cnn import SmallCNN
+from .small_mlp import SmallMLP
 from .tokens import ConvTokenizer, PatchEmbedding, ShiftedPatchEmbedding
 from .training import evaluate, fit
 from .vit import MLP, DropPath, SequencePool, TransformerBlock, ViT
@@ -57,6 +58,7 @@ __all__ = [
     "ShiftedPatchEmbedding",
     "SimAM",
     "SmallCNN",
+    "SmallMLP",
     "SpatialAttention",
     "SqueezeExcitation",
     "TransformerBlock",

@@ -7,6 +7,7 @@ from torch import nn
 from vision_attention import checks
 from vision_attention.specs import (
     ImageSpec,
+    MLPSpec,
     MobileNetSpec,
     ResNetSpec,
     SmallCNNSpec,
@@ -16,6 +17,7 @@ from vision_attention.specs import (
 from .mobile import MobileNet
 from .resnet import ResNet
 from .small_cnn import SmallCNN
+from .small_mlp import SmallMLP
 from .vit import ViT
 
 MODELS = {
@@ -23,6 +25,7 @@ MODELS = {
     ResNetSpec: ResNet,
     MobileNetSpec: MobileNet,
     SmallCNNSpec: SmallCNN,
+    MLPSpec: SmallMLP,
 }
 
 
