@@ -258,10 +258,9 @@ def check(case: Case, models: dict[str, nn.Module]) -> None:
                 sys.exit(f"{case.name} 与 {name} 的不是同一个定义：相对差 {error:.1e}")
 
 
-def inference(case: Case, model: nn.Module, batch: int) -> Callable[[], object]:
+def inference(model: nn.Module, x: Tensor) -> Callable[[], object]:
     """评估模式，不记梯度，只有前向。"""
     model = model.eval()
-    x = torch.randn((batch, *case.shape))
 
     def run() -> Tensor:
         with torch.no_grad():
@@ -270,9 +269,9 @@ def inference(case: Case, model: nn.Module, batch: int) -> Callable[[], object]:
     return run
 
 
-def training(case: Case, model: nn.Module, batch: int) -> Callable[[], object]:
+def training(model: nn.Module, x: Tensor) -> Callable[[], object]:
     """训练模式，前向加反向；特征图与记号的梯度也要算，图像的不用。"""
-    x = torch.randn((batch, *case.shape), requires_grad=case.shape != IMAGE)
+    x.requires_grad_(x.shape[1:] != IMAGE)
     model.train()
     parameters = [x, *model.parameters()]
     direction = torch.randn_like(model(x))
@@ -285,10 +284,10 @@ def training(case: Case, model: nn.Module, batch: int) -> Callable[[], object]:
     return run
 
 
-def step(case: Case, model: nn.Module, batch: int) -> Callable[[], object]:
+def step(model: nn.Module, x: Tensor) -> Callable[[], object]:
     """完整的一步：前向、损失、反向、AdamW。"""
     model.train()
-    x, labels = torch.randn((batch, *case.shape)), torch.arange(batch) % 10
+    labels = torch.arange(len(x)) % 10
     optimizer = torch.optim.AdamW(model.parameters(), 1e-4)
 
     def run() -> None:
@@ -310,7 +309,9 @@ def measure(case: Case, seconds: float) -> list[dict]:
         for batch in (1, 64):
             if case.name == "BAM" and batch == 1 and mode == "training":
                 continue  # 一张图没有方差可算
-            runs = {name: prepare(case, model, batch) for name, model in models.items()}
+            # 大家用同一块内存里的输入：两块内存的快慢也差几个百分点
+            x = torch.randn((batch, *case.shape))
+            runs = {name: prepare(model, x) for name, model in models.items()}
             times = timing.alternate(runs, seconds)
             row = {"module": case.name, "mode": mode, "batch": batch}
             rows.append(row | timing.compare(times))

@@ -11,6 +11,7 @@ import gc
 import json
 import os
 import platform
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -53,13 +54,17 @@ def alternate(
         repeats[name] = max(1, round(seconds / rounds / max(once, 1e-9)))
     times = {name: [] for name in functions}
     names = list(functions)
+    # 结果落在内存的哪里，快慢差百分之几；每次先占一块长短不一的，让它落在不同的地方
+    chance = random.Random(0)
     gc.collect()
     gc.disable()
     try:
         for number in range(rounds):
             turn = number % len(names)
             for name in names[turn:] + names[:turn]:
+                aside = bytearray(chance.randrange(2**22))
                 times[name].append(clocked(functions[name], repeats[name]))
+                del aside
     finally:
         gc.enable()
     return times

@@ -42,7 +42,7 @@ def test_macs_of_the_last_block_are_those_of_the_class_token(wing):
     spec = specs.named("vit_tiny", depth=2, num_classes=1)
     width, tokens, patches = 64, 17, 16
     whole = tokens * (3 + 1 + 2 + 2) * width**2 + 2 * tokens**2 * width
-    last = tokens * 3 * width**2 + (1 + 2 + 2) * width**2 + 2 * tokens * width
+    last = tokens * 2 * width**2 + (1 + 1 + 2 + 2) * width**2 + 2 * tokens * width
     expected = patches * 4 * width + whole + last + width
     assert wing.inspect.count_macs(wing.build(spec), (1, 8, 8)) == expected
 

@@ -7,6 +7,7 @@ import math
 import paddle
 from paddle import Tensor, nn
 
+from .fused import PartLinear
 from .hooks import look
 from .self_attention import (
     LocalitySelfAttention,
@@ -80,6 +81,7 @@ MACS = {
     nn.Conv1D: _matrix,
     nn.Conv2D: _matrix,
     nn.Linear: _matrix,
+    PartLinear: _matrix,
     MultiHeadSelfAttention: _sequence,
     LocalitySelfAttention: _sequence,
     SelfAttention2d: _map,

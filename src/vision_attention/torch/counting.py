@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from .fused import PartLinear
 from .hooks import look
 from .self_attention import (
     LocalitySelfAttention,
@@ -80,6 +81,7 @@ MACS = {
     nn.Conv1d: _matrix,
     nn.Conv2d: _matrix,
     nn.Linear: _matrix,
+    PartLinear: _matrix,
     MultiHeadSelfAttention: _sequence,
     LocalitySelfAttention: _sequence,
     SelfAttention2d: _map,

@@ -1,14 +1,16 @@
 """两翼写法不同的几个算子：结果相同，各用自己框架里最快的那一种。
 
 内容: `fused_attention` 融合注意力，两翼的布局在这里对齐；`cut_patches` 切块；
-`linear` 照 PyTorch 布局的全连接；`global_max`、`channel_max` 沿空间、沿通道的最大值，
-并列时梯度给第一个
+`project_patches` 切块并投影；`PartLinear` 可以只算一段输出的全连接；`global_mean`
+沿空间的平均；`global_max`、`channel_max` 沿空间、沿通道的最大值，并列时梯度给第一个
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 
@@ -41,12 +43,40 @@ def cut_patches(x: Tensor, grid: int) -> Tensor:
     return cells.permute((0, 2, 4, 1, 3, 5)).reshape((b, grid * grid, -1))
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """全连接，权重为（输出，输入）：给从卷积核展平来的权重用。
+class PartLinear(nn.Linear):
+    """全连接；可以只算输出的一段。
 
-    形状: x (B, N, K)、weight (D, K)、bias (D,) → (B, N, D)
+    形状: x (B, N, D) → (B, N, 输出)；forward(x, start, stop) → (B, N, stop − start)
+    参数: in_features、out_features 为输入宽与输出宽；bias 为真时带偏置；start、stop 为
+        输出的第几列到第几列，省略则全算
+    出处: 与 nn.Linear 相同
     """
-    return F.linear(x, weight, bias)
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True):
+        super().__init__(in_features, out_features, bias=bias)
+
+    def forward(self, x: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
+        if stop is None:
+            return super().forward(x)
+        bias = None if self.bias is None else self.bias[start:stop]
+        return F.linear(x, self.weight[start:stop], bias)
+
+
+def project_patches(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """切块并投影：步长等于核宽的卷积，展平成 token。
+
+    形状: x (B, C, S, S)、weight (D, C, P, P)、bias (D,) → (B, N, D)，N = (S / P)²
+    """
+    maps = F.conv2d(x, weight, bias, stride=weight.shape[-1])
+    return maps.flatten(2).transpose(1, 2)
+
+
+def global_mean(x: Tensor) -> Tensor:
+    """沿空间的平均。
+
+    形状: x (B, C, H, W) → (B, C)
+    """
+    return x.mean((2, 3))
 
 
 def global_max(x: Tensor, size: int = 1) -> Tensor:
@@ -65,9 +95,30 @@ def channel_max(x: Tensor) -> Tensor:
 
     形状: x (B, C, H, W) → (B, 1, H, W)
     """
-    if needs_gradient(x):
-        return F.max_pool2d(x.flatten(2), (x.shape[1], 1)).unflatten(2, x.shape[2:])
-    return x.amax(1, keepdim=True)
+    if not needs_gradient(x):
+        return x.amax(1, keepdim=True)
+    if x.is_cpu:
+        return _ChannelMax.apply(x)
+    return F.max_pool2d(x.flatten(2), (x.shape[1], 1)).unflatten(2, x.shape[2:])
+
+
+class _ChannelMax(torch.autograd.Function):
+    """CPU 上的 channel_max：不记下标，反向时再看最大值在哪里，比池化快一倍多。"""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        peak = x.amax(1, keepdim=True)
+        ctx.save_for_backward(x, peak)
+        return peak
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        x, peak = (saved.detach() for saved in ctx.saved_tensors)
+        # 结果直接写成浮点：写成布尔慢 7 倍
+        first = torch.eq(x, peak, out=torch.empty_like(x))
+        if first.sum(1).amax() > 1:
+            first = torch.zeros_like(x).scatter_(1, first.argmax(1, keepdim=True), 1.0)
+        return first * grad
 
 
 def needs_gradient(x: Tensor) -> bool:

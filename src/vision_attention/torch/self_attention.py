@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from vision_attention import checks, geometry
 
 from . import init
-from .fused import fused_attention
+from .fused import PartLinear, fused_attention
 
 SOFTMAX_AXES = {"keys": -1, "queries": -2}
 
@@ -52,15 +52,20 @@ class MultiHeadSelfAttention(nn.Module):
         self.scale = width**-0.5 if scale else 1.0
         self.fused = fused
         self.register_buffer("bias", init.mask_bias(mask), False)
-        self.qkv = nn.Linear(embed_dim, 3 * embed_dim, bias=qkv_bias)
+        self.qkv = PartLinear(embed_dim, 3 * embed_dim, qkv_bias)
         self.proj = nn.Linear(embed_dim, embed_dim)
         init.transformer(self)
 
-    def project(self, x: Tensor) -> list[Tensor]:
-        """第一步：同一个 x 投影成查询、键、值，各为 (B, N, A, K)。"""
+    def project(self, x: Tensor, keep: int | None = None) -> list[Tensor]:
+        """第一步：同一个 x 投影成查询（可只要 keep 个）、键、值，各为 (B, N, A, K)。"""
         checks.tokens(x, self.embed_dim)
-        b, n, _ = x.shape
-        return self.qkv(x).reshape((b, n, 3, self.num_heads, -1)).unbind(2)
+        b, n, d = x.shape
+        if keep is None:
+            return self.qkv(x).reshape((b, n, 3, self.num_heads, -1)).unbind(2)
+        q = self.qkv(x[:, :keep], 0, d)
+        kv = self.qkv(x, d, 3 * d)
+        k, v = kv.reshape((b, n, 2, self.num_heads, -1)).unbind(2)
+        return [q.reshape((b, keep, self.num_heads, -1)), k, v]
 
     def score(self, q: Tensor, k: Tensor) -> Tensor:
         """第二步：查询与键的内积，(B, A, N, N)。"""
@@ -73,8 +78,7 @@ class MultiHeadSelfAttention(nn.Module):
         return F.softmax(self.score(q, k), self.axis)
 
     def forward(self, x: Tensor, keep: int | None = None) -> Tensor:
-        q, k, v = self.project(x)
-        q = q[:, :keep]
+        q, k, v = self.project(x, keep)
         if self.fused:
             bias = None if self.bias is None else self.bias[:keep]
             mixed = fused_attention(q, k, v, self.scale, bias)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from vision_attention import checks
 
 from . import init
-from .fused import cut_patches, linear
+from .fused import cut_patches, project_patches
 
 
 class PatchEmbedding(nn.Module):
@@ -36,9 +36,7 @@ class PatchEmbedding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         checks.image(x, self.in_channels, self.image_size)
-        # 步长等于核宽的卷积就是一次矩阵乘；写成卷积，Paddle 在 CPU 上慢 6 倍
-        weight = self.proj.weight.flatten(1)
-        return linear(cut_patches(x, self.grid), weight, self.proj.bias)
+        return project_patches(x, self.proj.weight, self.proj.bias)
 
 
 class ShiftedPatchEmbedding(nn.Module):
@@ -108,4 +106,4 @@ class ConvTokenizer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         checks.image(x, self.in_channels, self.image_size)
-        return torch.einsum("bdn->bnd", self.layers(x).flatten(2))
+        return self.layers(x).flatten(2).mT

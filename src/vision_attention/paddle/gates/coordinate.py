@@ -42,7 +42,7 @@ class CoordinateAttention(nn.Layer):
         rows, columns = lines.split([height, width], 2)
         rows = self.to_height(rows).sigmoid()  # (B, C, H, 1)
         columns = self.to_width(columns).sigmoid()  # (B, C, W, 1)
-        return rows * columns.squeeze(3).unsqueeze(2)
+        return rows * columns.mT
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.gate(x)

@@ -10,6 +10,7 @@ from paddle.nn import functional as F
 from vision_attention import checks
 
 from .. import init
+from ..fused import global_mean
 
 
 class SqueezeExcitation(nn.Layer):
@@ -67,8 +68,8 @@ class ECA(nn.Layer):
     def gate(self, x: Tensor) -> Tensor:
         checks.feature_map(x, self.in_channels)
         # 通道当作一维卷积的位置：(B, C, 1, 1) → (B, 1, C)
-        squeezed = F.adaptive_avg_pool2d(x, 1).reshape((x.shape[0], 1, -1))
-        return self.conv(squeezed).sigmoid().reshape((*x.shape[:2], 1, 1))
+        squeezed = global_mean(x).unsqueeze(1)
+        return self.conv(squeezed).sigmoid().reshape((x.shape[0], -1, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.gate(x)
