@@ -553,7 +553,7 @@ def test_the_two_wings_tell_the_same_story(trained):
 def test_arms_start_from_the_same_function_where_shapes_agree(trained):
     """常数以外的门会改变输出，但没有门的层从同一组数出发。"""
     from vision_attention import interop
-    from vision_attention.studies.execute import build_model, load_data
+    from vision_attention.studies.bench import build_model, load_data
     from vision_attention.studies.wings import load_wing
 
     plain, gated = (run for run in trained.runs if run.framework == "torch")

@@ -12,7 +12,8 @@ from typing import Any
 
 from vision_attention import files, interop
 from vision_attention.studies.audit import problems_of
-from vision_attention.studies.execute import prepare, record_of
+from vision_attention.studies.bench import prepare
+from vision_attention.studies.execute import record_of
 from vision_attention.studies.layout import cores
 from vision_attention.studies.positions import nearest
 from vision_attention.studies.runs import ROOMS, Run, merge
@@ -95,7 +96,7 @@ def carry_out(
     """
     bench = prepare(run, data_root)
     folder = fresh_folder(out, name, run)
-    outcome = train(bench.wing, bench.model, bench.dataset, bench.config, progress)
+    outcome = train(bench, progress)
     record = record_of(run, bench, outcome, cores())
     interop.save(bench.model, folder / MODEL)
     text = json.dumps(record, ensure_ascii=False, indent=2, allow_nan=False)

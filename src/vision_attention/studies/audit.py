@@ -15,8 +15,14 @@ from vision_attention.checks import choice
 from vision_attention.config import TrainConfig
 from vision_attention.data.loading import NAMES
 from vision_attention.studies.positions import Lines, locate, nearest
-from vision_attention.studies.runs import ROOMS, combinations, expand, rooms_of
-from vision_attention.studies.tasks import METRICS, TASKS, plain_values
+from vision_attention.studies.runs import (
+    ROOMS,
+    combinations,
+    expand,
+    plain_values,
+    rooms_of,
+)
+from vision_attention.studies.tasks import METRICS, TASKS
 from vision_attention.studies.wings import attention_names
 
 if TYPE_CHECKING:
@@ -47,13 +53,28 @@ def _names(study: Study, lines: Lines) -> Iterator[Problem]:
     if study.metric not in METRICS:
         hint = nearest(study.metric, METRICS)
         yield locate(lines, ["metric"]), f"metric={study.metric!r} 不认识。{hint}"
+    elif study.task in TASKS and study.metric not in TASKS[study.task].measures:
+        hint = nearest(study.metric, TASKS[study.task].measures)
+        text = f"任务 {study.task} 不给出 metric={study.metric!r}。{hint}"
+        yield locate(lines, ["metric"]), text
     if len(set(study.seeds)) < len(study.seeds) or min(study.seeds) < 0:
         yield locate(lines, ["seeds"]), "seeds 应为互不相同、不小于 0 的整数"
     if len(set(study.frameworks)) < len(study.frameworks):
         yield locate(lines, ["frameworks"]), "frameworks 里同一个框架写了两次"
+    yield from _paddle_seeds(study, lines)
     if FRAMEWORK in study.factors:
         place = locate(lines, ["grid", FRAMEWORK])
         yield place, "因素不能叫 framework；比较框架请写 frameworks: [torch, paddle]"
+
+
+def _paddle_seeds(study: Study, lines: Lines) -> Iterator[Problem]:
+    place, chosen = locate(lines, ["paddle_seeds"]), study.paddle_seeds
+    if chosen is None:
+        return
+    if "paddle" not in study.frameworks:
+        yield place, "写了 paddle_seeds，frameworks 里却没有 paddle；请补上或去掉它"
+    if not chosen or len(set(chosen)) < len(chosen) or set(chosen) - set(study.seeds):
+        yield place, f"paddle_seeds={chosen} 应取自 seeds，不重复，至少一个"
 
 
 def _known(room: str) -> list[str]:
@@ -153,14 +174,19 @@ def problems_of(task: str, rooms: dict[str, Any]) -> list[str]:
         "data": lambda: data_name(**_only_known("data", rooms["data"])),
         "model": lambda: _model(plain_values(rooms["model"])),
         "train": lambda: TrainConfig(**_only_known("train", rooms["train"])),
-        "options": lambda: TASKS[task].check(rooms["options"]),
+        "options": lambda: TASKS[task].check(rooms),
     }
-    problems = []
+    problems: list[str] = []
     for room, check in checks.items():
+        # 任务要看其余各部分；那里已经错了，就先改那里
+        if room == "options" and problems:
+            break
         try:
             check()
         except (ValueError, TypeError) as error:
-            problems.append(f"{room}：{error}")
+            # 任务挑出的毛病可能在别的部分，它自己会说是哪里
+            elsewhere = str(error).startswith(tuple(f"{name}：" for name in ROOMS))
+            problems.append(str(error) if elsewhere else f"{room}：{error}")
     return problems
 
 

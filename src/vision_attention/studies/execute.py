@@ -1,18 +1,15 @@
-"""做一次运行：载入一翼与数据，训练，交出一条记录。
+"""做一次运行：备齐工作台，做任务，交出一条记录。
 
-内容: execute；它的几步：load_data、spec_of、build_model、prepare、record_of。
+内容: execute、record_of。
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
+from dataclasses import asdict
 from typing import Any
 
-from vision_attention import data, interop, specs
-from vision_attention.config import TrainConfig
-from vision_attention.data import Dataset
+from vision_attention.studies.bench import Bench, prepare, spec_of
 from vision_attention.studies.provenance import (
     code_version,
     data_of,
@@ -20,84 +17,11 @@ from vision_attention.studies.provenance import (
     version_of,
 )
 from vision_attention.studies.runs import Run
-from vision_attention.studies.tasks import TASKS, Outcome, plain_values
-from vision_attention.studies.wings import Wing, load_wing
+from vision_attention.studies.tasks import TASKS, Outcome
+from vision_attention.studies.wings import Wing
 
 # float32 有 7 位有效数字，多写的是噪声
 SIGNIFICANT = 7
-
-
-def load_data(run: Run, data_root: str | None = None) -> Dataset:
-    """这次运行的数据；data_root 不进 key，数据的指纹进记录。"""
-    settings = {"name": "digits"} | plain_values(run.data)
-    if data_root is not None:
-        settings["root"] = data_root
-    return data.load(seed=run.seed, **settings)
-
-
-def spec_of(settings: dict[str, Any], dataset: Dataset) -> Any:
-    """由 model 的设置得到尺寸；没有写明的图像大小、通道与类别数照数据。"""
-    shape = {
-        "image_size": dataset.image_size,
-        "in_channels": dataset.in_channels,
-        "num_classes": dataset.num_classes,
-    }
-    return specs.named(**(shape | plain_values(settings)))
-
-
-def build_model(wing: Wing, run: Run, dataset: Dataset) -> Any:
-    """按种子建模型；有 start_from 时，与参照臂同名同形的权重从参照臂的初值出发。"""
-    model = _seeded(wing, run.model, run.seed, dataset)
-    if run.start_from is not None:
-        reference = interop.state(_seeded(wing, run.start_from, run.seed, dataset))
-        own = interop.state(model)
-        shared = {
-            name: reference[name]
-            for name, value in own.items()
-            if name in reference and reference[name].shape == value.shape
-        }
-        interop.load_state(model, {**own, **shared})
-    return model
-
-
-def _seeded(wing: Wing, settings: dict[str, Any], seed: int, dataset: Dataset) -> Any:
-    wing.room("init").seed(seed)
-    return wing.room("models").build(spec_of(settings, dataset))
-
-
-@dataclass(frozen=True)
-class Bench:
-    """一次运行备齐的东西：一翼、数据、配置、模型、它的大小、开始的时刻（UTC）。"""
-
-    wing: Wing
-    dataset: Dataset
-    config: TrainConfig
-    model: Any
-    size: dict[str, int]
-    started: str
-
-
-def prepare(run: Run, data_root: str | None = None) -> Bench:
-    """备齐一次运行；还没有开始训练。
-
-    错误: 框架没装、数据或模型不合适时抛出 ValueError
-    """
-    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    wing = load_wing(run.framework)
-    dataset = load_data(run, data_root)
-    model = build_model(wing, run, dataset)
-    config = TrainConfig(**run.train, seed=run.seed)
-    return Bench(wing, dataset, config, model, cost(wing, model, dataset), started)
-
-
-def cost(wing: Wing, model: Any, dataset: Dataset) -> dict[str, int]:
-    """参数个数，与一张图前向一次的乘加次数。"""
-    counting = wing.room("counting")
-    shape = (dataset.in_channels, dataset.image_size, dataset.image_size)
-    return {
-        "parameters": int(counting.count_parameters(model)),
-        "macs": int(counting.count_macs(model, shape)),
-    }
 
 
 def record_of(run: Run, bench: Bench, outcome: Outcome, threads: int) -> dict:
@@ -126,9 +50,7 @@ def execute(run: Run, *, data_root: str | None = None, threads: int = 1) -> dict
     错误: 数据、模型不合适或训练发散时，照原样抛出
     """
     bench = prepare(run, data_root)
-    outcome = TASKS[run.task].work(
-        bench.wing, bench.model, bench.dataset, bench.config, **run.options
-    )
+    outcome = TASKS[run.task].work(bench, **run.options)
     return record_of(run, bench, outcome, threads)
 
 

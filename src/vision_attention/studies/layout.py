@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from vision_attention.config import TrainConfig
-from vision_attention.studies.execute import build_model, load_data
+from vision_attention.studies.bench import build_model, load_data
 from vision_attention.studies.pool import Pool
 from vision_attention.studies.runs import Run
 from vision_attention.studies.wings import load_wing

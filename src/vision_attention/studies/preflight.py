@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 
-from vision_attention.studies.execute import build_model, load_data
+from vision_attention.studies.bench import build_model, load_data
 from vision_attention.studies.pool import Pool
 from vision_attention.studies.runs import Run, key_of
 from vision_attention.studies.wings import load_wing

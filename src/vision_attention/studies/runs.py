@@ -1,6 +1,6 @@
 """一次运行 Run：凭它就能重做，凭它的 key 就知道做没做过。
 
-内容: Run、expand（研究 → 运行的列表）、merge（把臂的设置并进去）。
+内容: Run、expand（研究 → 运行的列表）、merge（把臂的设置并进去）、plain_values。
 """
 
 from __future__ import annotations
@@ -117,6 +117,15 @@ def _start(study: Study, levels: dict[str, Any]) -> dict[str, Any] | None:
     return None if start == rooms_of(study, levels)["model"] else start
 
 
+def plain_values(settings: dict[str, Any]) -> dict[str, Any]:
+    """YAML 的列表变成元组：尺寸表里的 dataclass 是冻结的，不收列表。"""
+    return {name: _plain(value) for name, value in settings.items()}
+
+
+def _plain(value: Any) -> Any:
+    return tuple(_plain(item) for item in value) if isinstance(value, list) else value
+
+
 def expand(study: Study) -> list[Run]:
     """研究 → 运行的列表；种子在最外层，中途停下时各臂的次数仍然相同。"""
     return [
@@ -130,5 +139,6 @@ def expand(study: Study) -> list[Run]:
         )
         for seed in study.seeds
         for framework in study.frameworks
+        if seed in study.seeds_of(framework)
         for levels in combinations(study)
     ]

@@ -60,6 +60,8 @@ class Study(Part):
         compare: 比哪个因素，以谁为参照
         common_start: 为真时，各臂与参照臂同名同形的权重从同一组数出发
         seeds: 种子个数或列表；frameworks: 两翼中的哪些
+        paddle_seeds: Paddle 只做这几粒种子（写法同 seeds），缺省为全部；与 torch 的
+            同一粒种子配对
         budget: 预算；note: 读结果的人应当知道的话
     """
 
@@ -76,8 +78,15 @@ class Study(Part):
     common_start: bool = False
     seeds: Annotated[list[int], BeforeValidator(_seeds)] = Field(min_length=1)
     frameworks: list[Framework] = Field(["torch"], min_length=1)
+    paddle_seeds: Annotated[list[int] | None, BeforeValidator(_seeds)] = None
     budget: Budget
     note: str = ""
+
+    def seeds_of(self, framework: str) -> list[int]:
+        """一个框架要做的种子。"""
+        if framework == "paddle" and self.paddle_seeds is not None:
+            return self.paddle_seeds
+        return self.seeds
 
     @property
     def factors(self) -> dict[str, dict[Any, dict[str, Any]]]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-SMALL = {"test_accuracy", "train_accuracy", "accuracy_gap", "test_loss", "train_loss"}
+# 大到不必看小数的指标；其余留四位
+LARGE = {"steps_to_fit", "cpu_seconds", "parameters", "macs", "memory"}
 
 
 def markdown(summary: dict[str, Any]) -> str:
@@ -56,7 +57,7 @@ def _main(summary: dict[str, Any]) -> str:
 
 def _estimate(estimate: dict, metric: str, sign: bool = False) -> list[str]:
     """n、均值、区间三格。"""
-    digits = 4 if metric in SMALL else 1
+    digits = 1 if metric in LARGE else 4
     low = _number(estimate["low"], digits, sign)
     high = _number(estimate["high"], digits, sign)
     mean = _number(estimate["mean"], digits, sign)

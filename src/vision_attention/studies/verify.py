@@ -14,6 +14,7 @@ from vision_attention.studies.pool import Pool
 from vision_attention.studies.provenance import processor, version_of
 from vision_attention.studies.runner import work
 from vision_attention.studies.runs import Run
+from vision_attention.studies.tasks import TASKS
 
 # 换了处理器或版本，浮点求和的次序不同，训练会慢慢走岔；
 # 指标许可的差，取 10 粒种子之间常见的标准差的两三倍
@@ -22,6 +23,12 @@ TOLERANCE = {
     "train_accuracy": 0.04,
     "test_loss": 0.25,
     "train_loss": 0.1,
+    "source_accuracy": 0.04,
+    "attention_distance": 0.5,
+    "reach_share": 0.1,
+    "reach_radius": 2.0,
+    "noticed_first": 0.1,
+    "noticed_last": 0.1,
 }
 SAME, CLOSE, DIFFERENT, FAILED = "完全一致", "在容差内", "不一致", "没能重做"
 
@@ -75,6 +82,9 @@ def judge(record: dict, again: dict, strict: bool) -> Check:
     """
     if record["data"]["fingerprint"] != again["data"]["fingerprint"]:
         return Check(record, DIFFERENT, "数据的指纹不同")
+    timed = TASKS[record["run"]["task"]].timed
+    if timed:
+        return _judge_exact_part(record, again, timed)
     if record["curves"] == again["curves"]:
         return Check(record, SAME, "每个评估点都相同")
     gaps = {
@@ -88,6 +98,18 @@ def judge(record: dict, again: dict, strict: bool) -> Check:
         return Check(record, DIFFERENT, f"版本与处理器相同，曲线却不同：{listed}")
     within = all(gap <= TOLERANCE[name] for name, gap in gaps.items())
     return Check(record, CLOSE if within else DIFFERENT, listed)
+
+
+def _judge_exact_part(record: dict, again: dict, timed: Sequence[str]) -> Check:
+    """量时间的记录：用时与内存每次都不同，只比其余各项，它们处处应当逐位相同。"""
+    first, second = record["results"], again["results"]
+    names = [name for name in {**first, **second} if name not in timed]
+    wrong = [name for name in names if first.get(name) != second.get(name)]
+    if not wrong:
+        listed = "、".join(names)
+        return Check(record, SAME, f"{listed} 都相同；用时与内存不比")
+    gaps = [f"{name} 从 {first.get(name)} 变成 {second.get(name)}" for name in wrong]
+    return Check(record, DIFFERENT, "，".join(gaps))
 
 
 def verify(

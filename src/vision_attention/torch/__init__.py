@@ -20,6 +20,7 @@ from .gates import (
 )
 from .mobile import MobileNet
 from .models import build
+from .probe import LinearProbe
 from .resnet import ResNet
 from .sanity import sanity
 from .self_attention import (
@@ -45,6 +46,7 @@ __all__ = [
     "ConvTokenizer",
     "CoordinateAttention",
     "DropPath",
+    "LinearProbe",
     "LocalitySelfAttention",
     "MobileNet",
     "MultiHeadSelfAttention",

@@ -1,0 +1,128 @@
+"""代价：参数、乘加、时间与内存，与参照模型在同一个进程里轮流量。
+
+内容: cost、EXACT、TIMED。
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from vision_attention import specs
+from vision_attention.memory import peak_memory
+from vision_attention.studies.bench import Bench, size_of
+from vision_attention.studies.runs import plain_values
+from vision_attention.studies.tasks.outcome import Outcome, Rooms, whole
+from vision_attention.timing import alternate, ratio
+
+EXACT = ("parameters_ratio", "macs_ratio")
+TIMED = (
+    "latency_1",
+    "latency_1_ratio",
+    "latency_64",
+    "latency_64_ratio",
+    "train_step",
+    "train_step_ratio",
+    "memory",
+    "memory_ratio",
+)
+BATCH = 64
+Pair = tuple[Any, Any]
+
+
+def examine(rooms: Rooms) -> None:
+    """Options 的取值：reference 里的每一项都得是这个模型的字段。
+
+    错误: 不合适时抛出 ValueError
+    """
+    reference = rooms["options"]["reference"]
+    if not isinstance(reference, dict):
+        raise ValueError(
+            f"reference={reference!r} 应为「键: 值」，如 {{attention: none}}"
+        )
+    specs.named(**plain_values(rooms["model"] | reference))
+    whole("rounds", rooms["options"].get("rounds", 15), 3)
+
+
+def cost(bench: Bench, *, reference: dict[str, Any], rounds: int = 15) -> Outcome:
+    """量一个模型与它的参照：参照与它只差 reference 里的几项。
+
+    时间是处理器时间，两个模型轮流跑 rounds 轮：秒数取中位数，比值取逐轮之比的
+    中位数，机器忙闲的起伏因此大多约去。内存是走一步时进程多占的，只有 Linux 上有，
+    别处记为 None。图片是随机数，大小照模型的 image_size 与 in_channels。
+
+    参数: reference 为参照模型要改的字段，例如 {attention: none}；rounds 为轮数
+    单位: 时间为秒，内存为字节
+    """
+    started = time.perf_counter(), time.process_time()
+    spec = dataclasses.replace(bench.model.spec, **plain_values(reference))
+    bench.wing.room("init").seed(bench.run.seed)
+    models = bench.model, bench.wing.room("models").build(spec)
+    results: dict[str, float | None] = {}
+    sizes = bench.size, size_of(bench.wing, models[1])
+    for name in ("parameters", "macs"):
+        results[f"{name}_ratio"] = sizes[0][name] / sizes[1][name]
+    for name, batch in (("latency_1", 1), ("latency_64", BATCH)):
+        results |= _clocked(name, _inference(bench, models, batch), rounds)
+    steps = [_step(bench, model) for model in models]
+    results |= _clocked("train_step", steps, rounds)
+    results |= _memory(steps)
+    return Outcome(
+        results,
+        {},
+        time.perf_counter() - started[0],
+        time.process_time() - started[1],
+    )
+
+
+def _images(bench: Bench, batch: int) -> np.ndarray:
+    spec = bench.model.spec
+    shape = (batch, spec.in_channels, spec.image_size, spec.image_size)
+    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+
+
+def _inference(bench: Bench, models: Pair, batch: int) -> list[Callable[[], Any]]:
+    """两个模型各前向一次；评估模式，不记梯度。"""
+    device = bench.wing.room("device")
+    x = device.tensor(_images(bench, batch), device.device_of(bench.model))
+    evaluation_mode = bench.wing.room("training").evaluation_mode
+
+    def of(model: Any) -> Callable[[], Any]:
+        def forward() -> None:
+            with evaluation_mode(model):
+                model(x)
+
+        return forward
+
+    return [of(model) for model in models]
+
+
+def _step(bench: Bench, model: Any) -> Callable[[], Any]:
+    """训练一步：前向、反向、裁剪、更新。"""
+    training = bench.wing.room("training")
+    optimizer = training.build_optimizer(model, bench.config)
+    images = _images(bench, BATCH)
+    classes = bench.model.spec.num_classes
+    targets = np.eye(classes, dtype=np.float32)[np.arange(BATCH) % classes]
+    model.train()
+    return lambda: training.train_step(model, optimizer, images, targets, bench.config)
+
+
+def _clocked(
+    name: str, functions: list[Callable[[], Any]], rounds: int
+) -> dict[str, float]:
+    own, theirs = alternate(functions, rounds)
+    return {name: statistics.median(own), f"{name}_ratio": ratio(own, theirs)}
+
+
+def _memory(functions: list[Callable[[], Any]]) -> dict[str, float | None]:
+    try:
+        own, theirs = (peak_memory(function) for function in functions)
+    except OSError:
+        return {"memory": None, "memory_ratio": None}
+    return {"memory": own, "memory_ratio": own / theirs if theirs else None}

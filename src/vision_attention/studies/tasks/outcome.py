@@ -1,0 +1,91 @@
+"""任务的样子：做法、它给出的指标、它的结果。
+
+内容: Task、Outcome、need。
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from vision_attention.checks import choice
+from vision_attention.studies.positions import nearest
+from vision_attention.studies.tasks.metrics import ALWAYS
+
+Rooms = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """任务的结果。
+
+    参数: results 指标名 → 数（没有测到时为 None）；curves 曲线名 → 逐点的数；
+        seconds、cpu_seconds 为用时
+    """
+
+    results: dict[str, float | None]
+    curves: dict[str, list[float]]
+    seconds: float
+    cpu_seconds: float
+
+
+def anything(rooms: Rooms) -> None:
+    """取值怎样都行。"""
+
+
+@dataclass(frozen=True)
+class Task:
+    """一种任务。
+
+    参数: work 是做法，接一个 Bench，它的仅限关键字参数就是 options 里可以写的键；
+        metrics 为它给出的指标；timed 为其中的用时与内存，重做一遍不会逐位相同；
+        examine 看各部分的设置合不合适，不合适时抛出 ValueError
+    """
+
+    work: Callable[..., Outcome]
+    metrics: tuple[str, ...]
+    timed: tuple[str, ...] = ()
+    examine: Callable[[Rooms], None] = anything
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """它的记录里有的全部指标。"""
+        return (*self.metrics, *self.timed, *ALWAYS)
+
+    def check(self, rooms: Rooms) -> None:
+        """看 options 里有没有不认识、缺少或不合适的键。
+
+        参数: rooms 为 data、model、train、options 四部分的设置
+        错误: 有则抛出 ValueError
+        """
+        parameters = inspect.signature(self.work).parameters.values()
+        keyword = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
+        known = [p.name for p in keyword]
+        for name in rooms["options"]:
+            if name not in known:
+                raise ValueError(f"options.{name} 不认识。{nearest(name, known)}")
+        for parameter in keyword:
+            missing = parameter.name not in rooms["options"]
+            if missing and parameter.default is parameter.empty:
+                raise ValueError(f"缺少 options.{parameter.name}；这个任务少不了它")
+        self.examine(rooms)
+
+
+def whole(name: str, value: Any, least: int = 1) -> None:
+    """不小于 least 的整数。
+
+    错误: 不是时抛出 ValueError
+    """
+    if type(value) is not int or value < least:
+        raise ValueError(f"{name}={value!r} 不合适；应为不小于 {least} 的整数")
+
+
+def one_of(name: str, value: Any, choices: tuple) -> None:
+    """几个取值之一；真假要写成 true、false，不收 0 与 1。
+
+    错误: 不是时抛出 ValueError
+    """
+    same_kind = [known for known in choices if type(known) is type(value)]
+    choice(name, value if same_kind else str(value), choices)

@@ -1,0 +1,96 @@
+"""预训练有没有用：先学一些类，再用另一些类的少量图片。
+
+内容: transfer、MODES。
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from vision_attention.config import TrainConfig
+from vision_attention.studies.bench import (
+    Bench,
+    build_model,
+    load_data,
+    share_weights,
+)
+from vision_attention.studies.tasks.outcome import Outcome, Rooms, one_of, whole
+from vision_attention.studies.tasks.training import outcome_of
+
+MODES = ("scratch", "finetune", "linear_probe")
+MEASURED = ("source_accuracy",)
+
+
+def examine(rooms: Rooms) -> None:
+    """Options 的取值；预训练的类不能是目标的类。
+
+    错误: 不合适时抛出 ValueError
+    """
+    options, target = rooms["options"], rooms["data"].get("classes")
+    one_of("mode", options["mode"], MODES)
+    source = options["source_classes"]
+    if not isinstance(source, list | tuple) or len(source) < 2:
+        raise ValueError(f"source_classes={source!r} 应为至少两个类别，如 [0, 1, 2]")
+    if target is None:
+        raise ValueError("data：缺少 classes，预训练之后要分的类，如 [5, 6, 7, 8, 9]")
+    shared = sorted(set(source) & set(target))
+    if shared:
+        raise ValueError(
+            f"source_classes={source!r} 与 data.classes 都有 {shared}；"
+            "预训练见过的类不能再拿来考"
+        )
+    if options.get("source_n_train") is not None:
+        whole("source_n_train", options["source_n_train"], len(source))
+    steps = options.get("source_steps")
+    if steps is not None:
+        default = TrainConfig.warmup_steps
+        whole(
+            "source_steps", steps, max(1, rooms["train"].get("warmup_steps", default))
+        )
+
+
+def transfer(
+    bench: Bench,
+    *,
+    mode: str,
+    source_classes: list[int],
+    source_n_train: int | None = None,
+    source_steps: int | None = None,
+) -> Outcome:
+    """从头学、预训练后微调，或预训练后只学分类头（linear_probe）。
+
+    三种做法的分类头从同一组数出发；后两种的预训练是同一次：同样的数据、种子与设置，
+    只换步数，结果逐位相同。
+
+    参数: mode 取 scratch、finetune、linear_probe；source_classes 为预训练的类；
+        source_n_train 为预训练的图片数，缺省为全部；source_steps 为预训练的步数，
+        缺省同 train.steps
+    返回: train 的结果，加上 source_accuracy（从头学时为 None）
+    """
+    fit, accuracy = bench.wing.room("training").fit, None
+    seconds = cpu_seconds = 0.0
+    model: Any = bench.model
+    if mode != "scratch":
+        source = load_data(
+            bench.run,
+            bench.data_root,
+            classes=source_classes,
+            n_train=source_n_train,
+        )
+        steps = source_steps or bench.config.steps
+        config = replace(bench.config, steps=steps, eval_every=steps)
+        teacher = build_model(bench.wing, bench.run, source)
+        before = fit(teacher, source, config)
+        share_weights(teacher, model, except_for="head")
+        accuracy = before.test_accuracy[-1]
+        seconds, cpu_seconds = before.seconds, before.cpu_seconds
+    if mode == "linear_probe":
+        model = bench.wing.room("probe").LinearProbe(model)
+    after = outcome_of(fit(model, bench.dataset, bench.config))
+    return replace(
+        after,
+        results=after.results | {"source_accuracy": accuracy},
+        seconds=after.seconds + seconds,
+        cpu_seconds=after.cpu_seconds + cpu_seconds,
+    )

@@ -1,0 +1,377 @@
+"""研究的几种任务：训练并看注意力、代价、看得多远、预训练。"""
+
+import json
+
+import numpy as np
+import pytest
+from stand_ins import stand_in
+
+from vision_attention import interop, timing
+from vision_attention.studies import StudyError, expand, verify
+from vision_attention.studies.bench import prepare
+from vision_attention.studies.execute import execute
+from vision_attention.studies.runs import Run
+from vision_attention.studies.schema import parse
+from vision_attention.studies.tasks import METRICS, TASKS
+from vision_attention.studies.tasks.reach import spread
+from vision_attention.studies.tasks.transfer import MODES
+
+QUICK = {"steps": 6, "warmup_steps": 1, "batch_size": 16, "eval_every": 3}
+FAR = {"name": "two_marks", "distance": 12, "n_train": 40, "max_test": 40}
+FEW = {"name": "digits", "classes": [5, 6, 7, 8, 9], "n_train": 25}
+SOURCE = {"source_classes": [0, 1, 2, 3, 4], "source_n_train": 100, "source_steps": 20}
+SMALL = {"name": "small_cnn", "width": 8}
+TINY = {"name": "vit_tiny", "embed_dim": 16, "depth": 2, "num_heads": 2}
+
+
+@pytest.fixture(params=["torch", "paddle"])
+def framework(request):
+    return request.param
+
+
+def made(task, framework, data, model, options=None, seed=0):
+    return execute(Run(task, framework, data, model, QUICK, options or {}, seed))
+
+
+def test_every_metric_has_a_name_and_a_task():
+    measured = {name for task in TASKS.values() for name in task.measures}
+    assert measured == METRICS.keys()
+
+
+# 训练并看 -----------------------------------------------------------------------
+
+
+def test_looking_changes_nothing_about_the_training(framework):
+    data = {"name": "digits", "n_train": 30}
+    plain = made("train", framework, data, TINY)
+    looked = made("train_and_look", framework, data, TINY)
+    assert plain["results"].items() <= looked["results"].items()
+    assert plain["curves"].items() <= looked["curves"].items()
+
+
+def test_distance_is_measured_in_pixels_for_every_layer(framework):
+    data = {"name": "digits", "n_train": 30}
+    found = made("train_and_look", framework, data, TINY)
+    distances = found["curves"]["distance"]
+    assert found["curves"]["layer"] == [1, 2]
+    results = found["results"]
+    assert results["attention_distance_first"] == distances[0]
+    assert results["attention_distance_last"] == distances[-1]
+    np.testing.assert_allclose(
+        results["attention_distance"], np.mean(distances), rtol=1e-6
+    )
+    # 4×4 个 token 一视同仁时，平均距离是 2.01 个 token；每个 token 2 像素
+    np.testing.assert_allclose(distances, 2 * 2.01, rtol=0.02)
+
+
+def test_model_without_attention_has_no_distance(framework):
+    found = made("train_and_look", framework, {"name": "digits", "n_train": 30}, SMALL)
+    assert found["results"]["attention_distance"] is None
+    assert found["curves"]["distance"] == []
+
+
+# 看得多远 -----------------------------------------------------------------------
+
+
+def reached(framework, model, **options):
+    found = made("reach", framework, FAR, model, {"images": 8, **options})
+    return found["results"], found["curves"]
+
+
+def test_plain_network_sees_its_nine_pixels_and_no_more(framework):
+    """三层 3×3、后两层步长 2：9×9；四个 4×4 位置里只有左上四个碰得到角上的像素。"""
+    results, curves = reached(framework, SMALL, trained=False)
+    assert results["reach_share"] <= 81 / 256
+    assert results["reach_radius"] <= np.hypot(4.5, 4.5)
+    assert curves["stage"] == [1, 2, 3]
+    # 16×16 里 2×2 个，8×8 里 2×2 个，4×4 里 2×2 个
+    assert curves["noticed"] == [4 / 256, 4 / 64, 4 / 16]
+    assert (results["noticed_first"], results["noticed_last"]) == (4 / 256, 4 / 16)
+
+
+def test_gate_lets_every_position_notice(framework):
+    gated = {**SMALL, "attention": "se", "stages": [3]}
+    gated["attention_options"] = {"reduction_ratio": 4}
+    results, curves = reached(framework, gated, trained=False)
+    assert curves["noticed"][:2] == [4 / 256, 4 / 64]
+    assert results["noticed_last"] == 1.0
+
+
+def test_self_attention_starts_blind_and_learns_to_look(framework):
+    """γ 从 0 起步：训练之前与没有一样。"""
+    model = {**SMALL, "attention": "self_attention", "stages": [3]}
+    before, after = (reached(framework, model, trained=t)[0] for t in (False, True))
+    assert before["noticed_last"] == 4 / 16
+    assert after["noticed_last"] > 4 / 16
+
+
+def test_vit_sees_everything_from_the_first_block(framework):
+    results, curves = reached(framework, {**TINY, "pool": "mean"}, trained=False)
+    assert curves["noticed"] == [1.0, 1.0]
+    # 注意力一视同仁，所以梯度散在全图，不像卷积那样聚在中间
+    assert results["reach_radius"] > np.hypot(4.5, 4.5)
+
+
+def test_trained_reach_also_tells_how_well_it_learned(framework):
+    found = made("reach", framework, FAR, SMALL, {"images": 8})
+    assert found["curves"]["step"] == [0, 3, 6]
+    assert found["results"]["test_accuracy"] == found["curves"]["test_accuracy"][-1]
+    untrained = made("reach", framework, FAR, SMALL, {"images": 8, "trained": False})
+    assert untrained["results"]["test_accuracy"] == found["curves"]["test_accuracy"][0]
+    assert "step" not in untrained["curves"]
+
+
+def test_spread_by_hand():
+    field = np.zeros((5, 5))
+    field[2, 2], field[2, 3], field[4, 2] = 90, 5, 5
+    # 正中与右边一个已有 95 %：2 个像素，半径 1
+    assert spread(field, 2) == (2 / 25, 1.0)
+    field[2, 3] = 4
+    assert spread(field, 2) == (2 / 25, 2.0)
+    assert spread(np.ones((4, 4)), 1.5) == (1.0, pytest.approx(1.5 * 2**0.5))
+
+
+# 代价 ---------------------------------------------------------------------------
+
+
+COST = {"reference": {"attention": "none"}, "rounds": 3}
+GATED = {"name": "small_cnn", "attention": "cbam", "image_size": 16, "in_channels": 2}
+GATED["attention_options"] = {"min_hidden": 2}
+
+
+def cost_run(framework, model=GATED, seed=0):
+    return Run("cost", framework, {"name": "digits"}, model, QUICK, COST, seed)
+
+
+def test_cost_measures_everything_it_names(framework):
+    found = execute(cost_run(framework))
+    names = {*TASKS["cost"].measures} - {"cpu_seconds"}
+    assert found["results"].keys() == names
+    assert all(value > 0 for value in found["results"].values())
+    assert found["results"]["latency_64"] > found["results"]["latency_1"]
+    assert found["results"]["train_step"] > found["results"]["latency_64"]
+    assert found["curves"] == {}
+    json.dumps(found, allow_nan=False)
+
+
+def test_cost_counts_the_size_that_the_model_has(framework):
+    """模型的图是 16×16、两个通道，数据只有 8×8：乘加照模型数。"""
+    found = execute(cost_run(framework))["results"]
+    plain = execute(cost_run(framework, GATED | {"attention": "none"}))["results"]
+    assert plain["parameters_ratio"] == plain["macs_ratio"] == 1
+    ratio = found["parameters"] / plain["parameters"]
+    np.testing.assert_allclose(found["parameters_ratio"], ratio, rtol=1e-6)
+    first, second, third = 256 * 32 * 18, 64 * 32 * 288, 16 * 64 * 288
+    assert plain["macs"] == first + second + third + 640
+
+
+def test_without_proc_there_is_no_memory(framework, monkeypatch):
+    def elsewhere(function):
+        raise OSError("只能在 Linux 上用")
+
+    monkeypatch.setattr("vision_attention.studies.tasks.cost.peak_memory", elsewhere)
+    found = execute(cost_run(framework))["results"]
+    assert found["memory"] is None
+    assert found["memory_ratio"] is None
+
+
+def test_timed_records_are_judged_by_their_exact_part():
+    run = cost_run("torch")
+    record = stand_in(run, 0.5) | {"curves": {}}
+    record["results"] = {"latency_1": 0.25, "macs": 11, "macs_ratio": 1.5}
+    again = json.loads(json.dumps(record))
+    again["results"]["latency_1"] = 0.75
+    for strict in (True, False):
+        assert verify.judge(record, again, strict).outcome == verify.SAME
+    again["results"]["macs_ratio"] = 1.5000001
+    for strict in (True, False):
+        found = verify.judge(record, again, strict)
+        assert found.outcome == verify.DIFFERENT
+        assert "macs_ratio 从 1.5 变成 1.5000001" in found.why
+    del again["results"]["macs_ratio"]
+    assert verify.judge(record, again, False).outcome == verify.DIFFERENT
+
+
+def test_verify_redoes_a_timed_record():
+    record = execute(cost_run("torch"))
+    assert [c.outcome for c in verify.verify([record])] == [verify.SAME]
+    record["results"]["macs"] += 1
+    assert [c.outcome for c in verify.verify([record])] == [verify.DIFFERENT]
+
+
+def test_ways_take_turns():
+    order = []
+    functions = [lambda: order.append(0), lambda: order.append(1)]
+    times = timing.alternate(functions, rounds=4)
+    assert [len(values) for values in times] == [4, 4]
+    turns = [order[i] for i in range(1, len(order)) if order[i] != order[i - 1]]
+    # 先后轮换：… 0 1 | 1 0 | 0 1 | 1 0
+    assert turns[-5:] == [0, 1, 0, 1, 0]
+
+
+def test_ratio_is_taken_within_each_round():
+    """机器在第三轮慢了十倍，比值不受影响。"""
+    assert timing.ratio([2.0, 2.0, 20.0], [1.0, 1.0, 10.0]) == 2.0
+
+
+# 预训练 -------------------------------------------------------------------------
+
+
+def transferred(framework, mode, model=SMALL, seed=0):
+    return made("transfer", framework, FEW, model, {"mode": mode, **SOURCE}, seed)
+
+
+@pytest.mark.parametrize("model", [SMALL, TINY], ids=["cnn", "vit"])
+def test_pretraining_is_the_same_run_in_each_mode(framework, model):
+    results = {m: transferred(framework, m, model)["results"] for m in MODES}
+    tuned, probed = results["finetune"], results["linear_probe"]
+    assert tuned["source_accuracy"] == probed["source_accuracy"] > 0.2
+    assert results["scratch"]["source_accuracy"] is None
+
+
+@pytest.mark.parametrize("model", [SMALL, TINY], ids=["cnn", "vit"])
+def test_scratch_is_plain_training(framework, model):
+    plain = made("train", framework, FEW, model)
+    assert transferred(framework, "scratch", model)["curves"] == plain["curves"]
+
+
+@pytest.mark.parametrize("model", [SMALL, TINY], ids=["cnn", "vit"])
+def test_probe_and_finetuning_start_from_the_same_features(framework, model):
+    """第 0 步：主干相同、头相同；线性探针的主干此后不动。"""
+    curves = {m: transferred(framework, m, model)["curves"] for m in MODES}
+    first = {m: c["test_loss"][0] for m, c in curves.items()}
+    assert first["finetune"] == first["linear_probe"] != first["scratch"]
+    assert curves["finetune"]["test_loss"] != curves["linear_probe"]["test_loss"]
+
+
+@pytest.mark.parametrize("model", [SMALL, TINY], ids=["cnn", "vit"])
+def test_probe_moves_nothing_but_the_head(framework, model):
+    run = Run("train", framework, FEW, model, QUICK, {}, 0)
+    bench = prepare(run)
+    before = interop.state(bench.model)
+    probe = bench.wing.room("probe").LinearProbe(bench.model)
+    bench.wing.room("training").fit(probe, bench.dataset, bench.config)
+    after = interop.state(bench.model)
+    moved = {n for n, value in before.items() if not np.array_equal(value, after[n])}
+    # 批归一化的移动平均也在这些名字里
+    assert moved == {"head.weight", "head.bias"}
+
+
+# 写错的设置 ---------------------------------------------------------------------
+
+
+YAML = """\
+question: 看得有多远？
+metric: {metric}
+task: {task}
+data: {data}
+model: {model}
+train: {{steps: 30, warmup_steps: 5}}
+options: {options}
+grid:
+  data.n_train: [50, 100]
+seeds: 3
+frameworks: [torch, paddle]
+budget: {{minutes: 1}}
+"""
+REACH = {
+    "metric": "reach_share",
+    "task": "reach",
+    "data": "{name: digits}",
+    "model": "{name: small_cnn}",
+    "options": "{trained: false}",
+}
+TRANSFER = REACH | {
+    "metric": "test_accuracy",
+    "task": "transfer",
+    "data": "{name: digits, classes: [5, 6]}",
+    "options": "{mode: scratch, source_classes: [0, 1]}",
+}
+PRICE = REACH | {
+    "metric": "latency_1_ratio",
+    "task": "cost",
+    "options": "{reference: {attention: none}}",
+}
+MODE = {"options": "{mode: finetun, source_classes: [0, 1]}"}
+OVERLAP = {"options": "{mode: finetune, source_classes: [0, 5]}"}
+ONE = {"options": "{mode: finetune, source_classes: [0]}"}
+STEPS = {"options": "{mode: finetune, source_classes: [0, 1], source_steps: 4}"}
+IMAGES = {"options": "{mode: finetune, source_classes: [0, 1], source_n_train: 1}"}
+
+WRONG = [
+    (REACH, {"task": "reech"}, 3, "是不是 'reach'"),
+    (REACH, {"metric": "reach_shar"}, 2, "是不是 'reach_share'"),
+    (REACH, {"metric": "steps_to_fit"}, 2, "任务 reach 不给出 metric='steps_to_fit'"),
+    (REACH, {"options": "{traind: false}"}, 7, "是不是 'trained'"),
+    (REACH, {"options": "{trained: 0}"}, 7, "trained='0' 不认识"),
+    (REACH, {"options": "{images: 0}"}, 7, "images=0 不合适"),
+    (REACH, {"model": "{name: mlp_small}"}, 5, "没有位置"),
+    (REACH, {"model": "{name: vit_tiny}"}, 5, "pool: mean"),
+    (TRANSFER, MODE, 7, "是不是 'finetune'"),
+    (TRANSFER, OVERLAP, 7, "都有 [5]"),
+    (TRANSFER, ONE, 7, "至少两个类别"),
+    (TRANSFER, STEPS, 7, "source_steps=4 不合适；应为不小于 5"),
+    (TRANSFER, IMAGES, 7, "source_n_train=1 不合适"),
+    (TRANSFER, {"options": "{mode: finetune}"}, 7, "缺少 options.source_classes"),
+    (TRANSFER, {"data": "{name: digits}"}, 4, "缺少 classes"),
+    (PRICE, {"options": "{reference: {atention: none}}"}, 7, "是不是 'attention'"),
+    (PRICE, {"options": "{reference: none}"}, 7, "应为「键: 值」"),
+    (PRICE, {"options": "{}"}, 7, "缺少 options.reference"),
+    (PRICE, {"options": "{reference: {}, rounds: 2}"}, 7, "rounds=2 不合适"),
+    (PRICE, {"metric": "test_accuracy"}, 2, "任务 cost 不给出"),
+]
+
+
+@pytest.mark.parametrize(
+    ("base", "change", "line", "words"),
+    WRONG,
+    ids=[f"{case[0]['task']}-{next(iter(case[1].values()))}" for case in WRONG],
+)
+def test_wrong_settings_are_refused_with_line_and_remedy(base, change, line, words):
+    with pytest.raises(StudyError) as caught:
+        parse(YAML.format(**base | change))
+    assert {number for number, _ in caught.value.problems} == {line}
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("base", [REACH, TRANSFER, PRICE], ids=lambda b: b["task"])
+def test_right_settings_pass(base):
+    assert len(expand(parse(YAML.format(**base)))) == 2 * 3 * 2
+
+
+# Paddle 只做几粒种子 ------------------------------------------------------------
+
+
+def with_seeds(line):
+    return YAML.format(**REACH).replace("seeds: 3", f"seeds: 3\n{line}")
+
+
+@pytest.mark.parametrize(
+    ("line", "seeds"),
+    [("paddle_seeds: 1", {0}), ("paddle_seeds: [0, 2]", {0, 2}), ("", {0, 1, 2})],
+)
+def test_paddle_runs_only_the_seeds_it_was_given(line, seeds):
+    runs = expand(parse(with_seeds(line)))
+    found = {f: {r.seed for r in runs if r.framework == f} for f in ("torch", "paddle")}
+    assert found == {"torch": {0, 1, 2}, "paddle": seeds}
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("paddle_seeds: [1, 3]", "应取自 seeds"),
+        ("paddle_seeds: [1, 1]", "不重复"),
+        ("paddle_seeds: 0", "至少一个"),
+        ("paddle_seeds: 多", "列表"),
+    ],
+)
+def test_wrong_paddle_seeds_are_refused(line, words):
+    with pytest.raises(StudyError, match=words) as caught:
+        parse(with_seeds(line))
+    assert {number for number, _ in caught.value.problems} == {11}
+
+
+def test_paddle_seeds_without_paddle_are_refused():
+    text = with_seeds("paddle_seeds: 1").replace("[torch, paddle]", "[torch]")
+    with pytest.raises(StudyError, match="frameworks 里却没有 paddle"):
+        parse(text)
