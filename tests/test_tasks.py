@@ -15,6 +15,7 @@ from vision_attention.studies.schema import parse
 from vision_attention.studies.tasks import METRICS, TASKS
 from vision_attention.studies.tasks.reach import spread
 from vision_attention.studies.tasks.transfer import MODES
+from vision_attention.studies.wings import load_wing
 
 QUICK = {"steps": 6, "warmup_steps": 1, "batch_size": 16, "eval_every": 3}
 FAR = {"name": "two_marks", "distance": 12, "n_train": 40, "max_test": 40}
@@ -242,6 +243,30 @@ def test_probe_and_finetuning_start_from_the_same_features(framework, model):
     first = {m: c["test_loss"][0] for m, c in curves.items()}
     assert first["finetune"] == first["linear_probe"] != first["scratch"]
     assert curves["finetune"]["test_loss"] != curves["linear_probe"]["test_loss"]
+
+
+def starts(framework, mode, monkeypatch):
+    """每次训练开始时的权重。"""
+    room = load_wing(framework).room("training")
+    fit, seen = room.fit, []
+
+    def spy(model, *arguments):
+        seen.append(interop.state(model))
+        return fit(model, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(room, "fit", spy)
+        transferred(framework, mode)
+    return seen
+
+
+def test_only_the_body_is_carried_over(framework, monkeypatch):
+    """分类头从同一组数出发：预训练的头认的是别的类，不搬。"""
+    (scratch,) = starts(framework, "scratch", monkeypatch)
+    teacher, tuned = starts(framework, "finetune", monkeypatch)
+    assert teacher.keys() == tuned.keys() == scratch.keys()
+    same = {n for n, value in scratch.items() if np.array_equal(value, tuned[n])}
+    assert same == {"head.weight", "head.bias"}
 
 
 @pytest.mark.parametrize("model", [SMALL, TINY], ids=["cnn", "vit"])
