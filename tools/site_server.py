@@ -89,10 +89,12 @@ def guess(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def serving(site: Path, prefix: str = "/") -> Iterator[str]:
+def serving(
+    site: Path, prefix: str = "/", handler: type[Handler] = Handler
+) -> Iterator[str]:
     """在一个空闲端口上发布 site；给出根网址。"""
-    handler = functools.partial(Handler, site=site, prefix=prefix)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    answering = functools.partial(handler, site=site, prefix=prefix)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), answering)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -4,12 +4,14 @@
 """
 
 import re
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import axe_playwright_python
 import pytest
 from conftest import SCREENS, SUBPATH, opened, toc_pages
+from site_server import Handler, serving
 
 PAGES = toc_pages()
 WIDTHS = (360, 1280, 2560)
@@ -95,6 +97,39 @@ def test_page_is_light(visit):
 
 def test_layout_does_not_shift(visit):
     assert visit["shifts"] < 0.02
+
+
+class Slow(Handler):
+    """网页分两次到：正文先到，过一会儿右边的目录与其余才到。"""
+
+    def answer(self, status, path):
+        if path.suffix != ".html":
+            return super().answer(status, path)
+        body = path.read_bytes()
+        cut = body.find(b'class="bd-sidebar-secondary')
+        self.send_response(status)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[:cut])
+        self.wfile.flush()
+        time.sleep(0.6)
+        self.wfile.write(body[cut:])
+
+
+@pytest.fixture(scope="module")
+def slow(book):
+    """慢网络上的网站。"""
+    with serving(book, SUBPATH, Slow) as url:
+        yield url
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_layout_does_not_shift_on_a_slow_line(slow, browser, path):
+    with opened(browser) as page:
+        page.goto(slow + path, wait_until="load")
+        page.wait_for_timeout(SETTLE)
+        assert page.evaluate("window.shifts") < 0.02
 
 
 def test_first_visit_follows_the_system_colour(visit, mode):
