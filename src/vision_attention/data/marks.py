@@ -9,19 +9,17 @@ from vision_attention.data.splits import MARKS, at_least, random_bits
 
 SIZE = 16
 POOL_SIZE, TEST_SIZE = 4000, 500
-FAINTEST, BRIGHT = 64, 255
-# 四种 2×2 的记号，亮的都是两格：只数亮点分不出它们
-PATTERNS = np.array(
-    [[[1, 1], [0, 0]], [[1, 0], [1, 0]], [[1, 0], [0, 1]], [[0, 1], [1, 0]]], bool
-)
+FAINTEST, BRIGHT = 32, 255
+# 两种记号，一横一竖，亮的都是两格：只数亮点分不出它们
+PATTERNS = np.array([[[1, 1], [0, 0]], [[1, 0], [1, 0]]], bool)
 FURTHEST = SIZE - PATTERNS.shape[1]
 
 
 def read(distance: int) -> Source:
     """画出全部图片：每张两个记号，相距 distance，标签是两个记号相同与否。
 
-    两类各半；不论标签，每个记号都在四种里均匀取，所以只看一个记号等于没看。
-    两个记号的方位与位置随机，背景是 0–63 的均匀噪声。
+    记号有两种：两格长的横线与竖线。两类各半；不论标签，每个记号都在两种里均匀取，
+    所以只看一个记号等于没看。两个记号的方位与位置随机，背景是 0–31 的均匀噪声。
 
     形状: 训练池 uint8 (4000, 1, 16, 16)，测试集 uint8 (500, 1, 16, 16)
     参数: distance 为两个记号行差与列差中较大的一个，取 3–14；卷积看得见的是方形，
@@ -52,15 +50,12 @@ def _draw(count: int, distance: int) -> tuple[np.ndarray, np.ndarray]:
     """画 count 张；第 k 张只取决于 k 与 distance。"""
     noise = random_bits(count * SIZE**2, MARKS, distance, 0) % np.uint64(FAINTEST)
     images = noise.astype(np.uint8).reshape(count, SIZE, SIZE)
-    # 每张用 8 个随机数：前两个定记号，后面的定方位与位置
-    drawn = random_bits(8 * count, MARKS, distance, 1).reshape(count, 8)
+    # 每张用 7 个随机数：第一个定记号，后面的定方位与位置
+    drawn = random_bits(7 * count, MARKS, distance, 1).reshape(count, 7)
     labels = np.arange(count) % 2
-    first = drawn[:, 0] % np.uint64(len(PATTERNS))
-    other = 1 + drawn[:, 1] % np.uint64(len(PATTERNS) - 1)
-    second = (first + np.where(labels == 1, 0, other)) % len(PATTERNS)
-    for image, kinds, numbers in zip(
-        images, np.stack([first, second], 1).astype(int), drawn[:, 2:], strict=True
-    ):
+    first = (drawn[:, 0] % np.uint64(2)).astype(int)
+    kinds_of = np.stack([first, np.where(labels == 1, first, 1 - first)], 1)
+    for image, kinds, numbers in zip(images, kinds_of, drawn[:, 1:], strict=True):
         for kind, (row, column) in zip(kinds, _places(numbers, distance), strict=True):
             image[row : row + 2, column : column + 2][PATTERNS[kind]] = BRIGHT
     return images[:, None], labels.astype(np.int64)
