@@ -144,6 +144,24 @@ def test_attention_names_are_read_without_a_framework(framework):
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def vit_arms(last):
+    """把两臂换成 ViT 的两种注意力范围。"""
+    gates = "{model.attention: cbam, model.attention_options.reduction_ratio: 4}"
+    vit = "{{model.name: vit_tiny, model.attention: {}}}".format
+    plain = ("{model.attention: none}", vit("window"))
+    return parse(edited(plain, (gates, vit(last))))
+
+
+def test_attention_of_a_vit_is_its_range():
+    """ViT 的 attention 取 window、locality，不是门的名字；卷积网络的正相反。"""
+    runs = expand(vit_arms("locality"))
+    assert {run.model["attention"] for run in runs} == {"window", "locality"}
+    with pytest.raises(StudyError, match="attention='cbam' 不认识"):
+        vit_arms("cbam")
+    with pytest.raises(StudyError, match="attention='window' 不认识"):
+        parse(edited(("model.attention: none", "model.attention: window")))
+
+
 def test_two_mistakes_are_told_at_once():
     with pytest.raises(StudyError) as caught:
         parse(edited(("metric:", "metrik:"), ("minutes", "minuts")))

@@ -201,8 +201,9 @@ def _only_known(room: str, settings: dict[str, Any]) -> dict[str, Any]:
 def _model(settings: dict[str, Any]) -> None:
     if "name" not in settings:
         raise ValueError("缺少 name，例如 model: {name: small_cnn}")
-    specs.named(**settings)
-    choice("attention", settings.get("attention", "none"), attention_names())
+    # ViT 的 attention 是另一回事（global、window、locality），它自己已经查过
+    if isinstance(specs.named(**settings), specs.AttentionSpec):
+        choice("attention", settings.get("attention", "none"), attention_names())
 
 
 def data_name(name: str = "digits", **rest: Any) -> None:
