@@ -250,3 +250,35 @@ def test_a_broken_class_makes_a_notebook_fail(tmp_path, name, file, damage):
     )
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
     assert "ImportError" not in done.stdout
+
+
+# 接口一页里不列的：子模块与常量
+UNLISTED = {"GATES", "init", "inspect", "COLORS", "INK", "Run", "expand"}
+ROOMS = ("torch", "torch.inspect", "data", "studies", "plots")
+
+
+def public_names(room):
+    """一个房间里 __all__ 写着的名字；不载入框架。"""
+    path = LIBRARY / room.replace(".", "/")
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    tree = ast.parse(path.read_text("utf8"))
+    return next(
+        set(ast.literal_eval(node.value))
+        for node in tree.body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "__all__"
+    )
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_public_name_is_on_the_api_page(room):
+    text = (ROOT / "book" / "appendix" / "api.md").read_text("utf8")
+    blocks = re.findall(
+        r"currentmodule:: vision_attention\.(\S+)\n(.*?)```", text, re.S
+    )
+    listed = [
+        name
+        for where, block in blocks
+        if where == room
+        for name in re.findall(r"^\.\. auto\w+:: (\w+)", block, re.M)
+    ]
+    assert sorted(listed) == sorted(public_names(room) - UNLISTED)
