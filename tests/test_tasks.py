@@ -269,6 +269,16 @@ def test_only_the_body_is_carried_over(framework, monkeypatch):
     assert same == {"head.weight", "head.bias"}
 
 
+def test_head_rate_is_for_the_probe_alone(framework):
+    options = {**SOURCE, "head_lr": 0.02}
+    for mode, expected in (("finetune", 1e-3), ("linear_probe", 0.02)):
+        found = made("transfer", framework, FEW, SMALL, {"mode": mode, **options})
+        # 第 0 步的 lr 是一步升温之后的最高学习率
+        assert found["curves"]["lr"][0] == expected
+        plain = transferred(framework, mode)["results"]["source_accuracy"]
+        assert found["results"]["source_accuracy"] == plain
+
+
 @pytest.mark.parametrize("model", [SMALL, TINY], ids=["cnn", "vit"])
 def test_probe_moves_nothing_but_the_head(framework, model):
     run = Run("train", framework, FEW, model, QUICK, {}, 0)
@@ -321,6 +331,7 @@ MODE = {"options": "{mode: finetun, source_classes: [0, 1]}"}
 OVERLAP = {"options": "{mode: finetune, source_classes: [0, 5]}"}
 ONE = {"options": "{mode: finetune, source_classes: [0]}"}
 STEPS = {"options": "{mode: finetune, source_classes: [0, 1], source_steps: 4}"}
+RATE = {"options": "{mode: linear_probe, source_classes: [0, 1], head_lr: -1}"}
 IMAGES = {"options": "{mode: finetune, source_classes: [0, 1], source_n_train: 1}"}
 
 WRONG = [
@@ -337,6 +348,7 @@ WRONG = [
     (TRANSFER, ONE, 7, "至少两个类别"),
     (TRANSFER, STEPS, 7, "source_steps=4 不合适；应为不小于 5"),
     (TRANSFER, IMAGES, 7, "source_n_train=1 不合适"),
+    (TRANSFER, RATE, 7, "lr=-1 不合适"),
     (TRANSFER, {"options": "{mode: finetune}"}, 7, "缺少 options.source_classes"),
     (TRANSFER, {"data": "{name: digits}"}, 4, "缺少 classes"),
     (PRICE, {"options": "{reference: {atention: none}}"}, 7, "是不是 'attention'"),

@@ -42,6 +42,8 @@ def examine(rooms: Rooms) -> None:
         )
     if options.get("source_n_train") is not None:
         whole("source_n_train", options["source_n_train"], len(source))
+    if options.get("head_lr") is not None:
+        TrainConfig(lr=options["head_lr"])
     steps = options.get("source_steps")
     if steps is not None:
         default = TrainConfig.warmup_steps
@@ -57,6 +59,7 @@ def transfer(
     source_classes: list[int],
     source_n_train: int | None = None,
     source_steps: int | None = None,
+    head_lr: float | None = None,
 ) -> Outcome:
     """从头学、预训练后微调，或预训练后只学分类头（linear_probe）。
 
@@ -65,7 +68,8 @@ def transfer(
 
     参数: mode 取 scratch、finetune、linear_probe；source_classes 为预训练的类；
         source_n_train 为预训练的图片数，缺省为全部；source_steps 为预训练的步数，
-        缺省同 train.steps
+        缺省同 train.steps；head_lr 为 linear_probe 的学习率，缺省同 train.lr；
+        只学一层的问题是凸的，学习率应当大得多
     返回: train 的结果，加上 source_accuracy（从头学时为 None）
     """
     fit, accuracy = bench.wing.room("training").fit, None
@@ -79,15 +83,17 @@ def transfer(
             n_train=source_n_train,
         )
         steps = source_steps or bench.config.steps
-        config = replace(bench.config, steps=steps, eval_every=steps)
+        longer = replace(bench.config, steps=steps, eval_every=steps)
         teacher = build_model(bench.wing, bench.run, source)
-        before = fit(teacher, source, config)
+        before = fit(teacher, source, longer)
         share_weights(teacher, model, except_for="head")
         accuracy = before.test_accuracy[-1]
         seconds, cpu_seconds = before.seconds, before.cpu_seconds
+    config = bench.config
     if mode == "linear_probe":
         model = bench.wing.room("probe").LinearProbe(model)
-    after = outcome_of(fit(model, bench.dataset, bench.config))
+        config = replace(config, lr=head_lr or config.lr)
+    after = outcome_of(fit(model, bench.dataset, config))
     return replace(
         after,
         results=after.results | {"source_accuracy": accuracy},
