@@ -201,6 +201,11 @@ def test_quoted_code_exists(page, file, name):
 
 # 每本笔记本讲的那个类，换成一眼看不出的坏样子：形状全对，数不对
 DAMAGES = [
+    (
+        "two_machines",
+        "gates/squeeze.py",
+        "SqueezeExcitation.forward = lambda self, x: x",
+    ),
     ("cbam", "gates/cbam.py", "CBAM.forward = lambda self, x: x"),
     (
         "self_attention",
