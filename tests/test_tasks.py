@@ -10,6 +10,7 @@ from vision_attention import interop, timing
 from vision_attention.studies import StudyError, expand, verify
 from vision_attention.studies.bench import prepare
 from vision_attention.studies.execute import execute
+from vision_attention.studies.layout import Layout, best_layout
 from vision_attention.studies.runs import Run
 from vision_attention.studies.schema import parse
 from vision_attention.studies.tasks import METRICS, TASKS
@@ -198,6 +199,17 @@ def test_verify_redoes_a_timed_record():
     assert [c.outcome for c in verify.verify([record])] == [verify.SAME]
     record["results"]["macs"] += 1
     assert [c.outcome for c in verify.verify([record])] == [verify.DIFFERENT]
+
+
+def test_timings_are_taken_one_at_a_time_with_one_thread(monkeypatch):
+    """量时间的研究不先比谁快：分法定死，两个进程会抢同一份缓存。"""
+    monkeypatch.setattr("vision_attention.studies.layout.cores", lambda: 8)
+    runs = [cost_run("torch", seed=seed) for seed in range(40)]
+    told = []
+    assert best_layout(runs, say=told.append) == Layout(1, 1)
+    assert "一个线程" in told[0]
+    assert best_layout(runs[:1]) == Layout(1, 1)
+    assert best_layout(runs, workers=3) == Layout(3, 1)
 
 
 def test_ways_take_turns():

@@ -13,6 +13,7 @@ from vision_attention.config import TrainConfig
 from vision_attention.studies.bench import build_model, load_data
 from vision_attention.studies.pool import Pool
 from vision_attention.studies.runs import Run
+from vision_attention.studies.tasks import TASKS
 from vision_attention.studies.wings import load_wing
 
 PROBE_STEPS = 20
@@ -80,13 +81,16 @@ def best_layout(
     threads: int | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Layout:
-    """挑一种分法；给定了的照办，运行很少时不必测。
+    """挑一种分法；给定了的照办，运行很少时不必测，量时间的一次只做一个。
 
     参数: runs 为要做的运行，用第一个来测；workers、threads 由使用者指定；say 报告结果
     """
     count = cores()
     if workers or threads:
         return Layout(workers or max(1, count // threads), threads or 1)
+    if any(TASKS[run.task].timed for run in runs):
+        say("这项研究要量时间：一次只做一个，用一个线程")
+        return Layout(1, 1)
     if len(runs) == 1:
         return Layout(1, count)
     if count == 1 or len(runs) < WORTH_MEASURING * count:
