@@ -31,8 +31,9 @@ def framework(request):
     return request.param
 
 
-def made(task, framework, data, model, options=None, seed=0):
-    return execute(Run(task, framework, data, model, QUICK, options or {}, seed))
+def made(task, framework, data, model, options=None, seed=0, **train):
+    settings = QUICK | train
+    return execute(Run(task, framework, data, model, settings, options or {}, seed))
 
 
 def test_every_metric_has_a_name_and_a_task():
@@ -102,7 +103,10 @@ def test_gate_lets_every_position_notice(framework):
 def test_self_attention_starts_blind_and_learns_to_look(framework):
     """γ 从 0 起步：训练之前与没有一样。"""
     model = {**SMALL, "attention": "self_attention", "stages": [3]}
-    before, after = (reached(framework, model, trained=t)[0] for t in (False, True))
+    before, after = (
+        made("reach", framework, FAR, model, {"trained": trained}, lr=0.02)["results"]
+        for trained in (False, True)
+    )
     assert before["noticed_last"] == 4 / 16
     assert after["noticed_last"] > 4 / 16
 
