@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import ctypes
 import datetime
-import gc
 import json
 import os
 import platform
-import random
 import statistics
-import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from vision_attention.timing import alternate as take_turns
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc 的 malloc.h
 FOLDER = Path(__file__).parent
@@ -41,41 +40,13 @@ def quiet(*, keep_memory: bool = True) -> None:
 def alternate(
     functions: Mapping[str, Callable[[], Any]], seconds: float = 2.0, rounds: int = 15
 ) -> dict[str, list[float]]:
-    """轮流跑，每轮每种做法连跑几次取平均；每轮的先后次序轮换。
+    """轮流跑，做法见 vision_attention.timing.alternate。
 
     参数: functions 从名字到做法；seconds 为每种做法一共大约跑多久；rounds 为轮数
     返回：从名字到每轮的用时
     单位: 秒，处理器时间
     """
-    repeats = {}
-    for name, function in functions.items():
-        function()
-        once = min(clocked(function, 1) for _ in range(3))
-        repeats[name] = max(1, round(seconds / rounds / max(once, 1e-9)))
-    times = {name: [] for name in functions}
-    names = list(functions)
-    # 结果落在内存的哪里，快慢差百分之几；每次先占一块长短不一的，让它落在不同的地方
-    chance = random.Random(0)
-    gc.collect()
-    gc.disable()
-    try:
-        for number in range(rounds):
-            turn = number % len(names)
-            for name in names[turn:] + names[:turn]:
-                aside = bytearray(chance.randrange(2**22))
-                times[name].append(clocked(functions[name], repeats[name]))
-                del aside
-    finally:
-        gc.enable()
-    return times
-
-
-def clocked(function: Callable[[], Any], repeats: int) -> float:
-    """连跑 repeats 次，返回一次的处理器时间（秒）。"""
-    start = time.process_time()
-    for _ in range(repeats):
-        function()
-    return (time.process_time() - start) / repeats
+    return take_turns(functions, rounds, seconds / rounds)
 
 
 def compare(times: Mapping[str, list[float]], ours: str = "ours") -> dict[str, Any]:

@@ -218,9 +218,9 @@ def test_timings_are_taken_one_at_a_time_with_one_thread(monkeypatch):
 
 def test_ways_take_turns():
     order = []
-    functions = [lambda: order.append(0), lambda: order.append(1)]
+    functions = {0: lambda: order.append(0), 1: lambda: order.append(1)}
     times = timing.alternate(functions, rounds=4)
-    assert [len(values) for values in times] == [4, 4]
+    assert [len(values) for values in times.values()] == [4, 4]
     turns = [order[i] for i in range(1, len(order)) if order[i] != order[i - 1]]
     # 先后轮换：… 0 1 | 1 0 | 0 1 | 1 0
     assert turns[-5:] == [0, 1, 0, 1, 0]

@@ -6,37 +6,47 @@
 from __future__ import annotations
 
 import gc
+import random
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 # 一轮里每种做法至少跑这么久，钟的分辨率才不要紧
 ENOUGH = 0.004
+ASIDE = 2**22  # 字节
 
 
 def alternate(
-    functions: Sequence[Callable[[], Any]], rounds: int = 15
-) -> list[list[float]]:
+    functions: Mapping[str, Callable[[], Any]],
+    rounds: int = 15,
+    least: float = ENOUGH,
+) -> dict[str, list[float]]:
     """轮流跑，每轮每种做法连跑几次取平均；每轮的先后次序轮换。
 
-    先各跑两次热身。垃圾回收在计时期间关着。
+    先各跑几次热身。垃圾回收在计时期间关着。结果落在内存的哪里，快慢差百分之几，
+    所以每次先占一块长短不一的，让它落在不同的地方。
 
-    参数: functions 为几种做法；rounds 为轮数
-    返回: 每种做法一个列表，每轮一项
+    参数: functions 从名字到做法；rounds 为轮数；least 为每轮每种做法至少跑多久
+    返回: 从名字到每轮的用时
     单位: 秒，处理器时间
     """
-    for function in functions:
+    repeats = {}
+    for name, function in functions.items():
         function()
-    repeats = max(1, round(ENOUGH / min(clocked(f, 1) for f in functions)))
-    times: list[list[float]] = [[] for _ in functions]
+        once = min(clocked(function, 1) for _ in range(3))
+        repeats[name] = max(1, round(least / once))
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    names, chance = list(functions), random.Random(0)
     collecting = gc.isenabled()
     gc.disable()
     try:
         for number in range(rounds):
-            for place in range(len(functions)):
-                chosen = (number + place) % len(functions)
-                times[chosen].append(clocked(functions[chosen], repeats))
+            turn = number % len(names)
+            for name in names[turn:] + names[:turn]:
+                aside = bytearray(chance.randrange(ASIDE))
+                times[name].append(clocked(functions[name], repeats[name]))
+                del aside
     finally:
         if collecting:
             gc.enable()

@@ -12,7 +12,7 @@ LABELS = "形状|参数|返回|单位|错误|出处|内容|用法"
 FIELD = re.compile(rf"^({LABELS})[:：]\s*(.*)$")
 QUOTED = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 WIDE = re.compile(r"[\u3000-\u9fff\uff00-\uffef]")
-SPECIAL = re.compile(r"([*|\\]|_(?=\W|$))")
+SPECIAL = re.compile(r"""([*|\\"']|_(?=\W|$))""")
 
 
 def setup(app):
@@ -53,7 +53,7 @@ def _joined(before, after):
 
 
 def _plain(text):
-    """记号原样显示：反引号里是代码，星号、竖线、结尾的下划线不是标记。"""
+    """记号原样显示：反引号里是代码，星号、竖线、引号、结尾的下划线不是标记。"""
     parts = QUOTED.split(text)
     return "".join(
         f"``{part}``" if k % 2 else SPECIAL.sub(r"\\\1", part)

@@ -116,7 +116,8 @@ def _step(bench: Bench, model: Any) -> Callable[[], Any]:
 def _clocked(
     name: str, functions: list[Callable[[], Any]], rounds: int
 ) -> dict[str, float]:
-    own, theirs = alternate(functions, rounds)
+    pair = dict(zip(("own", "theirs"), functions, strict=True))
+    own, theirs = alternate(pair, rounds).values()
     return {name: statistics.median(own), f"{name}_ratio": ratio(own, theirs)}
 
 
