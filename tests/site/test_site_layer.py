@@ -11,7 +11,18 @@ from workplace import ROOT
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
-from book_site import details, images, maths, page, prune, search, seo, tables, text
+from book_site import (
+    api,
+    details,
+    images,
+    maths,
+    page,
+    prune,
+    search,
+    seo,
+    tables,
+    text,
+)
 
 
 def test_unused_rules_are_pruned():
@@ -210,3 +221,22 @@ def test_editing_one_page_builds_without_a_warning(tmp_path):
         done = subprocess.run(words, check=False, capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (0, "")
     assert not (tmp_path / "out" / "searchindex.js").exists()
+
+
+def test_docstrings_become_fields():
+    lines = [
+        "门：`gate(x)`。",
+        "",
+        "形状: x (B, C)",
+        "    → (B,)",
+        "参数：a* 为",
+        "宽",
+        "",
+    ]
+    assert api.fields(lines)[1:-1] == [
+        "门：``gate(x)``。",
+        "",
+        ":形状: x (B, C) → (B,)",
+        ":参数: a\\* 为宽",
+        "",
+    ]
