@@ -1,18 +1,21 @@
 """研究的书架：随包发布的，以及读者自己的；一项研究一个文件夹。
 
-内容: names、open_study、Shelf（一项研究与它的记录）、records_of、summary。
+内容: names、open_study、Shelf（一项研究与它的记录）、records_of、summary、findings。
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vision_attention import records
 from vision_attention.studies.positions import nearest
 from vision_attention.studies.runs import Run, expand, key_of
 from vision_attention.studies.schema import Study, parse
+
+if TYPE_CHECKING:
+    from vision_attention.studies.findings import Findings
 
 SHELVES = Path(__file__).parent
 STUDY_NAME = "study.yaml"
@@ -103,3 +106,10 @@ def summary(name: str, out: str | Path | None = None) -> dict[str, Any]:
     from vision_attention.studies.report import summarize
 
     return summarize(open_study(name, out))
+
+
+def findings(name: str, out: str | Path | None = None) -> Findings:
+    """一项研究的结果，按臂的名字取数、相减、排成表；见 Findings。"""
+    from vision_attention.studies.findings import Findings
+
+    return Findings(open_study(name, out))

@@ -1,0 +1,78 @@
+"""把「一句话怎样判」排成 Markdown 表：章末的核对，书末的逐句核对。
+
+内容: short、full、basis。
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vision_attention.studies.claims import Claim, Judged, claims, compared, judge
+from vision_attention.studies.wording import DIGITS, number, rows, signed, span
+
+
+def short(*names: str) -> str:
+    """章末的核对表：一句一行。
+
+    参数: names 为 claims.yaml 里的 id
+    """
+    body = [
+        [f"“{claim.quote}”", judge(claim), basis(claim), f"{claim.untested}"]
+        for claim in (claims()[name] for name in names)
+    ]
+    head = ["笔记的话", "结论", "依据", "没有测的"]
+    return rows(head, body, left="结论 依据 没有测的")
+
+
+def basis(claim: Claim) -> str:
+    """一句话的依据：不必测量的照写，测量的数出各有几个。"""
+    if claim.settled:
+        return claim.because
+    found = compared(claim)
+    met = sum(one.met for one in found)
+    opposite = sum(one.seen is not None and not one.met for one in found)
+    listed = "、".join(f"`{name}`" for name in studies_of(claim))
+    return (
+        f"{listed}：{len(found)} 个比较，如所说 {met} 个，相反 {opposite} 个，"
+        f"看不出差别 {len(found) - met - opposite} 个。{claim.because}"
+    )
+
+
+def studies_of(claim: Claim) -> list[str]:
+    """一句话用到的研究，不重复。"""
+    return list(dict.fromkeys(one.study for one in claim.comparisons))
+
+
+def full(name: str, words: dict[str, str] | None = None) -> str:
+    """一句话的全部比较：每个一行。
+
+    参数: name 为 claims.yaml 里的 id；words 为臂与取值 → 中文，没有的照原样
+    """
+    words = words or {}
+    head = ["比较", "情形", "期望", "n", "差", "95 % 区间", "校正后的 p", "看见"]
+    body = [_row(one, words) for one in compared(claims()[name])]
+    return rows(head, body, left="情形 期望 看见")
+
+
+def _row(one: Judged, words: dict[str, str]) -> list[str]:
+    asked, found = one.comparison, one.difference
+    digits = DIGITS.get(asked.metric or "", 3)
+    place = "，".join(_word(level, words) for level in one.levels.values())
+    pair = f"{_word(asked.ours, words)} 减 {_word(asked.reference, words)}"
+    return [
+        pair + ("（对照）" if asked.control else ""),
+        place or "—",
+        asked.expect,
+        str(found.n),
+        signed(found.mean, digits),
+        span(found.low, found.high, digits),
+        number(one.p),
+        one.seen or "看不出差别",
+    ]
+
+
+def _word(level: Any, words: dict[str, str]) -> str:
+    """一个取值的中文；数字加千位的逗号。"""
+    if isinstance(level, int) and not isinstance(level, bool):
+        return f"{level:,}"
+    return words.get(str(level), str(level))
