@@ -17,7 +17,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from vision_attention.studies.findings import Findings
+from vision_attention.studies.evidence import Findings
 from vision_attention.studies.library import findings
 from vision_attention.studies.statistics import DOWN, UP, Estimate, holm
 

@@ -15,7 +15,7 @@ from vision_attention.studies.runs import Run, expand, key_of
 from vision_attention.studies.schema import Study, parse
 
 if TYPE_CHECKING:
-    from vision_attention.studies.findings import Findings
+    from vision_attention.studies.evidence import Findings
 
 SHELVES = Path(__file__).parent
 STUDY_NAME = "study.yaml"
@@ -110,6 +110,6 @@ def summary(name: str, out: str | Path | None = None) -> dict[str, Any]:
 
 def findings(name: str, out: str | Path | None = None) -> Findings:
     """一项研究的结果，按臂的名字取数、相减、排成表；见 Findings。"""
-    from vision_attention.studies.findings import Findings
+    from vision_attention.studies.evidence import Findings
 
     return Findings(open_study(name, out))

@@ -1,0 +1,186 @@
+"""取数的窗口与逐句的判法：数与记录一致，写错的臂有一句话，四种结论各有其时。"""
+
+import numpy as np
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from vision_attention import studies
+from vision_attention.studies import claim_tables, statistics, wording
+from vision_attention.studies import claims as judging
+from vision_attention.studies.claims import Claim
+
+PLACE = {"size": "narrow", "images": "many"}
+LABELS = {"none": "不装", "cbam": "CBAM"}
+
+
+@pytest.fixture(scope="module")
+def capacity():
+    return studies.findings("capacity")
+
+
+def recorded(arm, metric, framework="torch"):
+    """直接从记录里数，不经过 Findings。"""
+    runs = {run.key: run for run in studies.open_study("capacity").runs}
+    asked = {**PLACE, "arm": arm, "framework": framework}
+    return {
+        record["run"]["seed"]: record["results"][metric]
+        for record in studies.records_of("capacity")
+        if runs[record["key"]].levels == asked
+    }
+
+
+@pytest.mark.parametrize("metric", ["test_accuracy", "train_accuracy", "parameters"])
+@pytest.mark.parametrize("framework", ["torch", "paddle"])
+def test_values_are_those_of_the_records(capacity, metric, framework):
+    found = capacity.values(metric, arm="cbam", framework=framework, **PLACE)
+    assert found == recorded("cbam", metric, framework)
+    assert found
+
+
+def test_difference_is_paired_by_seed(capacity):
+    ours, theirs = (recorded(arm, "test_accuracy") for arm in ("cbam", "none"))
+    by_hand = [ours[seed] - theirs[seed] for seed in ours]
+    found = capacity.difference({**PLACE, "arm": "cbam"}, {**PLACE, "arm": "none"})
+    np.testing.assert_allclose(found.mean, np.mean(by_hand), rtol=1e-12)
+    drawn = capacity.versus(LABELS, **PLACE)
+    np.testing.assert_allclose(sorted(drawn["differences"][0]), sorted(by_hand))
+    assert drawn["names"] == ["CBAM"]
+    assert drawn["verdicts"] == [capacity.cell(arm="cbam", **PLACE)["verdict"]]
+
+
+def test_table_has_a_row_for_each_arm_and_the_numbers(capacity):
+    table = capacity.table(LABELS, extra={"parameters": "参数"}, **PLACE)
+    head, _, plain, gate = table.splitlines()
+    assert head.endswith("| 参数 | 结论 |")
+    assert plain.startswith("| 不装 | 10 |")
+    assert plain.endswith("| 1,384 | （参照） |")
+    mean = np.mean(list(recorded("cbam", "test_accuracy").values()))
+    assert f"| {mean:.3f} |" in gate
+
+
+def test_one_seed_gives_no_interval(capacity):
+    gate = capacity.table(LABELS, framework="paddle", **PLACE).splitlines()[-1]
+    assert gate.endswith("| — | 次数不够 |")
+
+
+def test_source_counts_the_runs_and_gives_the_command(capacity):
+    text = capacity.source()
+    assert f"共 {capacity['n_runs']} 次运行" in text
+    assert "`vision-attention study run capacity`" in text
+
+
+@pytest.mark.parametrize(
+    ("levels", "said"),
+    [
+        ({"siz": "narrow"}, "'size'"),
+        ({**PLACE, "arm": "cban"}, "'cbam'"),
+        ({"arm": "cbam"}, "少写了因素"),
+        ({"size": "normal", "images": "few_mislabelled", "arm": "cbam"}, "exclude"),
+    ],
+)
+def test_wrong_arms_are_refused_with_the_nearest_name(capacity, levels, said):
+    for ask in (capacity.values, capacity.cell, capacity.estimate):
+        with pytest.raises(ValueError, match=said):
+            ask(**levels)
+
+
+def test_numbers_are_written_for_reading():
+    assert wording.number(12345.678, 1) == "12,345.7"
+    assert wording.signed(-0.0004) == "+0.000"
+    assert wording.signed(-0.0006) == "−0.001"
+    assert wording.number(None) == wording.signed(None) == "—"
+    assert wording.span(-0.1, 0.25, 2) == "−0.10&nbsp;…&nbsp;+0.25"
+    assert wording.span(None, None) == "—"
+    table = wording.rows(["臂", "n", "结论"], [["甲", "1", "无"]], left="结论")
+    assert table.splitlines()[1] == "| :-- | --: | :-- |"
+
+
+# 判一句话
+
+
+def claim(*groups):
+    """一句话：每组是（期望，是不是对照）。"""
+    return Claim(
+        id="x",
+        quote="y",
+        page="z",
+        untested="w",
+        comparisons=[
+            {
+                "study": "capacity",
+                "factor": "arm",
+                "ours": f"arm{k}",
+                "reference": "none",
+                "expect": expect,
+                "control": control,
+            }
+            for k, (expect, control) in enumerate(groups)
+        ],
+    )
+
+
+UP = statistics.mean_interval([0.02, 0.03, 0.025, 0.02])
+DOWN = statistics.mean_interval([-0.02, -0.03, -0.025, -0.02])
+FLAT = statistics.mean_interval([0.02, -0.03, 0.01, 0.0])
+ONCE = statistics.mean_interval([0.3])
+
+
+@pytest.mark.parametrize(
+    ("groups", "measured", "expected"),
+    [
+        ([("提高", False)], [UP], "成立"),
+        ([("降低", False)], [DOWN], "成立"),
+        ([("提高", False)], [DOWN], "不成立"),
+        ([("提高", False)], [FLAT], "看不出差别"),
+        ([("提高", False)], [ONCE], "没有测"),
+        ([("提高", False), ("提高", False)], [UP, UP], "成立"),
+        ([("提高", False), ("提高", False)], [UP, FLAT], "有条件成立"),
+        ([("提高", False), ("提高", False)], [UP, DOWN], "有条件成立"),
+        ([("提高", False), ("提高", False)], [FLAT, DOWN], "不成立"),
+        ([("提高", False), ("提高", True)], [UP, UP], "成立"),
+        ([("提高", False), ("提高", True)], [UP, FLAT], "有条件成立"),
+        ([("提高", False), ("提高", True)], [FLAT, UP], "看不出差别"),
+    ],
+)
+def test_four_verdicts_each_have_their_time(monkeypatch, groups, measured, expected):
+    results = {f"arm{k}": found for k, found in enumerate(measured)}
+    monkeypatch.setattr(judging, "_difference", lambda one, levels: results[one.ours])
+    assert judging.judge(claim(*groups)) == expected
+
+
+def test_one_sentence_is_corrected_as_one_family(monkeypatch):
+    # 单看一个 p 约 0.03 是「看见」，同一句话里比了六次就不算
+    weak = statistics.mean_interval([0.01, 0.05, 0.02, 0.06, 0.01])
+    assert 0.01 < weak.p < 0.05
+    monkeypatch.setattr(judging, "_difference", lambda one, levels: weak)
+    assert judging.judge(claim(("提高", False))) == "成立"
+    assert judging.judge(claim(*[("提高", False)] * 6)) == "看不出差别"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, "恰好写一样"),
+        ({"settled": "成立"}, "because"),
+        ({"settled": "大概", "because": "某处"}, "settled"),
+        ({"settled": "成立", "because": "某处", "page_": "x"}, "page_"),
+    ],
+)
+def test_a_claim_written_wrongly_is_refused(change, said):
+    with pytest.raises(ValidationError, match=said):
+        Claim(**{"id": "x", "quote": "y", "page": "z", "untested": "w", **change})
+
+
+def test_a_name_is_given_once():
+    listed = [item["id"] for item in yaml.safe_load(judging.PATH.read_text("utf8"))]
+    assert len(listed) == len(set(listed)) == len(judging.claims())
+
+
+@pytest.mark.parametrize("name", sorted(judging.claims()))
+def test_every_claim_can_be_judged_and_printed(name):
+    found = judging.claims()[name]
+    assert judging.judge(found) in claim_tables.short(name)
+    if found.comparisons:
+        rows = claim_tables.full(name).splitlines()
+        assert len(rows) == 2 + len(judging.compared(found))
