@@ -158,6 +158,42 @@ def test_one_sentence_is_corrected_as_one_family(monkeypatch):
     assert judging.judge(claim(*[("提高", False)] * 6)) == "看不出差别"
 
 
+def test_a_comparison_beyond_a_place_subtracts_its_difference(capacity, monkeypatch):
+    def gaps(images):
+        place = PLACE | {"images": images}
+        return [
+            capacity.values(arm=arm, **place)[seed]
+            for arm in ("cbam", "none")
+            for seed in range(10)
+        ]
+
+    here, there = (np.reshape(gaps(images), (2, 10)) for images in ("many", "few"))
+    by_hand = (here[0] - here[1]) - (there[0] - there[1])
+    asked = (
+        claim(("提高", True))
+        .comparisons[0]
+        .model_copy(
+            update={
+                "ours": "cbam",
+                "at": {"size": ["narrow"], "images": ["many"]},
+                "beyond": {"images": "few"},
+            }
+        )
+    )
+    sentence = claim(("提高", True)).model_copy(update={"comparisons": (asked,)})
+    (found,) = judging.compared(sentence)
+    np.testing.assert_allclose(found.difference.mean, by_hand.mean(), atol=1e-12)
+    np.testing.assert_allclose(found.difference.sd, by_hand.std(ddof=1), rtol=1e-9)
+    assert found.difference.n == 10
+    monkeypatch.setattr(claim_tables, "claims", lambda: {"x": sentence})
+    line = claim_tables.full("x", {"few": "少"}).splitlines()[-1]
+    assert "减去少的同一个差" in line
+    plain = asked.model_copy(update={"beyond": {}})
+    sentence = sentence.model_copy(update={"comparisons": (plain,)})
+    (found,) = judging.compared(sentence)
+    np.testing.assert_allclose(found.difference.mean, (here[0] - here[1]).mean())
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

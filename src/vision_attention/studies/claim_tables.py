@@ -58,6 +58,9 @@ def _row(one: Judged, words: dict[str, str]) -> list[str]:
     asked, found = one.comparison, one.difference
     digits = DIGITS.get(asked.metric or "", 3)
     place = "，".join(_word(level, words) for level in one.levels.values())
+    if asked.beyond:
+        there = "，".join(_word(level, words) for level in asked.beyond.values())
+        place = f"{place}，减去{there}的同一个差".strip("，")
     pair = f"{_word(asked.ours, words)} 减 {_word(asked.reference, words)}"
     return [
         pair + ("（对照）" if asked.control else ""),

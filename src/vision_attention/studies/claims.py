@@ -19,7 +19,14 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from vision_attention.studies.evidence import Findings
 from vision_attention.studies.library import findings
-from vision_attention.studies.statistics import DOWN, UP, Estimate, holm
+from vision_attention.studies.statistics import (
+    DOWN,
+    UP,
+    Estimate,
+    holm,
+    mean_interval,
+    paired_difference,
+)
 
 PATH = Path(__file__).with_name("claims.yaml")
 ALPHA = 0.05
@@ -44,6 +51,7 @@ class Comparison(Strict):
     参数: study 为研究；factor 为比的因素，ours 与 reference 是它的两臂；
         expect 为笔记的话要求 ours 减 reference 的数值「提高」还是「降低」；
         at 为其余因素的取值，列出几个就比几次；metric 缺省为研究自己的指标；
+        beyond 为另一处的取值：写了就问「这里的差减去那里的差」，那里不该有这个好处；
         control 为真时是对照：它不如所说，这句话最多「有条件成立」
     """
 
@@ -54,6 +62,7 @@ class Comparison(Strict):
     expect: Literal["提高", "降低"]
     at: dict[str, list[Any]] = {}
     metric: str | None = None
+    beyond: dict[str, Any] = {}
     control: bool = False
 
 
@@ -146,12 +155,20 @@ def judge(claim: Claim) -> str:
 
 
 def _difference(comparison: Comparison, levels: dict[str, Any]) -> Estimate:
-    ours, reference = (
-        levels | {comparison.factor: arm}
+    here = _gaps(comparison, levels)
+    if not comparison.beyond:
+        return mean_interval([here[seed] for seed in sorted(here)])
+    return paired_difference(here, _gaps(comparison, levels | comparison.beyond))
+
+
+def _gaps(comparison: Comparison, levels: dict[str, Any]) -> dict[int, float]:
+    """一处的差：种子 → ours 减 reference，只要两臂都测到的种子。"""
+    found = _findings(comparison.study)
+    ours, theirs = (
+        found.values(comparison.metric, **levels | {comparison.factor: arm})
         for arm in (comparison.ours, comparison.reference)
     )
-    found = _findings(comparison.study)
-    return found.difference(ours, reference, comparison.metric)
+    return {seed: ours[seed] - theirs[seed] for seed in ours.keys() & theirs.keys()}
 
 
 def _seen(difference: Estimate, p: float | None) -> str | None:
