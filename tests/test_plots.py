@@ -61,6 +61,11 @@ SAMPLES = {
         [[0.01, 0.02, 0.03], [-0.02, 0.01, -0.03]],
         verdicts=["成立", "看不出差别"],
     ),
+    "两种量法": lambda: plots.matched(
+        {"准确率": ([0.01, -0.02], [0.012, -0.018]), "时间": ([1.1, 2.5], [1.2, 2.9])},
+        xlabel="PyTorch",
+        ylabel="PaddlePaddle",
+    ),
     "成排图像": lambda: plots.image_grid(IMAGES, list("一二三四五")),
     "热力图": lambda: plots.heatmap(IMAGES[None, :1], title="空间注意力"),
     "宽热力图": lambda: plots.heatmap(np.random.default_rng(1).random((10, 64))),
@@ -253,6 +258,18 @@ def test_single_run_is_never_coloured_as_decided():
     assert plots.COLORS[1] not in svg
 
 
+def test_equal_values_lie_on_the_diagonal_of_every_panel():
+    panels = {"甲": ([0.1, 0.4], [0.1, 0.4]), "乙": ([-3], [-3])}
+    *drawn, empty = plots.matched(panels, xlabel="", ylabel="").axes
+    assert not empty.get_visible()
+    for axis, (values, _) in zip(drawn, panels.values(), strict=True):
+        assert axis.get_xlim() == axis.get_ylim()
+        assert axis.get_xlim()[0] < min(values) <= max(values) < axis.get_xlim()[1]
+        line, points = axis.lines[0].get_xydata(), axis.collections[0].get_offsets()
+        assert (line[:, 0] == line[:, 1]).all()
+        np.testing.assert_allclose(points[:, 0], points[:, 1])
+
+
 def test_use_style_twice_registers_the_font_once():
     plots.use_style()
     paths = [entry.fname for entry in font_manager.fontManager.ttflist]
@@ -304,6 +321,11 @@ WRONG = {
     "labels": (lambda: plots.attention_matrix(rows(3), "ab", "abc"), "2 行"),
     "bars": (lambda: plots.bar_with_values(["a"], [1, 2], xlabel=""), "values 有 2 个"),
     "paired": (lambda: plots.paired_differences(["a"], [[1], [2]]), "differences"),
+    "matched": (
+        lambda: plots.matched({"甲": ([1], [1, 2])}, xlabel="", ylabel=""),
+        "甲：两种量法各有 1、2 个数",
+    ),
+    "no panels": (lambda: plots.matched({}, xlabel="", ylabel=""), "panels 是空的"),
 }
 
 

@@ -10,6 +10,7 @@ from vision_attention.plots.comparisons import (
     bar_with_values,
     interval,
     learning_curves,
+    matched,
     paired_differences,
 )
 from vision_attention.plots.images import (
@@ -30,6 +31,7 @@ __all__ = [
     "image_grid",
     "interval",
     "learning_curves",
+    "matched",
     "new_figure",
     "overlay",
     "paired_differences",

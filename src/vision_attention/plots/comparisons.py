@@ -186,3 +186,40 @@ def paired_differences(
     right.tick_params(length=0)
     right.spines["right"].set_visible(False)
     return figure
+
+
+def matched(
+    panels: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    columns: int = 3,
+) -> Figure:
+    """两种量法是否一致：每组一小格，一点是一个数的两次测量，斜虚线是相等。
+
+    参数: panels 从组的名字到（横坐标，纵坐标），两者一一对应；xlabel、ylabel 写一次，
+        各格共用；columns 为一行几格
+    返回：Figure，每格的横轴与纵轴同刻度、同范围；各格的范围不同
+    错误: panels 是空的，或一组里两者个数不同时抛出 ValueError
+    """
+    if not panels:
+        raise ValueError("panels 是空的；至少要有一组")
+    rows = -(-len(panels) // columns)
+    figure, axes = new_figure(rows, columns, size=(2.1 * columns, 0.4 + 2.3 * rows))
+    for axis in axes.flat[len(panels) :]:
+        axis.set_visible(False)
+    for axis, (name, (ours, theirs)) in zip(axes.flat, panels.items(), strict=False):
+        if len(ours) != len(theirs):
+            raise ValueError(f"{name}：两种量法各有 {len(ours)}、{len(theirs)} 个数")
+        low, high = min(*ours, *theirs, 0.0), max(*ours, *theirs, 0.0)
+        edge = 0.08 * (high - low) or 1.0
+        limits = (low - edge, high + edge)
+        axis.plot(limits, limits, color=INK, linestyle="--", linewidth=1)
+        axis.scatter(ours, theirs, color=COLORS[0], s=16, alpha=0.7)
+        axis.set(xlim=limits, ylim=limits, aspect="equal")
+        axis.set_title(name, fontsize=9)
+        axis.tick_params(labelsize=7)
+        axis.locator_params(nbins=4)
+    figure.supxlabel(xlabel, fontsize=10)
+    figure.supylabel(ylabel, fontsize=10)
+    return figure
