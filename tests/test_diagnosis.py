@@ -1,0 +1,97 @@
+"""诊断：四个结果各有曲线走到，问的次序不乱，理由里的数就是曲线上的数。"""
+
+import math
+
+import numpy as np
+import pytest
+
+from vision_attention.diagnosis import (
+    BROKEN,
+    FINE,
+    OVERFIT,
+    UNDERFIT,
+    chance_bound,
+    diagnose,
+)
+from vision_attention.history import History
+from vision_attention.sanity import Sanity
+
+
+def curves(train, test, *, train_loss=(2.3, 0.1), test_loss=(2.3, 0.5)):
+    """两个评估点的曲线，终点的准确率由参数给出。"""
+    return History(
+        step=[0, 100],
+        train_loss=list(train_loss),
+        train_accuracy=[0.1, train],
+        test_loss=list(test_loss),
+        test_accuracy=[0.1, test],
+    )
+
+
+def checked(first=2.3, loss=0.01, accuracy=1.0):
+    """一次体检的结果。"""
+    images = np.zeros((1, 1, 8, 8), np.uint8)
+    return Sanity(first, math.log(10), loss, accuracy, 150, images, ("0",))
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "name"),
+    [
+        (1.0, 0.8, OVERFIT),
+        (0.6, 0.58, UNDERFIT),
+        (0.97, 0.95, FINE),
+        (0.88, 0.7, OVERFIT),  # 两样都有，没带过去的多
+        (0.8, 0.7, UNDERFIT),  # 两样都有，没学会的多
+        (1.0, 0.1, BROKEN),
+        (0.2, 0.1, UNDERFIT),  # 训练也没有学会，谈不上对不上
+    ],
+)
+def test_the_larger_share_decides(train, test, name):
+    assert diagnose(curves(train, test)).name == name
+
+
+def test_the_two_shares_add_up_to_the_test_error():
+    found = diagnose(curves(0.9, 0.7))
+    assert found.unlearned == pytest.approx(0.1)
+    assert found.gap == pytest.approx(0.2)
+    assert found.unlearned + found.gap == pytest.approx(1 - 0.7)
+
+
+@pytest.mark.parametrize("bad", [checked(first=4.0), checked(loss=1.5, accuracy=0.9)])
+def test_a_failed_check_comes_before_everything(bad):
+    for pair in ((1.0, 0.8), (0.6, 0.58), (0.99, 0.98)):
+        found = diagnose(curves(*pair), sanity=bad)
+        assert found.name == BROKEN
+        assert "体检不过" in found.why
+
+
+def test_a_passed_check_changes_nothing():
+    one = curves(1.0, 0.8)
+    assert diagnose(one, sanity=checked()) == diagnose(one)
+
+
+def test_loss_above_guessing_is_a_fault():
+    high = curves(1.0, 0.9, train_loss=(2.3, 71.5, 0.1))
+    found = diagnose(high)
+    assert found.name == BROKEN
+    assert "71.50" in found.why
+    # 训练之前的那一点不算；刚过 ln K 也不算
+    assert diagnose(curves(1.0, 0.8, train_loss=(9.0, 0.1))).name == OVERFIT
+    assert diagnose(curves(1.0, 0.8, train_loss=(2.3, 2.5, 0.1))).name == OVERFIT
+    # 类别多，瞎猜的损失也高
+    many = curves(1.0, 0.8, train_loss=(4.6, 4.8, 0.1))
+    assert diagnose(many, num_classes=100).name == OVERFIT
+
+
+def test_chance_depends_on_the_size_of_the_test_set():
+    assert chance_bound(10, 500) == pytest.approx(0.1 + 3 * math.sqrt(0.09 / 500))
+    one = curves(1.0, 0.17)
+    assert diagnose(one, test_size=100).name == BROKEN
+    assert diagnose(one, test_size=500).name == OVERFIT
+
+
+def test_reason_tells_the_numbers_of_the_curve():
+    found = diagnose(curves(1.0, 0.81, test_loss=(2.3, 0.7, 0.86)))
+    for number in ("1.00", "0.81", "0.19", "0.70", "0.86"):
+        assert number in found.why
+    assert "升回" not in diagnose(curves(1.0, 0.81, test_loss=(2.3, 0.70, 0.75))).why
