@@ -197,7 +197,7 @@ def test_a_comparison_beyond_a_place_subtracts_its_difference(capacity, monkeypa
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({}, "恰好写一样"),
+        ({}, "至少写一样"),
         ({"settled": "成立"}, "because"),
         ({"settled": "大概", "because": "某处"}, "settled"),
         ({"settled": "成立", "because": "某处", "page_": "x"}, "page_"),
@@ -206,6 +206,16 @@ def test_a_comparison_beyond_a_place_subtracts_its_difference(capacity, monkeypa
 def test_a_claim_written_wrongly_is_refused(change, said):
     with pytest.raises(ValidationError, match=said):
         Claim(**{"id": "x", "quote": "y", "page": "z", "untested": "w", **change})
+
+
+def test_what_the_definition_settles_no_measurement_overturns(monkeypatch):
+    monkeypatch.setattr(judging, "_difference", lambda one, levels: UP)
+    measured = claim(("提高", False))
+    settled = measured.model_copy(update={"settled": "不成立", "because": "依据"})
+    assert judging.judge(measured) == "成立"
+    assert judging.judge(settled) == "不成立"
+    assert "依据。照着做，" in claim_tables.basis(settled)
+    assert "提高 1 个，降低 0 个，看不出差别 0 个" in claim_tables.basis(settled)
 
 
 def test_a_name_is_given_once():

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from vision_attention.studies.claims import Claim, Judged, claims, compared, judge
+from vision_attention.studies.statistics import DOWN, UP
 from vision_attention.studies.wording import DIGITS, number, rows, signed, span
 
 
@@ -25,17 +26,21 @@ def short(*names: str) -> str:
 
 
 def basis(claim: Claim) -> str:
-    """一句话的依据：不必测量的照写，测量的数出各有几个。"""
-    if claim.settled:
+    """一句话的依据：由定义判定的说明，测量的数出各有几个。"""
+    if not claim.comparisons:
         return claim.because
     found = compared(claim)
-    met = sum(one.met for one in found)
-    opposite = sum(one.seen is not None and not one.met for one in found)
+    seen = [one.seen for one in found]
     listed = "、".join(f"`{name}`" for name in studies_of(claim))
-    return (
-        f"{listed}：{len(found)} 个比较，如所说 {met} 个，相反 {opposite} 个，"
-        f"看不出差别 {len(found) - met - opposite} 个。{claim.because}"
-    )
+    count = f"{listed}：{len(found)} 个比较，"
+    if claim.settled:
+        up, down = seen.count(UP), seen.count(DOWN)
+        count += f"提高 {up} 个，降低 {down} 个，看不出差别 {seen.count(None)} 个。"
+        return f"{claim.because}。照着做，{count}"
+    met = sum(one.met for one in found)
+    opposite = len(found) - met - seen.count(None)
+    count += f"如所说 {met} 个，相反 {opposite} 个，看不出差别 {seen.count(None)} 个。"
+    return count + claim.because
 
 
 def studies_of(claim: Claim) -> list[str]:

@@ -70,9 +70,9 @@ class Claim(Strict):
     """笔记里的一句话。
 
     参数: id 为名字；quote 为原话；page 为讲它的那一页，从 book/ 算起，不带 .md；
-        comparisons 为比较；settled 为不必测量、由定义或代码判定的结论，because 说明；
-        untested 为没有测的
-    错误: comparisons 与 settled 不是恰好写了一样时抛出 ValueError
+        comparisons 为比较；settled 为不必测量、由定义或代码判定的结论，because 说明依据，
+        两样都写时结论照 settled，比较只印出来；untested 为没有测的
+    错误: comparisons 与 settled 一样也没有写，或 settled 没有 because 时抛出 ValueError
     """
 
     id: str
@@ -84,9 +84,9 @@ class Claim(Strict):
     untested: str
 
     @model_validator(mode="after")
-    def _one_way(self) -> Claim:
-        if bool(self.comparisons) == bool(self.settled):
-            raise ValueError(f"{self.id}：comparisons 与 settled 恰好写一样")
+    def _has_grounds(self) -> Claim:
+        if not (self.comparisons or self.settled):
+            raise ValueError(f"{self.id}：comparisons 与 settled 至少写一样")
         if self.settled and not self.because:
             raise ValueError(f"{self.id}：写了 settled，还要在 because 里说明依据")
         return self
