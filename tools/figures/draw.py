@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cbam
 import house
+import places
 import self_attention
 import vit
 
@@ -21,6 +22,7 @@ FIGURES: dict[str, Callable[[], str]] = {
     "self-attention": self_attention.four_steps,
     "vit": vit.overview,
     "house": house.house,
+    "three-places": places.three_places,
 }
 
 
