@@ -95,3 +95,8 @@ def test_reason_tells_the_numbers_of_the_curve():
     for number in ("1.00", "0.81", "0.19", "0.70", "0.86"):
         assert number in found.why
     assert "升回" not in diagnose(curves(1.0, 0.81, test_loss=(2.3, 0.70, 0.75))).why
+
+
+@pytest.mark.parametrize(("test", "written"), [(0.602, "0.00"), (0.65, "−0.05")])
+def test_a_test_score_above_training_is_written_well(test, written):
+    assert f"没带过去的 {written}，" in diagnose(curves(0.6, test)).why

@@ -112,14 +112,15 @@ def _failed(sanity: Sanity) -> str:
         )
     return (
         f"体检不过：同一批训练 {sanity.batch_steps} 步，损失还有 "
-        f"{sanity.batch_loss:.2f}，背下 {sanity.batch_accuracy:.0%}。"
+        f"{sanity.batch_loss:.2f}，准确率 {sanity.batch_accuracy:.2f}。"
     )
 
 
 def _why(name: str, curves: Curves) -> str:
     """比较两份的那一句。"""
     train, test = curves.train_accuracy[-1], curves.test_accuracy[-1]
-    parts = f"没学会的 {1 - train:.2f}，没带过去的 {train - test:.2f}"
+    shares = (_share(1 - train), _share(train - test))
+    parts = f"没学会的 {shares[0]}，没带过去的 {shares[1]}"
     scores = f"训练准确率 {train:.2f}，测试 {test:.2f}"
     if name == FINE:
         return f"{scores}：{parts}，都不到 {NEGLIGIBLE}。"
@@ -129,3 +130,8 @@ def _why(name: str, curves: Curves) -> str:
     if name == OVERFIT and last > (1 + RISE) * low:
         said += f"；测试损失从最低的 {low:.2f} 升回 {last:.2f}"
     return f"{said}。"
+
+
+def _share(value: float) -> str:
+    """一份写成两位小数；四舍五入之后是 0 的负数不写成 −0.00。"""
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
