@@ -1,15 +1,19 @@
 """取数的窗口与逐句的判法：数与记录一致，写错的臂有一句话，四种结论各有其时。"""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import yaml
 from pydantic import ValidationError
 
 from vision_attention import studies
-from vision_attention.studies import claim_tables, statistics, wording
+from vision_attention.studies import claim_tables, decisions, statistics, wording
 from vision_attention.studies import claims as judging
 from vision_attention.studies.claims import Claim
+from vision_attention.studies.decisions import Question
 
+BOOK = Path(__file__).parents[1] / "book"
 PLACE = {"size": "narrow", "images": "many"}
 LABELS = {"none": "不装", "cbam": "CBAM"}
 
@@ -230,3 +234,80 @@ def test_every_claim_can_be_judged_and_printed(name):
     if found.comparisons:
         rows = claim_tables.full(name).splitlines()
         assert len(rows) == 2 + len(judging.compared(found))
+
+
+# 决策图
+
+
+def question(*results):
+    arrows = [
+        {"do": f"做法 {k}", "study": "capacity", "factor": "arm"}
+        | {"ours": f"arm{k}", "reference": "none", **extra}
+        for k, (_, extra) in enumerate(results)
+    ]
+    branch = {"when": "甲", "against": "乙", "page": "p", "arrows": arrows}
+    return Question(id="q", ask="问", page="p", branches=[branch])
+
+
+@pytest.mark.parametrize(
+    ("found", "extra", "outcome"),
+    [
+        (UP, {}, "更好"),
+        (DOWN, {}, "更差"),
+        (UP, {"expect": "降低"}, "更差"),
+        (DOWN, {"expect": "降低"}, "更好"),
+        (FLAT, {}, "看不出差别"),
+        (ONCE, {}, "没有测"),
+    ],
+)
+def test_an_arrow_says_what_was_measured(monkeypatch, found, extra, outcome):
+    monkeypatch.setattr(judging, "_difference", lambda one, levels: found)
+    [(_, [step])] = decisions.weighed(question((found, extra)))
+    assert (step.outcome, step.difference) == (outcome, found)
+
+
+def test_arrows_of_one_question_are_one_family(monkeypatch):
+    weak = statistics.mean_interval([0.01, 0.05, 0.02, 0.06, 0.01])
+    monkeypatch.setattr(judging, "_difference", lambda one, levels: weak)
+    alone = decisions.weighed(question((weak, {})))
+    together = decisions.weighed(question(*[(weak, {})] * 6))
+    assert [step.outcome for _, steps in alone for step in steps] == ["更好"]
+    assert {step.outcome for _, steps in together for step in steps} == {"看不出差别"}
+
+
+def test_an_arrow_is_one_comparison(monkeypatch):
+    monkeypatch.setattr(judging, "_difference", lambda one, levels: UP)
+    wrong = question((UP, {"at": {"size": ["narrow", "wide"], "images": ["many"]}}))
+    with pytest.raises(ValueError, match="一支箭头只能是一个比较"):
+        decisions.weighed(wrong)
+
+
+ARROWS = [
+    arrow
+    for asked in decisions.questions().values()
+    for branch in asked.branches
+    for arrow in branch.arrows
+]
+
+
+@pytest.mark.parametrize(
+    ("study", "factor"),
+    [
+        ("settings", "setting"),
+        ("settings_attention", "setting"),
+        ("which_module", "module"),
+    ],
+)
+def test_every_arm_has_its_arrow(study, factor):
+    """试过的臂都在图上；没有用的也不许漏掉。"""
+    shelf = studies.open_study(study).study
+    listed = {arrow.ours for arrow in ARROWS if arrow.study == study}
+    assert listed == set(shelf.factors[factor]) - {shelf.compare.reference}
+
+
+def test_every_claim_and_arrow_leads_to_a_page_of_the_book():
+    asked = decisions.questions().values()
+    pages = {found.page for found in judging.claims().values()}
+    pages |= {branch.page for found in asked for branch in found.branches}
+    missing = [page for page in sorted(pages) if not (BOOK / f"{page}.md").exists()]
+    assert not missing

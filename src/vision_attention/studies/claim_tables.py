@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from vision_attention.studies.claims import Claim, Judged, claims, compared, judge
+from vision_attention.studies.library import open_study
 from vision_attention.studies.statistics import DOWN, UP
+from vision_attention.studies.tasks.metrics import METRICS
 from vision_attention.studies.wording import DIGITS, number, rows, signed, span
 
 
@@ -54,14 +56,25 @@ def full(name: str, words: dict[str, str] | None = None) -> str:
     参数: name 为 claims.yaml 里的 id；words 为臂与取值 → 中文，没有的照原样
     """
     words = words or {}
-    head = ["比较", "情形", "期望", "n", "差", "95 % 区间", "校正后的 p", "看见"]
+    head = [
+        "比较",
+        "指标",
+        "情形",
+        "期望",
+        "n",
+        "差",
+        "95 % 区间",
+        "校正后的 p",
+        "看见",
+    ]
     body = [_row(one, words) for one in compared(claims()[name])]
-    return rows(head, body, left="情形 期望 看见")
+    return rows(head, body, left="指标 情形 期望 看见")
 
 
 def _row(one: Judged, words: dict[str, str]) -> list[str]:
     asked, found = one.comparison, one.difference
-    digits = DIGITS.get(asked.metric or "", 3)
+    metric = asked.metric or open_study(asked.study).study.metric
+    digits = DIGITS.get(metric, 3)
     place = "，".join(_word(level, words) for level in one.levels.values())
     if asked.beyond:
         there = "，".join(_word(level, words) for level in asked.beyond.values())
@@ -69,6 +82,7 @@ def _row(one: Judged, words: dict[str, str]) -> list[str]:
     pair = f"{_word(asked.ours, words)} 减 {_word(asked.reference, words)}"
     return [
         pair + ("（对照）" if asked.control else ""),
+        METRICS[metric],
         place or "—",
         asked.expect,
         str(found.n),

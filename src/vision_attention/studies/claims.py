@@ -1,6 +1,6 @@
 """笔记的每句话怎样判：哪几个比较、期望升还是降，由记录得出结论。
 
-内容: Claim、Comparison、Judged、claims、judge。
+内容: Claim、Comparison、Judged、claims、compared、measure、judge。
 结论的规矩: 一句话的全部比较一起作 Holm 校正；校正后 p < 0.05 才算看见。
     比较与对照全如所说是「成立」；有一部分如所说是「有条件成立」；
     没有一个如所说而有相反的是「不成立」；都没有看见是「看不出差别」。
@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -70,8 +71,8 @@ class Claim(Strict):
     """笔记里的一句话。
 
     参数: id 为名字；quote 为原话；page 为讲它的那一页，从 book/ 算起，不带 .md；
-        comparisons 为比较；settled 为不必测量、由定义或代码判定的结论，because 说明依据，
-        两样都写时结论照 settled，比较只印出来；untested 为没有测的
+        comparisons 为比较；settled 为不必测量、由定义或代码判定的结论，
+        because 说明依据；两样都写时结论照 settled，比较只印出来；untested 为没有测的
     错误: comparisons 与 settled 一样也没有写，或 settled 没有 because 时抛出 ValueError
     """
 
@@ -126,9 +127,17 @@ def _findings(name: str) -> Findings:
 
 def compared(claim: Claim) -> list[Judged]:
     """一句话的全部比较，逐个判定。"""
+    return measure(claim.comparisons)
+
+
+def measure(comparisons: Sequence[Comparison]) -> list[Judged]:
+    """一组比较，一起作 Holm 校正。
+
+    参数: comparisons 为比较；at 里列出几个就量几次
+    """
     asked = [
         (comparison, dict(zip(comparison.at, levels, strict=True)))
-        for comparison in claim.comparisons
+        for comparison in comparisons
         for levels in itertools.product(*comparison.at.values())
     ]
     differences = [_difference(comparison, levels) for comparison, levels in asked]
