@@ -217,6 +217,12 @@ DAMAGES = [
         "vit.py",
         "ViT.forward = lambda self, x: self.head(self.embed(x)[:, 0])",
     ),
+    (
+        "where",
+        "placement.py",
+        "Residual.forward = lambda self, x: "
+        "self.activation(self.branch(x) + self.shortcut(x))",
+    ),
 ]
 BREAKS = [
     (f"{wing}/{name}", f"{wing}/{file}", damage)
