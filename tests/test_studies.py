@@ -601,6 +601,26 @@ def test_elsewhere_the_metrics_need_only_be_close():
     assert verify.judge(record, again, strict=False).outcome == verify.DIFFERENT
 
 
+def test_an_untrained_arm_is_judged_by_its_metrics():
+    """没有曲线可比时，指标不同也要看得出来。"""
+    run = expand(parse(YAML))[0]
+    record, again = stand_in(run), stand_in(run)
+    record["curves"] = again["curves"] = {}
+    assert verify.judge(record, again, strict=True).outcome == verify.SAME
+    again["results"]["test_accuracy"] += 0.01
+    assert verify.judge(record, again, strict=True).outcome == verify.DIFFERENT
+
+
+@pytest.mark.parametrize(("loss", "gap"), [(0.5, 0.2), (8.0, 1.5)])
+def test_a_large_loss_is_compared_in_proportion(loss, gap):
+    run = expand(parse(YAML))[0]
+    record, again = stand_in(run), stand_in(run)
+    record["results"]["test_loss"] = loss
+    for change, outcome in [(gap, verify.CLOSE), (2 * gap, verify.DIFFERENT)]:
+        again["results"]["test_loss"] = loss + change
+        assert verify.judge(record, again, strict=False).outcome == outcome
+
+
 def test_sample_is_seeded_and_never_empty():
     found = [stand_in(run) for run in expand(parse(YAML))]
     assert verify.sample(found, 0.25, 1) == verify.sample(found, 0.25, 1)
