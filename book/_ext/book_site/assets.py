@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 STATIC = HERE.parent.parent / "_static"
 STYLE, SCRIPT = "book.css", "book.js"
 FIRST = ("styles/theme.css", "styles/pydata-sphinx-theme.css")
-LAST = ("katex/katex.min.css", "site.css", "search.css")
+LAST = ("katex/katex.min.css", "site.css", "search.css", "quiz.css")
 SCRIPTS = (
     "documentation_options.js",
     "doctools.js",
@@ -32,6 +32,7 @@ SCRIPTS = (
     "copybutton.js",
     "design-tabs.js",
     "site.js",
+    "quiz.js",
     "search.js",
 )
 # 主题会载入、而本书不再需要的脚本：各自由造书时的一步替代
