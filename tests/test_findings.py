@@ -162,6 +162,20 @@ def test_one_sentence_is_corrected_as_one_family(monkeypatch):
     assert judging.judge(claim(*[("提高", False)] * 6)) == "看不出差别"
 
 
+def test_what_was_not_measured_is_not_an_unseen_difference(monkeypatch):
+    results = {"arm0": UP, "arm1": ONCE}
+    monkeypatch.setattr(judging, "_difference", lambda one, levels: results[one.ours])
+    sentence = claim(("提高", False), ("提高", True))
+    told = claim_tables.basis(sentence)
+    assert "1 个比较，如所说 1 个，相反 0 个，看不出差别 0 个" in told
+    assert "还有 1 个没有记录。" in told
+    monkeypatch.setattr(claim_tables, "claims", lambda: {"x": sentence})
+    assert claim_tables.full("x").splitlines()[-1].endswith("没有测 |")
+    results["arm1"] = FLAT
+    assert "没有记录" not in claim_tables.basis(sentence)
+    assert claim_tables.full("x").splitlines()[-1].endswith("看不出差别 |")
+
+
 def test_a_comparison_beyond_a_place_subtracts_its_difference(capacity, monkeypatch):
     def gaps(images):
         place = PLACE | {"images": images}

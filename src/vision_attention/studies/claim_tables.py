@@ -31,18 +31,25 @@ def basis(claim: Claim) -> str:
     """一句话的依据：由定义判定的说明，测量的数出各有几个。"""
     if not claim.comparisons:
         return claim.because
-    found = compared(claim)
+    asked = compared(claim)
+    found = [one for one in asked if one.p is not None]
     seen = [one.seen for one in found]
     listed = "、".join(f"`{name}`" for name in studies_of(claim))
     count = f"{listed}：{len(found)} 个比较，"
     if claim.settled:
         up, down = seen.count(UP), seen.count(DOWN)
         count += f"提高 {up} 个，降低 {down} 个，看不出差别 {seen.count(None)} 个。"
-        return f"{claim.because}。照着做，{count}"
+        return f"{claim.because}。照着做，{count}{_unmeasured(asked)}"
     met = sum(one.met for one in found)
     opposite = len(found) - met - seen.count(None)
     count += f"如所说 {met} 个，相反 {opposite} 个，看不出差别 {seen.count(None)} 个。"
-    return count + claim.because
+    return count + _unmeasured(asked) + claim.because
+
+
+def _unmeasured(asked: list[Judged]) -> str:
+    """没有记录的比较有几个；它们不算看不出差别。"""
+    missing = sum(one.p is None for one in asked)
+    return f"还有 {missing} 个没有记录。" if missing else ""
 
 
 def studies_of(claim: Claim) -> list[str]:
@@ -89,7 +96,7 @@ def _row(one: Judged, words: dict[str, str]) -> list[str]:
         signed(found.mean, digits),
         span(found.low, found.high, digits),
         number(one.p),
-        one.seen or "看不出差别",
+        one.seen or ("没有测" if one.p is None else "看不出差别"),
     ]
 
 
