@@ -13,6 +13,7 @@ import cbam
 import house
 import places
 import self_attention
+import settings
 import vit
 
 FIGURES: dict[str, Callable[[], str]] = {
@@ -23,6 +24,7 @@ FIGURES: dict[str, Callable[[], str]] = {
     "vit": vit.overview,
     "house": house.house,
     "three-places": places.three_places,
+    "cbam-knobs": settings.knobs,
 }
 
 
