@@ -218,6 +218,11 @@ DAMAGES = [
         "ViT.forward = lambda self, x: self.head(self.embed(x)[:, 0])",
     ),
     (
+        "vit_weakness",
+        "tokens.py",
+        "ShiftedPatchEmbedding.shift = lambda self, x: x.tile((1, 5, 1, 1))",
+    ),
+    (
         "where",
         "placement.py",
         "Residual.forward = lambda self, x: "
