@@ -223,6 +223,11 @@ DAMAGES = [
         "ShiftedPatchEmbedding.shift = lambda self, x: x.tile((1, 5, 1, 1))",
     ),
     (
+        "settings",
+        "gates/cbam.py",
+        "CBAM.open = lambda self, part, x: part.gate(x)",
+    ),
+    (
         "where",
         "placement.py",
         "Residual.forward = lambda self, x: "
