@@ -238,6 +238,11 @@ DAMAGES = [
         "Residual.forward = lambda self, x: "
         "self.activation(self.branch(x) + self.shortcut(x))",
     ),
+    (
+        "which_module",
+        "gates/coordinate.py",
+        "CoordinateAttention.gate = lambda self, x: x.sigmoid()",
+    ),
 ]
 BREAKS = [
     (f"{wing}/{name}", f"{wing}/{file}", damage)
