@@ -223,6 +223,11 @@ DAMAGES = [
         "ViT.forward = lambda self, x: self.head(self.embed(x)[:, 0])",
     ),
     (
+        "diagnosis",
+        "small_cnn.py",
+        "SmallCNN.features = lambda self, x: self.stages(x) * 0",
+    ),
+    (
         "vit_weakness",
         "tokens.py",
         "ShiftedPatchEmbedding.shift = lambda self, x: x.tile((1, 5, 1, 1))",
