@@ -138,6 +138,8 @@ ONCE = statistics.mean_interval([0.3])
         ([("提高", False)], [DOWN], "不成立"),
         ([("提高", False)], [FLAT], "看不出差别"),
         ([("提高", False)], [ONCE], "没有测"),
+        # 对照还没有记录，就不能说成立
+        ([("提高", False), ("提高", True)], [UP, ONCE], "有条件成立"),
         ([("提高", False), ("提高", False)], [UP, UP], "成立"),
         ([("提高", False), ("提高", False)], [UP, FLAT], "有条件成立"),
         ([("提高", False), ("提高", False)], [UP, DOWN], "有条件成立"),

@@ -4,6 +4,7 @@
 结论的规矩: 一句话的全部比较一起作 Holm 校正；校正后 p < 0.05 才算看见。
     比较与对照全如所说是「成立」；有一部分如所说是「有条件成立」；
     没有一个如所说而有相反的是「不成立」；都没有看见是「看不出差别」。
+    还没有记录的比较不算如所说：缺一个，就还不能说「成立」。
 """
 
 from __future__ import annotations
@@ -152,11 +153,12 @@ def judge(claim: Claim) -> str:
     """一句话的结论，见本文件开头的规矩；一个够两粒种子的比较都没有时为「没有测」。"""
     if claim.settled:
         return claim.settled
-    found = [one for one in compared(claim) if one.p is not None]
+    every = compared(claim)
+    found = [one for one in every if one.p is not None]
     main = [one for one in found if not one.comparison.control]
     if not main:
         return UNTESTED
-    if all(one.met for one in found):
+    if all(one.met for one in every):
         return TRUE
     if any(one.met for one in main):
         return PARTLY
