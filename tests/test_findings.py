@@ -214,6 +214,10 @@ def test_a_comparison_beyond_a_place_subtracts_its_difference(capacity, monkeypa
     np.testing.assert_allclose(found.difference.mean, (here[0] - here[1]).mean())
 
 
+ONE = {"study": "capacity", "factor": "arm", "ours": "cbam", "reference": "none"}
+ONE |= {"expect": "提高"}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -221,6 +225,7 @@ def test_a_comparison_beyond_a_place_subtracts_its_difference(capacity, monkeypa
         ({"settled": "成立"}, "because"),
         ({"settled": "大概", "because": "某处"}, "settled"),
         ({"settled": "成立", "because": "某处", "page_": "x"}, "page_"),
+        ({"comparisons": [ONE], "untested": ""}, "untested"),
     ],
 )
 def test_a_claim_written_wrongly_is_refused(change, said):

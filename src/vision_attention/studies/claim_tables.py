@@ -20,7 +20,7 @@ def short(*names: str) -> str:
     参数: names 为 claims.yaml 里的 id
     """
     body = [
-        [f"“{claim.quote}”", judge(claim), basis(claim), f"{claim.untested}"]
+        [f"“{claim.quote}”", judge(claim), basis(claim), claim.untested or "—"]
         for claim in (claims()[name] for name in names)
     ]
     head = ["笔记的话", "结论", "依据", "没有测的"]

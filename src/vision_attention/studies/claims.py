@@ -73,8 +73,10 @@ class Claim(Strict):
 
     参数: id 为名字；quote 为原话；page 为讲它的那一页，从 book/ 算起，不带 .md；
         comparisons 为比较；settled 为不必测量、由定义或代码判定的结论，
-        because 说明依据；两样都写时结论照 settled，比较只印出来；untested 为没有测的
-    错误: comparisons 与 settled 一样也没有写，或 settled 没有 because 时抛出 ValueError
+        because 说明依据；两样都写时结论照 settled，比较只印出来；
+        untested 为没有测的，由定义判定的可以不写
+    错误: comparisons 与 settled 一样也没有写，settled 没有 because、
+        测量的没有 untested 时抛出 ValueError
     """
 
     id: str
@@ -83,7 +85,7 @@ class Claim(Strict):
     comparisons: tuple[Comparison, ...] = ()
     settled: Literal["成立", "有条件成立", "不成立", "没有测"] | None = None
     because: str = ""
-    untested: str
+    untested: str = ""
 
     @model_validator(mode="after")
     def _has_grounds(self) -> Claim:
@@ -91,6 +93,8 @@ class Claim(Strict):
             raise ValueError(f"{self.id}：comparisons 与 settled 至少写一样")
         if self.settled and not self.because:
             raise ValueError(f"{self.id}：写了 settled，还要在 because 里说明依据")
+        if self.comparisons and not self.untested:
+            raise ValueError(f"{self.id}：测量过的，还要在 untested 里说明什么没有测")
         return self
 
 

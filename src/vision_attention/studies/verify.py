@@ -104,7 +104,7 @@ def judge(record: dict, again: dict, strict: bool) -> Check:
 
 
 def _allowed(name: str, value: float) -> float:
-    """一个指标许可的差；损失大于 1 时（背下了随机标签，测试损失可以到 10）按比例放宽。"""
+    """一个指标许可的差；大于 1 的损失按比例算：背下了随机标签，测试损失可以到 10。"""
     return TOLERANCE[name] * (max(1.0, value) if name.endswith("_loss") else 1.0)
 
 
