@@ -584,6 +584,40 @@ def test_arms_start_from_the_same_function_where_shapes_agree(trained):
         np.testing.assert_array_equal(value, theirs[name])
 
 
+@pytest.mark.parametrize(
+    ("study", "arm", "part", "start"),
+    [
+        ("settings_attention", "gamma_1", "branch_attention.gamma", 1.0),
+        ("settings", "identity_init", "branch_attention.channel.fc2.weight", 0.0),
+        ("settings", "identity_init", "branch_attention.spatial.conv.weight", 0.0),
+    ],
+)
+@pytest.mark.parametrize("framework", ["torch", "paddle"])
+def test_what_an_arm_sets_at_the_start_is_not_overwritten(
+    study, arm, part, start, framework
+):
+    """同名同形的权重从参照臂出发，可是 γ 与写成 0 的打分是这一臂的设置。"""
+    from vision_attention import interop
+    from vision_attention.studies import open_study
+    from vision_attention.studies.bench import build_model, load_data
+    from vision_attention.studies.wings import load_wing
+
+    picked = {
+        run.levels["setting"]: run
+        for run in open_study(study).runs
+        if run.framework == framework and run.seed == 0
+    }
+    wing, dataset = load_wing(framework), load_data(picked[arm])
+    ours, theirs = (
+        interop.state(build_model(wing, picked[name], dataset))
+        for name in (arm, "default")
+    )
+    found = [value for name, value in ours.items() if name.endswith(part)]
+    assert len(found) == 3 and all((value == start).all() for value in found)
+    stem = next(name for name in ours if name.startswith("stem"))
+    np.testing.assert_array_equal(ours[stem], theirs[stem])
+
+
 def test_verify_finds_the_records_true_and_a_false_one_false(trained):
     found = [r for r in lines_of(trained) if r["framework"]["name"] == "torch"]
     found[1]["curves"]["test_loss"][1] += 1e-6

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+import numpy as np
+
 from vision_attention import data, interop, specs
 from vision_attention.config import TrainConfig
 from vision_attention.data import Dataset
@@ -56,11 +58,18 @@ def spec_of(settings: dict[str, Any], dataset: Dataset) -> Any:
 
 
 def build_model(wing: Wing, run: Run, dataset: Dataset) -> Any:
-    """按种子建模型；有 start_from 时，与参照臂同名同形的权重从参照臂的初值出发。"""
+    """按种子建模型；有 start_from 时，与参照臂同名同形的权重从参照臂的初值出发。
+
+    处处同值的初值（γ、写成 0 的打分、归一化的系数）是这一臂自己的设置，不搬：
+    搬了，「γ 从 1 起步」就成了参照臂的从 0 起步。
+    """
     model = _seeded(wing, run.model, run.seed, dataset)
     if run.start_from is not None:
         reference = _seeded(wing, run.start_from, run.seed, dataset)
+        own = interop.state(model)
+        fixed = {name: value for name, value in own.items() if np.ptp(value) == 0}
         share_weights(reference, model)
+        interop.load_state(model, {**interop.state(model), **fixed})
     return model
 
 
