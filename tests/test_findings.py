@@ -96,6 +96,11 @@ def test_numbers_are_written_for_reading():
     assert wording.number(None) == wording.signed(None) == "—"
     assert wording.span(-0.1, 0.25, 2) == "−0.10&nbsp;…&nbsp;+0.25"
     assert wording.span(None, None) == "—"
+    assert [wording.p_value(p) for p in (None, 0.0004, 0.25)] == [
+        "—",
+        "<0.001",
+        "0.250",
+    ]
     table = wording.rows(["臂", "n", "结论"], [["甲", "1", "无"]], left="结论")
     assert table.splitlines()[1] == "| :-- | --: | :-- |"
 

@@ -11,7 +11,7 @@ from vision_attention.studies.claims import Claim, Judged, claims, compared, jud
 from vision_attention.studies.library import open_study
 from vision_attention.studies.statistics import DOWN, UP
 from vision_attention.studies.tasks.metrics import METRICS
-from vision_attention.studies.wording import DIGITS, number, rows, signed, span
+from vision_attention.studies.wording import DIGITS, p_value, rows, signed, span
 
 
 def short(*names: str) -> str:
@@ -95,7 +95,7 @@ def _row(one: Judged, words: dict[str, str]) -> list[str]:
         str(found.n),
         signed(found.mean, digits),
         span(found.low, found.high, digits),
-        number(one.p),
+        p_value(one.p),
         one.seen or ("没有测" if one.p is None else "看不出差别"),
     ]
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from vision_attention.studies.wording import p_value
+
 # 大到不必看小数的指标；其余留四位
 LARGE = {"steps_to_fit", "cpu_seconds", "parameters", "macs", "memory"}
 
@@ -70,7 +72,7 @@ def _versus(cell: dict[str, Any], metric: str) -> list[str]:
         return ["—", "—", "—", "（参照）"]
     _, mean, interval = _estimate(cell["difference"], metric, sign=True)
     mark = " ✓" if cell["holds"] else ""
-    return [mean, interval, _p(cell["p_holm"]), cell["verdict"] + mark]
+    return [mean, interval, p_value(cell["p_holm"]), cell["verdict"] + mark]
 
 
 def _agreement(summary: dict[str, Any]) -> str:
@@ -114,9 +116,3 @@ def _number(value: float | None, digits: int, sign: bool = False) -> str:
 
 def _count(value: float | None) -> str:
     return "—" if value is None else f"{value:,.0f}"
-
-
-def _p(value: float | None) -> str:
-    if value is None:
-        return "—"
-    return "<0.001" if value < 0.001 else f"{value:.3f}"

@@ -1,6 +1,6 @@
 """数字怎样写进正文：一个数、一个区间、一张表；书与笔记本共用这一种写法。
 
-内容: signed、span、percent、rows、DIGITS。
+内容: number、signed、span、p_value、rows、DIGITS。
 """
 
 from __future__ import annotations
@@ -49,6 +49,13 @@ def span(low: float | None, high: float | None, digits: int = 3) -> str:
     if low is None or high is None:
         return "—"
     return f"{signed(low, digits)}{TIE}…{TIE}{signed(high, digits)}"
+
+
+def p_value(value: float | None) -> str:
+    """写出 p 值：小于千分之一的只说小于；没有测到的写成 —。"""
+    if value is None:
+        return "—"
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def rows(head: Sequence[str], body: Iterable[Sequence[str]], left: str = "") -> str:
