@@ -361,7 +361,7 @@ def without_font(path):
 
 
 def test_every_diagram_is_there(redrawn):
-    assert len(DIAGRAMS) == 6
+    assert len(DIAGRAMS) == 8
     assert [path.name for path in DIAGRAMS] == sorted(
         path.name for path in redrawn.iterdir()
     )

@@ -142,6 +142,8 @@ const bookSearch = (() => {
     return Math.max(heading, named) + body;
   }
 
+  const PRACTICE = 0.75; // 同样相关时先讲解、后动手：一章的两本笔记本不抢在正文前面
+
   const best = (section, words) =>
     Math.max(...words.map((word, i) => worth(section, word) * (i ? 0.85 : 1)));
 
@@ -159,7 +161,8 @@ const bookSearch = (() => {
     const hits = rows.filter((row) => row.score > 0).sort((a, b) => b.all - a.all || b.score - a.score);
     const top = hits[0];
     const title = terms.some((words) => words.some((w) => page.sections[0].heading.includes(w)));
-    return { page, hits: hits.slice(0, 3), score: top.score + (title ? 6 : 0) + (top.all ? 20 : 0) };
+    const score = top.score + (title ? 6 : 0) + (top.all ? 20 : 0);
+    return { page, hits: hits.slice(0, 3), score: page.url.startsWith("notebooks/") ? PRACTICE * score : score };
   }
 
   function search(query) {
@@ -206,7 +209,9 @@ const bookSearch = (() => {
   const address = (page, section, first) =>
     root() + page.url + (section && section !== first ? "#" + encodeURIComponent(section.anchor) : "");
 
-  return { ready, receive, search, marked, excerpt, address, LIMIT };
+  const loaded = () => index !== null;
+
+  return { ready, loaded, receive, search, marked, excerpt, address, LIMIT };
 })();
 
 /* ---------- 界面：搜索框里边打边出，搜索页上全部列出 ---------- */
@@ -250,11 +255,18 @@ const bookSearch = (() => {
 
   function show(place, status, query, options) {
     const failed = () => { status.textContent = "索引没有载入：请检查网络，或从目录与术语表里找。"; };
+    if (!query.trim() || !bookSearch.loaded()) status.textContent = message(null, query);
+    place.dataset.query = query;
+    if (!query.trim()) { // 一个字还没有打：索引先不载
+      place.replaceChildren();
+      return Promise.resolve(null);
+    }
     return bookSearch.ready().then(() => {
-      const result = query.trim() ? bookSearch.search(query) : null;
-      status.textContent = query.trim() ? message(result, query) : message(null, "");
-      const words = result ? result.terms.flat().sort((a, b) => b.length - a.length) : [];
-      const pages = result ? result.pages.slice(0, options.pages) : [];
+      if (place.dataset.query !== query) return null; // 等索引的时候，读者又改了
+      const result = bookSearch.search(query);
+      status.textContent = message(result, query);
+      const words = result.terms.flat().sort((a, b) => b.length - a.length);
+      const pages = result.pages.slice(0, options.pages);
       place.replaceChildren(...pages.map((page) => block(page, words, options.width, options.sections)));
       return result;
     }, failed);
@@ -278,7 +290,7 @@ const bookSearch = (() => {
       more.href = form.action + "?q=" + encodeURIComponent(input.value);
     });
     input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(update, 60); });
-    input.addEventListener("focus", update);
+    input.addEventListener("focus", () => { bookSearch.ready().catch(() => {}); update(); }); // 读者还在打字时就去取索引
     dialog.addEventListener("keydown", (event) => walk(event, input, panel));
     form.addEventListener("submit", (event) => { if (!input.value.trim()) event.preventDefault(); });
   }

@@ -22,6 +22,7 @@
   addEventListener("afterprint", () => opened.forEach((fold) => { fold.open = false; }));
   addEventListener("hashchange", reveal);
   addEventListener("resize", reachable);
+  document.fonts.addEventListener("loadingdone", reachable); // 字体到了，公式可能变宽
   document.addEventListener("toggle", reachable, true);
   document.addEventListener("change", reachable, true);
   reveal();

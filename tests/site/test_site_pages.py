@@ -21,6 +21,12 @@ AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("ut
 SETTLE = 250  # 毫秒：让迟到的脚本与跳版都发生
 RULES = "axe.run(document, {resultTypes: ['violations']})"
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+# 行内的代码伸出屏幕：整页不会撑宽，但读者看不到后半截
+CUT_OFF = """[...document.querySelectorAll('article code.literal')]
+  .filter(c => c.getClientRects().length
+    && !c.closest('pre, .pst-scrollable-table-container, .wide')
+    && c.getBoundingClientRect().right > innerWidth)
+  .map(c => c.textContent)"""
 visits = {}
 
 
@@ -49,7 +55,10 @@ def look(browser, root, path, mode):
         found["theme"] = page.evaluate("document.documentElement.dataset.theme")
         page.evaluate(AXE)
         found["axe"] = [brief(v) for v in page.evaluate(RULES)["violations"]]
-        found["overflow"] = {w: overflow(page, w, path, mode) for w in WIDTHS}
+        found["overflow"], found["cut off"] = {}, {}
+        for width in WIDTHS:
+            found["overflow"][width] = overflow(page, width, path, mode)
+            found["cut off"][width] = page.evaluate(CUT_OFF)
         found["images"] = page.evaluate(
             "[...document.querySelectorAll('article img')].map(i => i.outerHTML)"
         )
@@ -138,6 +147,10 @@ def test_first_visit_follows_the_system_colour(visit, mode):
 
 def test_page_fits_every_width(visit):
     assert visit["overflow"] == dict.fromkeys(WIDTHS, 0)
+
+
+def test_inline_code_stays_on_the_screen(visit):
+    assert visit["cut off"] == {width: [] for width in WIDTHS}
 
 
 def test_no_accessibility_violations(visit):

@@ -95,6 +95,7 @@ def typed(page, query):
     page.keyboard.press("Control+k")
     box = page.locator(f"{DIALOG} input")
     box.wait_for(state="visible")
+    page.evaluate("bookSearch.ready()")  # 量的是打字到结果，不是下载
     page.wait_for_function("document.querySelector('.hit-status').textContent !== ''")
     page.evaluate(
         """() => {
@@ -182,6 +183,29 @@ def test_missing_index_is_reported(tab, root):
     tab.route("**/search-index.js", lambda route: route.abort())
     tab.goto(root + "search.html?q=注意力")
     tab.get_by_text("索引没有载入").first.wait_for()
+
+
+def test_index_is_fetched_only_when_asked(tab, root):
+    tab.goto(root + "search.html")
+    tab.get_by_text("打几个字试试").wait_for()
+    index = f"{root}search-index.js"
+    assert index not in tab.seen["requests"]
+    tab.locator(".bd-search-container input[name=q]").fill("池化")
+    tab.locator("#search-results .hit").first.wait_for()
+    assert index in tab.seen["requests"]
+
+
+def test_emptied_query_is_not_answered(tab, root):
+    """索引还在路上，读者已经把字删了：迟到的结果不再出现。"""
+    held = []
+    tab.route("**/search-index.js", held.append)
+    tab.goto(root + "search.html?q=池化")
+    tab.get_by_text("正在载入索引").wait_for()
+    tab.locator(".bd-search-container input[name=q]").fill("")
+    tab.get_by_text("打几个字试试").wait_for()
+    held[0].continue_()
+    tab.wait_for_function("bookSearch.loaded()")
+    assert tab.locator("#search-results .hit").count() == 0
 
 
 def test_search_needs_no_webassembly(tab, root):

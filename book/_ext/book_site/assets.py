@@ -51,6 +51,10 @@ ESCAPE = re.compile(r"\\([ef][0-9a-f]{3})\b")
 ICON_FONT = re.compile(
     r"url\(['\"]?(vendor/fontawesome/webfonts/[\w-]+\.woff2)['\"]?\)"
 )
+# 几乎每条公式都用到的字体：晚到一步，行内的公式变宽，一整行就重新折
+FORMULA_FONT = re.compile(
+    r"url\((katex/fonts/KaTeX_(?:Main-Regular|Math-Italic)\.woff2)\)"
+)
 TRUETYPE = re.compile(r",url\(['\"]?[^)]*\.ttf['\"]?\) ?format\(['\"]?truetype['\"]?\)")
 URL = re.compile(r"url\((['\"]?)(?!data:|#|https?:)([^)'\"]+)\1\)")
 
@@ -82,6 +86,7 @@ def _pack(app, error):
     script = _scripts(out)
     (out / SCRIPT).write_text(script, encoding="utf-8")
     style = _with_icon_fonts(_styles(app, out, pages, script), out)
+    style = _with_formula_fonts(style, out, pages)
     (out / STYLE).write_text(style, encoding="utf-8")
 
 
@@ -123,12 +128,21 @@ def _with_icon_fonts(style, out):
     """图标来自字体：几百 KB 里只留用到的几个字，直接写进样式，省去几次请求。"""
     escaped = (chr(int(code, 16)) for code in ESCAPE.findall(style))
     wanted = "".join(sorted({*PRIVATE.findall(style), *escaped}))
+    return ICON_FONT.sub(
+        lambda m: _inlined(out / m[1], wanted), TRUETYPE.sub("", style)
+    )
 
-    def inline(match):
-        font = _subset(out / match[1], wanted)
-        return f"url(data:font/woff2;base64,{base64.b64encode(font).decode()})"
 
-    return ICON_FONT.sub(inline, TRUETYPE.sub("", style))
+def _with_formula_fonts(style, out, pages):
+    """公式的两种字体只留书里有的字，写进样式：与正文同时到，第一眼就是最后的样子。"""
+    wanted = "".join(sorted(set().union(*pages)))
+    return FORMULA_FONT.sub(lambda m: _inlined(out / m[1], wanted), style)
+
+
+def _inlined(path, wanted):
+    """只留这几个字的字体，写成 data 网址。"""
+    font = base64.b64encode(_subset(path, wanted)).decode()
+    return f"url(data:font/woff2;base64,{font})"
 
 
 def _subset(path, wanted):
@@ -138,7 +152,8 @@ def _subset(path, wanted):
     logging.getLogger("fontTools").setLevel(logging.WARNING)
     options = subset.Options(layout_features=[], notdef_outline=False)
     options.flavor = "woff2"
-    font = subset.load_font(str(path.with_suffix(".ttf")), options)
+    truetype = path.with_suffix(".ttf")  # 图标字体的这一种才是全的
+    font = subset.load_font(str(truetype if truetype.exists() else path), options)
     subsetter = subset.Subsetter(options)
     subsetter.populate(text=wanted)
     subsetter.subset(font)

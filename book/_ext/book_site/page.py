@@ -24,6 +24,11 @@ MODE_NOW = (
     'd.theme=m!=="auto"?m:matchMedia("(prefers-color-scheme: dark)").matches'
     '?"dark":"light"})()</script>'
 )
+# 公式的字体就在样式里，但要等排到公式才解码；早一步解码，第一眼就是最后的样子
+FORMULA_FONTS = (
+    '<script>["1em KaTeX_Main","italic 1em KaTeX_Math"]'
+    ".forEach(f=>document.fonts.load(f))</script>\n"
+)
 VIEWPORT = re.compile(r'\s*<meta name="viewport"[^>]*>')
 DOCSEARCH = re.compile(r'\s*<meta name="docsearch:[^>]*>')
 ADVERT = re.compile(
@@ -111,9 +116,11 @@ def _bundled(html, root, stamp):
     static = f"{root}_static/"
     tags = (
         f'<link rel="stylesheet" href="{static}{assets.STYLE}?v={stamp}">\n'
-        f'<script defer src="{static}{assets.SCRIPT}?v={stamp}"></script>\n</head>'
+        f'<script defer src="{static}{assets.SCRIPT}?v={stamp}"></script>\n'
     )
-    return html.replace("</head>", tags, 1)
+    if 'class="katex"' in html:
+        tags += FORMULA_FONTS
+    return html.replace("</head>", f"{tags}</head>", 1)
 
 
 def _packed(src):
