@@ -18,6 +18,11 @@ WIDTHS = (360, 1280, 2560)
 TEXT_BUDGET = 350 * 1024  # 第一次来访，连同样式、脚本、字体、第一屏的图
 REQUESTS = 25
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf8")
+CONTRAST = (Path(__file__).parent / "contrast.js").read_text("utf8")
+# axe 为每个元素算一遍层叠，一本笔记本的几千个代码记号要算半分钟：
+# 记号的颜色由 contrast.js 逐个看，看完换成同样的文字，别的照旧交给 axe
+PLAIN_CODE = """document.querySelectorAll('.highlight pre')
+  .forEach(pre => { pre.textContent = pre.textContent; })"""
 SETTLE = 250  # 毫秒：让迟到的脚本与跳版都发生
 RULES = "axe.run(document, {resultTypes: ['violations']})"
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -53,8 +58,6 @@ def look(browser, root, path, mode):
         found = dict(page.seen)
         found["shifts"] = page.evaluate("window.shifts")
         found["theme"] = page.evaluate("document.documentElement.dataset.theme")
-        page.evaluate(AXE)
-        found["axe"] = [brief(v) for v in page.evaluate(RULES)["violations"]]
         found["overflow"], found["cut off"] = {}, {}
         for width in WIDTHS:
             found["overflow"][width] = overflow(page, width, path, mode)
@@ -62,6 +65,11 @@ def look(browser, root, path, mode):
         found["images"] = page.evaluate(
             "[...document.querySelectorAll('article img')].map(i => i.outerHTML)"
         )
+        page.set_viewport_size({"width": 1280, "height": 900})
+        found["faint"] = page.evaluate(CONTRAST)
+        page.evaluate(PLAIN_CODE)
+        page.evaluate(AXE)
+        found["axe"] = [brief(v) for v in page.evaluate(RULES)["violations"]]
         return found
 
 
@@ -155,6 +163,10 @@ def test_inline_code_stays_on_the_screen(visit):
 
 def test_no_accessibility_violations(visit):
     assert visit["axe"] == []
+
+
+def test_every_colour_of_the_code_is_readable(visit):
+    assert visit["faint"] == {}
 
 
 def test_figures_are_sized_and_lazy(visit):
