@@ -24,8 +24,9 @@ HELD = {"lowest": ["pyparsing<3.3"], "newest": []}
 TOOLS = ["pytest>=8", "pytest-xdist>=3.6", "pytest-randomly>=4", "ipython"]
 # 程序库的测试；书、网站、构建、写法与版本无关
 SUITES = (
-    "attention augment bad_input cifar10 cli cluster config data folder inspect "
-    "interop mirror parity plots records schedules studies training traps"
+    "attention augment bad_input cifar10 cli cluster config data diagnosis findings "
+    "folder harder inspect interop mirror parity plots records schedules small_mlp "
+    "studies tasks training traps"
 ).split()
 SHOWN = ("torch", "paddlepaddle", "numpy", "scipy", "scikit-learn", "matplotlib", "ray")
 ASK = (
