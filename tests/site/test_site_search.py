@@ -198,7 +198,11 @@ def test_index_is_fetched_only_when_asked(tab, root):
 def test_emptied_query_is_not_answered(tab, root):
     """索引还在路上，读者已经把字删了：迟到的结果不再出现。"""
     held = []
-    tab.route("**/search-index.js", lambda route: held.append(route))
+
+    def hold(route):
+        held.append(route)
+
+    tab.route("**/search-index.js", hold)
     tab.goto(root + "search.html?q=池化", wait_until="domcontentloaded")
     tab.get_by_text("正在载入索引").wait_for()
     tab.locator(".bd-search-container input[name=q]").fill("")

@@ -137,8 +137,9 @@ def bar_with_values(
     labels = [f"{value:,.{digits}f}".replace("-", "−") for value in values]
     axis.bar_label(bars, labels, padding=4)
     axis.invert_yaxis()
-    axis.margins(x=0.18)
-    if min(values, default=0) < 0:
+    negative = min(values, default=0) < 0
+    axis.margins(x=0.3 if negative else 0.18)  # 负的一根，数字写在左边，也要地方
+    if negative:
         axis.axvline(0, color=INK, linewidth=1)
         axis.spines["left"].set_visible(False)
     else:
