@@ -103,6 +103,8 @@ def test_numbers_are_written_for_reading():
     ]
     table = wording.rows(["臂", "n", "结论"], [["甲", "1", "无"]], left="结论")
     assert table.splitlines()[1] == "| :-- | --: | :-- |"
+    table = wording.rows(["臂", "右", "另一 结论"], [], left=["另一 结论"])
+    assert table.splitlines()[1] == "| :-- | --: | :-- |"
 
 
 # 判一句话

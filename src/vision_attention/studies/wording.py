@@ -58,12 +58,17 @@ def p_value(value: float | None) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def rows(head: Sequence[str], body: Iterable[Sequence[str]], left: str = "") -> str:
+def rows(
+    head: Sequence[str],
+    body: Iterable[Sequence[str]],
+    left: str | Sequence[str] = (),
+) -> str:
     """Markdown 表。
 
-    参数: head 为各列的名字；body 为各行；left 为靠左的列名，空格隔开，其余靠右；
-        第一列总是靠左
+    参数: head 为各列的名字；body 为各行；left 为靠左的列名，其余靠右，第一列总是靠左；
+        可以写成一个空格隔开的字符串，名字里有空格的写成列表
     """
-    sides = {head[0], *left.split()}
+    names = left.split() if isinstance(left, str) else left
+    sides = {head[0], *names}
     rule = [":--" if name in sides else "--:" for name in head]
     return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *body))
