@@ -65,17 +65,16 @@ def full(name: str, words: dict[str, str] | None = None) -> str:
     words = words or {}
     head = [
         "比较",
-        "指标",
-        "情形",
-        "期望",
+        "量什么",
         "n",
         "差",
         "95 % 区间",
         "校正后的 p",
+        "期望",
         "看见",
     ]
     body = [_row(one, words) for one in compared(claims()[name])]
-    return rows(head, body, left="指标 情形 期望 看见")
+    return rows(head, body, left="量什么 期望 看见")
 
 
 def _row(one: Judged, words: dict[str, str]) -> list[str]:
@@ -89,13 +88,12 @@ def _row(one: Judged, words: dict[str, str]) -> list[str]:
     pair = f"{_word(asked.ours, words)} 减 {_word(asked.reference, words)}"
     return [
         pair + ("（对照）" if asked.control else ""),
-        METRICS[metric],
-        place or "—",
-        asked.expect,
+        "：".join(filter(None, [METRICS[metric], place])),
         str(found.n),
         signed(found.mean, digits),
         span(found.low, found.high, digits),
         p_value(one.p),
+        asked.expect,
         one.seen or ("没有测" if one.p is None else "看不出差别"),
     ]
 
