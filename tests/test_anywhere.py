@@ -61,8 +61,9 @@ def doorsteps(root):
     """返回门口与地址不一致的笔记本。"""
     home, wrong = address.declared(root), []
     for path in doorstep.notebooks(root):
-        name, note = path.relative_to(root).as_posix(), json.loads(path.read_text())
-        if doorstep.with_doorstep(json.loads(path.read_text()), home, name) != note:
+        name, text = path.relative_to(root).as_posix(), path.read_text("utf8")
+        note = doorstep.with_doorstep(json.loads(text), home, name)
+        if doorstep.written(note) != text:
             wrong.append(name)
     return wrong
 
@@ -90,9 +91,13 @@ def test_every_notebook_has_its_doorstep():
 def test_first_cells_differ_only_in_the_framework():
     sources = {"".join(setup_cell(path)["source"]) for path in NOTEBOOKS}
     assert len(sources) == 2
-    neutral = {
-        s.replace('"paddle": "paddlepaddle"', '"torch": "torch"') for s in sources
-    }
+    neutral = set()
+    for source in sources:
+        for module, (name, lowest) in doorstep.promises().items():
+            for own in (f'"{module}": "{name}>={lowest}"', f"{name} {lowest} 以上"):
+                source = source.replace(own, "框架")
+            source = source.replace(f"[{lowest.replace('.', ', ')}]", "[最低]")
+        neutral.add(source)
     assert len(neutral) == 1
 
 
@@ -108,7 +113,7 @@ def test_wing_decides_which_platform_comes_first():
     home = address.declared()
     first = {
         wing: next(iter(address.links(home, f"notebooks/{wing}/cbam.ipynb")))
-        for wing in doorstep.PIP_NAMES
+        for wing in doorstep.promises()
     }
     assert first == {"torch": "Colab", "paddle": "飞桨 AI Studio"}
 
@@ -190,7 +195,7 @@ def test_fork_builds_right_links_in_github_actions(tree):
     words = [sys.executable, "-c", JB, "build", ".", "--path-output", "."]
     subprocess.run(words, cwd=tree, env=env, check=True, capture_output=True)
     site = tree / "_build" / "html"
-    for wing in doorstep.PIP_NAMES:
+    for wing in doorstep.promises():
         page = (site / "notebooks" / wing / "cbam.html").read_text("utf8")
         assert re.findall(r'<nav class="launch"', page) == ['<nav class="launch"']
         links = address.links(FORK, f"notebooks/{wing}/cbam.ipynb")
@@ -226,6 +231,20 @@ def room(tmp_path, monkeypatch):
     return colab.Room(NOTEBOOKS[-1], colab.shelve("torch"))
 
 
+@pytest.fixture
+def paddle_room(tmp_path, monkeypatch):
+    """像 AI Studio 的一间：有 NumPy 与 paddlepaddle-gpu。"""
+    monkeypatch.setattr(colab, "PLACE", tmp_path)
+    return colab.Room(NOTEBOOKS[0], colab.shelve("paddle"))
+
+
+@pytest.fixture
+def bare_room(tmp_path, monkeypatch):
+    """要用 PaddlePaddle 的笔记本，房里却只有 PyTorch。"""
+    monkeypatch.setattr(colab, "PLACE", tmp_path)
+    return colab.Room(NOTEBOOKS[0], colab.shelve("torch"))
+
+
 def enter(room, **settings):
     """在房里执行第一格。"""
     source = "".join(setup_cell(room.notebook)["source"])
@@ -241,16 +260,18 @@ def enter(room, **settings):
     )
 
 
-def fake_wheel(folder, name, version, needs=()):
+def fake_wheel(folder, name, version, needs=(), module=None):
     """写一个只有版本号的 wheel。"""
     folder.mkdir(exist_ok=True)
-    path = folder / f"{name}-{version}-py3-none-any.whl"
-    info = f"{name}-{version}.dist-info"
+    file = name.replace("-", "_")
+    path = folder / f"{file}-{version}-py3-none-any.whl"
+    info = f"{file}-{version}.dist-info"
     head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     head += "".join(f"Requires-Dist: {need}\n" for need in needs)
     tag = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     with zipfile.ZipFile(path, "w") as wheel:
-        wheel.writestr(f"{name}/__init__.py", f"__version__ = '{version}'\n")
+        code = f"__version__ = '{version}'\n"
+        wheel.writestr(f"{module or file}/__init__.py", code)
         wheel.writestr(f"{info}/METADATA", head)
         wheel.writestr(f"{info}/WHEEL", tag)
         wheel.writestr(f"{info}/RECORD", "")
@@ -264,9 +285,8 @@ def test_room_holds_the_platform_and_nothing_of_ours(room):
     assert list(room.work.iterdir()) == []
 
 
-def test_paddle_room_looks_like_ai_studio(tmp_path, monkeypatch):
-    monkeypatch.setattr(colab, "PLACE", tmp_path)
-    have = colab.Room(NOTEBOOKS[0], colab.shelve("paddle")).versions()
+def test_paddle_room_looks_like_ai_studio(paddle_room):
+    have = paddle_room.versions()
     assert "paddlepaddle-gpu" in have
     assert not {"torch", "paddlepaddle"} & set(have)
 
@@ -281,10 +301,14 @@ def test_first_cell_installs_what_is_missing(room, tmp_path):
     assert colab.changed(before, room.versions()) == ""
 
 
-def test_first_cell_rather_stops_than_changes_numpy(room, tmp_path):
-    wheels = tmp_path / "wheels"
-    fake_wheel(wheels, "numpy", "99.0")
-    wheel = fake_wheel(wheels, "vision_attention", "7.0", ["numpy>=99"])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("room", "numpy"), ("room", "torch"), ("paddle_room", "paddlepaddle-gpu")],
+)
+def test_first_cell_rather_stops_than_changes_it(request, tmp_path, kind, name):
+    room, wheels = request.getfixturevalue(kind), tmp_path / "wheels"
+    fake_wheel(wheels, name, "99.0")
+    wheel = fake_wheel(wheels, "vision_attention", "7.0", [f"{name}>=99"])
     before = room.versions()
     settings = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
     done = enter(room, COURSE_PACKAGE=str(wheel), **settings)
@@ -322,6 +346,38 @@ def test_first_cell_changes_only_what_it_must(room, tmp_path):
     assert enter(room, COURSE_PACKAGE=str(wheel), **settings).returncode == 0
     said = colab.changed(before, room.versions())
     assert said == "换掉了原有的包：helper 1.0 → 2.0"
+
+
+def test_first_cell_takes_no_framework_below_the_promise(bare_room, tmp_path):
+    wheels, torch = tmp_path / "wheels", bare_room.versions()["torch"]
+    install(bare_room, fake_wheel(wheels, "helper", "1.0"))
+    fake_wheel(wheels, "helper", "2.0")
+    fake_wheel(wheels, "paddlepaddle", "3.1.1", module="paddle")
+    fake_wheel(wheels, "paddlepaddle", "3.3.1", ["helper>=2"], "paddle")
+    wheel = fake_wheel(wheels, "vision_attention", "7.0")
+    settings = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
+    done = enter(bare_room, COURSE_PACKAGE=str(wheel), **settings)
+    assert (done.returncode, done.stderr) == (0, "")
+    after = bare_room.versions()
+    assert (after["paddlepaddle"], after["torch"]) == ("3.3.1", torch)
+
+
+def test_first_cell_names_a_framework_that_is_too_old(bare_room, tmp_path):
+    old = fake_wheel(tmp_path / "wheels", "paddlepaddle", "3.1.1", module="paddle")
+    install(bare_room, old)
+    wheel = fake_wheel(tmp_path / "wheels", "vision_attention", "7.0")
+    done = enter(bare_room, COURSE_PACKAGE=str(wheel), PIP_NO_INDEX="1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "课程要 paddlepaddle 3.2 以上" in done.stdout
+    assert bare_room.versions()["paddlepaddle"] == "3.1.1"
+
+
+def test_first_cell_survives_a_package_without_a_name(room, tmp_path):
+    (site,) = room.folder.glob("lib/python*/site-packages")
+    (site / "lost-1.0.dist-info").mkdir()  # 卸载到一半剩下的
+    wheel = fake_wheel(tmp_path / "wheels", "vision_attention", "7.0")
+    done = enter(room, COURSE_PACKAGE=str(wheel), PIP_NO_INDEX="1")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_first_cell_says_what_to_do_without_a_network(room):

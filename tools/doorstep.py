@@ -1,7 +1,7 @@
 """每本笔记本的门口：标题下面的一行链接，与装好一切的第一格。
 
 python tools/doorstep.py 把两者写进每一本笔记本（已经对的不动）；新写的笔记本也靠它。
-第一格只有框架的名字不同。环境变量 COURSE_PACKAGE 可以让它从别处装程序库：
+第一格只有框架的名字与最低版本不同，都取自 pyproject.toml。环境变量 COURSE_PACKAGE 可以让它从别处装程序库：
 一个 wheel 的路径，或任何 pip 认得的网址（make colab-check、连不上 GitHub 的读者用）。
 只用标准库。
 """
@@ -9,16 +9,17 @@ python tools/doorstep.py 把两者写进每一本笔记本（已经对的不动�
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
 from address import ROOT, declared, links, package
 
-PIP_NAMES = {"torch": "torch", "paddle": "paddlepaddle"}
+PROMISE = re.compile(r'^(torch|paddle) = \["([\w-]+)>=(\d+\.\d+)"\]', re.M)
 ON_PAGE = {"tags": ["remove-cell"]}  # 书里由网站层画成按钮
 FOLDED = {"tags": ["hide-input", "nbval-ignore-output"]}
 FIRST_CELL = """\
-# 缺什么装什么，已经装着的不换；实在冲突时才换，但 NumPy 与 PyTorch 始终不动
+# 缺什么装什么，已经装着的不换；实在冲突时才换，但 NumPy 与框架始终不动
 import os
 import subprocess
 import sys
@@ -27,11 +28,12 @@ import warnings
 from importlib import import_module, metadata, util
 
 package = "{package}"
-needs = {{"{module}": "{pip_name}"}}
+needs = {{"{module}": "{pip_name}>={lowest}"}}
 needs["vision_attention"] = os.environ.get("COURSE_PACKAGE", package)
+firm = {{"numpy", "torch", "paddlepaddle", "paddlepaddle-gpu"}}
 missing = [source for name, source in needs.items() if not util.find_spec(name)]
-have = {{found.name for found in metadata.distributions()}}
-for keep in (have, have & {{"numpy", "torch"}}):
+have = {{found.name for found in metadata.distributions() if found.name}}
+for keep in (have, have & firm):
     if missing:
         with tempfile.NamedTemporaryFile("w", delete=False) as kept:
             kept.writelines(f"{{name}}=={{metadata.version(name)}}\\n" for name in keep)
@@ -42,6 +44,8 @@ assert not missing, f"没装上，先连上网再运行这一格：{{done.stderr
 warnings.filterwarnings("ignore", "No ccache")  # Paddle 的提醒，与课程无关
 modules = [import_module(name) for name in ("numpy", *needs)]
 print(", ".join(f"{{module.__name__}} {{module.__version__}}" for module in modules))
+if [int(n) for n in modules[1].__version__.split(".")[:2]] < [{parts}]:
+    print("课程要 {pip_name} {lowest} 以上：后面报错的话，升级它，再重启内核")
 """
 
 
@@ -61,10 +65,18 @@ def links_line(address: str, notebook: str) -> str:
     )
 
 
+def promises(root: Path = ROOT) -> dict[str, tuple[str, str]]:
+    """返回 pyproject.toml 答应的框架：模块名 → pip 里的名字、最低版本。"""
+    found = PROMISE.findall((root / "pyproject.toml").read_text("utf8"))
+    return {module: (pip_name, lowest) for module, pip_name, lowest in found}
+
+
 def first_cell(address: str, framework: str) -> str:
     """返回第一格的代码。"""
-    names = {"module": framework, "pip_name": PIP_NAMES[framework]}
-    return FIRST_CELL.format(package=package(address), **names).rstrip()
+    pip_name, lowest = promises()[framework]
+    names = {"module": framework, "pip_name": pip_name, "lowest": lowest}
+    names |= {"parts": lowest.replace(".", ", "), "package": package(address)}
+    return FIRST_CELL.format(**names).rstrip()
 
 
 def cell(kind: str, name: str, metadata: dict, source: str) -> dict:
@@ -101,13 +113,17 @@ def counted(cells: list[dict]) -> list[dict]:
     return cells
 
 
+def written(note: dict) -> str:
+    """返回笔记本文件的文字；键按字母排，与 nbformat 写的一样，再写一遍不会变。"""
+    return json.dumps(note, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
 def main() -> int:
     """写好每一本。"""
     address = declared()
     for path in notebooks():
         name, text = path.relative_to(ROOT).as_posix(), path.read_text("utf8")
-        note = with_doorstep(json.loads(text), address, name)
-        better = json.dumps(note, ensure_ascii=False, indent=1) + "\n"
+        better = written(with_doorstep(json.loads(text), address, name))
         if better != text:
             path.write_text(better, "utf8")
             print(f"  写了 {name} 的门口")
