@@ -68,7 +68,7 @@ def compare(times: Mapping[str, list[float]], ours: str = "ours") -> dict[str, A
 def machine(*packages: str) -> dict[str, Any]:
     """在什么机器上、用哪些版本、几个线程、哪一天量的。"""
     return {
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         "processor": processor(),
         "cores": os.cpu_count(),
         "threads": 1,

@@ -36,9 +36,15 @@ chapters:
 JB = "from jupyter_book.cli.main import main; main()"
 
 
+def bibliography(root):
+    """返回参考文献；那里引用的是别人的仓库。"""
+    return (root / "book" / "references.bib").read_text("utf8")
+
+
 def strays(root):
     """返回与写下的地址不一致的链接：文件与“主人/名字”。"""
     home = address.declared(root)
+    cited = set(re.findall(r"github\.com/([\w.-]+/[\w.-]+\w)", bibliography(root)))
     name = address.slug(home).split("/")[1]
     patterns = [*OWN, rf"github\.com/([\w.-]+/{re.escape(name)})(?![\w-])"]
     found = []
@@ -47,7 +53,7 @@ def strays(root):
         for pattern in patterns:
             for slug in re.findall(pattern, text):
                 right = slug.removesuffix(".git") == address.slug(home)
-                found += [] if right else [(path.name, slug)]
+                found += [] if right or slug in cited else [(path.name, slug)]
         site = rf"https://([\w-]+\.github\.io/{re.escape(name)})(?![\w-])"
         found += [
             (path.name, at)
@@ -169,6 +175,19 @@ def test_renaming_there_and_back_changes_nothing(tree):
 def test_wrong_address_is_refused(tree, given):
     with pytest.raises(ValueError, match="主人/名字"):
         address.rename(tree, given)
+
+
+def test_address_where_the_platforms_cannot_look_is_refused(tree):
+    before = address.declared(tree)
+    with pytest.raises(ValueError, match="gitee.*不在 github.com 上"):
+        address.rename(tree, "https://gitee.com/me/course")
+    assert address.declared(tree) == before
+
+
+def test_fork_may_bear_the_name_of_a_repository_we_cite(tree):
+    cited = re.search(r"github\.com/[\w.-]+/([\w-]+)", bibliography(tree))[1]
+    address.rename(tree, f"a-fork/{cited}")
+    assert strays(tree) == []
 
 
 def test_another_repository_of_similar_name_is_left_alone():

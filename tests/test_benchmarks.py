@@ -40,6 +40,12 @@ def test_machine_is_named(name):
     assert machine["processor"] and machine["packages"]["torch"]
 
 
+def test_this_machine_can_be_named():
+    machine = timing.machine("numpy")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", machine["date"])
+    assert machine["packages"] == {"numpy": np.__version__}
+
+
 def test_every_module_was_measured_in_every_way():
     rows = {(r["module"], r["mode"], r["batch"]) for r in record("peers")["rows"]}
     for module in cases():

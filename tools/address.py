@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 ROOT = Path(__file__).resolve().parent.parent
 BRANCH = "main"
 DECLARED = re.compile(r'^(Repository *= *")([^"]+)(")', re.M)
+HOME = "https://github.com"  # Colab、Kaggle、Binder 只从这里取笔记本
 GIVEN = re.compile(r"(?:(https://[\w.:-]+)/)?([\w.-]+)/([\w.-]+?)(?:\.git)?/?")
 PUBLIC = (".github", ".ci", ".binder")  # 点开头而属于仓库的文件夹
 BUILT = {"_build", "dist", "runs", "node_modules", "__pycache__"}
@@ -34,7 +35,7 @@ def declared(root: Path = ROOT) -> str:
 def current(root: Path = ROOT) -> str:
     """返回造书时该用的地址：在 GitHub Actions 里是那个仓库自己的，否则是写下的。"""
     if name := os.environ.get("GITHUB_REPOSITORY"):
-        return f"{os.environ.get('GITHUB_SERVER_URL', 'https://github.com')}/{name}"
+        return f"{os.environ.get('GITHUB_SERVER_URL', HOME)}/{name}"
     return declared(root)
 
 
@@ -112,8 +113,13 @@ def rename(root: Path, given: str) -> list[str]:
         raise ValueError(
             f"REPO={given} 不是仓库的地址；写成 主人/名字，例如 me/attention"
         )
+    if match[1] not in {None, HOME}:
+        raise ValueError(
+            f"REPO={given} 不在 github.com 上，Colab、Kaggle、Binder 打不开那里的笔记本；"
+            "在 GitHub 上放一份镜像，写它的 主人/名字"
+        )
     old = declared(root)
-    new = f"{match[1] or 'https://github.com'}/{match[2]}/{match[3]}"
+    new = f"{HOME}/{match[2]}/{match[3]}"
     changed = []
     for path in files(root):
         text = read(path)
@@ -135,13 +141,9 @@ def main(*given: str) -> int:
         print(f"  改了 {name}")
     print(f"仓库的地址是 {declared()}")
     if current() != declared():
-        print(f"这里造的书用 {current()}；要笔记本也用它，运行 {command(current())}")
+        print(f"这里造的书用 {current()}", end="；")
+        print(f"要笔记本也用它，运行 make address REPO={slug(current())}")
     return 0
-
-
-def command(address: str) -> str:
-    """返回把地址换成 address 的那条命令。"""
-    return f"make address REPO={slug(address)}"
 
 
 if __name__ == "__main__":

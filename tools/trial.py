@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -18,9 +19,8 @@ from workplace import CACHE, ROOT, StepError, lock, reason, remove, run, say, wr
 from workplace import workplace as surroundings
 
 RESOLUTIONS = {"lowest": "lowest-direct", "newest": "highest"}
+PROMISED = re.compile(r'^requires-python = ">=([\d.]+)"', re.M)
 EXTRAS = ("torch", "paddle", "cluster")
-# pyparsing 3.3 会让旧的 matplotlib 一导入就发弃用的警告，而测试把警告当作错误
-HELD = {"lowest": ["pyparsing<3.3"], "newest": []}
 TOOLS = ["pytest>=8", "pytest-xdist>=3.6", "pytest-randomly>=4", "ipython"]
 # 程序库的测试；书、网站、构建、写法与版本无关
 SUITES = (
@@ -42,6 +42,13 @@ def suites() -> list[str]:
     return [f"tests/test_{name}.py" for name in SUITES]
 
 
+def interpreter(name: str) -> str:
+    """最低的一套配答应的最低的 Python（uv 去找，没有就下载）；最新的用此刻这一个。"""
+    if name == "newest":
+        return sys.executable
+    return PROMISED.search((ROOT / "pyproject.toml").read_text("utf8"))[1]
+
+
 def make(name: str) -> Path:
     """造 .venv-lowest 或 .venv-newest；返回它的 Python。"""
     uv = side("tools", ROOT / "tools" / "trust.txt").with_name("uv")
@@ -50,21 +57,11 @@ def make(name: str) -> Path:
     python, pinned = folder / "bin" / "python", folder / "versions.txt"
     remove(folder)
     extras = [word for extra in EXTRAS for word in ("--extra", extra)]
-    held = CACHE / f"{name}.in"
-    write(held, "\n".join([*HELD[name], ""]))
     install = [uv, "pip", "install", "--python", python]
-    compiled = [uv, "pip", "compile", ROOT / "pyproject.toml", "-c", held]
-    compiled += [
-        *extras,
-        "--resolution",
-        RESOLUTIONS[name],
-        "--python",
-        python,
-        "-o",
-        pinned,
-    ]
+    compiled = [uv, "pip", "compile", ROOT / "pyproject.toml", *extras]
+    compiled += ["--resolution", RESOLUTIONS[name], "--python", python, "-o", pinned]
     steps = (
-        [uv, "venv", "--seed", "--python", sys.executable, folder],
+        [uv, "venv", "--seed", "--python", interpreter(name), folder],
         compiled,
         [*install, "-r", pinned],
         [*install, "-c", pinned, *TOOLS],
