@@ -115,7 +115,7 @@ def rename(root: Path, given: str) -> list[str]:
         )
     if match[1] not in {None, HOME}:
         raise ValueError(
-            f"REPO={given} 不在 github.com 上，Colab、Kaggle、Binder 打不开那里的笔记本；"
+            f"REPO={given} 不在 github.com 上，Colab、Kaggle、Binder 打不开；"
             "在 GitHub 上放一份镜像，写它的 主人/名字"
         )
     old = declared(root)

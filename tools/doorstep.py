@@ -1,9 +1,9 @@
 """每本笔记本的门口：标题下面的一行链接，与装好一切的第一格。
 
 python tools/doorstep.py 把两者写进每一本笔记本（已经对的不动）；新写的笔记本也靠它。
-第一格只有框架的名字与最低版本不同，都取自 pyproject.toml。环境变量 COURSE_PACKAGE 可以让它从别处装程序库：
-一个 wheel 的路径，或任何 pip 认得的网址（make colab-check、连不上 GitHub 的读者用）。
-只用标准库。
+第一格只有框架的名字与最低版本不同，都取自 pyproject.toml。
+环境变量 COURSE_PACKAGE 可以让它从别处装程序库：一个 wheel 的路径，或任何 pip 认得的
+网址（make colab-check、连不上 GitHub 的读者用）。只用标准库。
 """
 
 from __future__ import annotations
