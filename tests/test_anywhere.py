@@ -182,7 +182,7 @@ def test_wrong_address_is_refused(tree, given):
 
 def test_address_where_the_platforms_cannot_look_is_refused(tree):
     before = address.declared(tree)
-    with pytest.raises(ValueError, match="gitee.*不在 github.com 上"):
+    with pytest.raises(ValueError, match=r"gitee.*不在 github\.com 上"):
         address.rename(tree, "https://gitee.com/me/course")
     assert address.declared(tree) == before
 
