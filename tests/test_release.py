@@ -1,6 +1,8 @@
 """发布与检查：三处的版本相同、引用信息齐全、make lint 的每一项都绿也都会红。"""
 
 import http.server
+import json
+import os
 import re
 import shutil
 import subprocess
@@ -103,6 +105,16 @@ def test_citation_has_what_the_format_requires():
     assert all({"name"} == set(author) for author in citation["authors"])
     pyproject = (ROOT / "pyproject.toml").read_text("utf8")
     assert f'Repository = "{citation["repository-code"]}"' in pyproject
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_released_wheel_is_built_by_what_was_locked(monkeypatch, locked):
+    seen = []
+    monkeypatch.setattr(release, "uses_lock", lambda: locked)
+    monkeypatch.setattr(release, "epoch", lambda: 0)
+    monkeypatch.setattr(release, "run", lambda words, *_: seen.append(words) or (0, ""))
+    release.wheel()
+    assert ("--no-build-isolation" in seen[0]) == locked
 
 
 def test_site_archive_is_the_same_twice(tmp_path, monkeypatch):
@@ -292,14 +304,99 @@ def test_light_tests_exist():
     assert len(light.paths()) == len(light.FILES)
 
 
-def test_colab_image_sees_the_repository_read_only(tmp_path):
-    words = colab_image.command(tmp_path / "a.whl")
+# —— 真的 Colab 镜像：用一个假的 docker，在本机执行容器里的那几行 ——
+DOCKER = """#!/bin/sh
+test -e "$PLACE/broken" && exit 125
+while [ "$1" != -c ]; do shift; done
+inside=$(printf '%s' "$2" | sed "s|/course/|$PLACE/|")
+shift 2
+exec bash -c "$inside" "$@"
+"""
+JUPYTER = """#!/bin/sh
+cp "$PLACE/after.json" "$PLACE/now.json"
+! grep -q bad here.ipynb
+"""
+HAVE = {"numpy": "2.0", "torch": "2.6.0+cu124", "helper": "1.0"}
+
+
+@pytest.fixture
+def image(tmp_path, monkeypatch):
+    """假的 docker、jupyter 与 python3，仓库里有一好一坏两本笔记本。"""
+    python = '#!/bin/sh\ncat "$PLACE/now.json"\n'
+    tools = {"docker": DOCKER, "jupyter": JUPYTER, "python3": python}
+    for name, text in tools.items():
+        (tmp_path / "bin").mkdir(exist_ok=True)
+        (tmp_path / "bin" / name).write_text(text)
+        (tmp_path / "bin" / name).chmod(0o755)
+    for name in ("bad", "good"):
+        (tmp_path / f"{name}.ipynb").write_text(name)
+    (tmp_path / "now.json").write_text(json.dumps(HAVE) + "\n")
+    (tmp_path / "after.json").write_text(json.dumps(HAVE) + "\n")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PLACE", str(tmp_path))
+    monkeypatch.setattr(colab_image, "ROOT", tmp_path)
+    return tmp_path
+
+
+def in_image(image, name="good"):
+    """在假的镜像里跑一本。"""
+    words = colab_image.command(image / "wheel" / "a.whl", image / f"{name}.ipynb")
+    return colab_image.check(words)
+
+
+def test_colab_image_sees_the_repository_read_only(image):
+    words = colab_image.command(image / "wheel" / "a.whl", image / "good.ipynb")
     volumes = [word for word in words if word.startswith("--volume=")]
     assert len(volumes) == 2
     assert all(word.endswith(":ro") for word in volumes)
     assert "--env=COURSE_PACKAGE=/wheel/a.whl" in words
-    check = ["bash", "-n", "-c", colab_image.INSIDE]
-    assert subprocess.run(check, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("after", "fault", "said"),
+    [
+        ({}, "", ""),
+        ({"new": "1.0"}, "", ""),
+        ({"helper": "2.0"}, "", "  换掉了原有的包：helper 1.0 → 2.0\n"),
+        ({"numpy": "9.9"}, "换掉了原有的包：numpy 2.0 → 9.9", ""),
+        ({"torch": "2.6.0"}, "换掉了原有的包：torch 2.6.0+cu124 → 2.6.0", ""),
+    ],
+)
+def test_colab_image_keeps_numpy_and_frameworks(image, capsys, after, fault, said):
+    (image / "after.json").write_text(json.dumps(HAVE | after) + "\n")
+    assert (in_image(image), capsys.readouterr().out) == (fault, said)
+
+
+def test_colab_image_names_every_notebook_that_fails(image, monkeypatch):
+    (image / "worse.ipynb").write_text("bad")
+    books = [image / f"{name}.ipynb" for name in ("bad", "good", "worse")]
+    monkeypatch.setattr(colab_image, "notebooks", lambda: books)
+    faults = colab_image.check_all(image / "wheel" / "a.whl", "docker")
+    why = "没有跑完，退出码 1"
+    assert faults == {"bad.ipynb": why, "worse.ipynb": why}
+
+
+def test_package_without_a_name_is_passed_over(tmp_path):
+    (tmp_path / "half-1.0.dist-info").mkdir()
+    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+    words = [sys.executable, "-c", colab_image.VERSIONS]
+    assert "pytest" in json.loads(subprocess.check_output(words, env=env))
+
+
+def test_container_that_does_not_start_is_a_fault(image):
+    (image / "broken").touch()
+    assert in_image(image) == "没有跑起来，退出码 125"
+
+
+def test_colab_image_refuses_an_incomplete_wheel(monkeypatch, capsys):
+    def incomplete():
+        raise StepError("造 wheel：里面没有 a 等 1 个文件")
+
+    monkeypatch.setattr(colab_image, "build_wheel", incomplete)
+    monkeypatch.setattr(colab_image.shutil, "which", lambda _: "docker")
+    monkeypatch.setattr(colab_image, "lock", lambda: 0)
+    assert colab_image.main() == 1
+    assert capsys.readouterr().err == "✗ 造 wheel：里面没有 a 等 1 个文件\n"
 
 
 def targets():

@@ -48,7 +48,7 @@ RENAMED = {"paddlepaddle": "paddlepaddle-gpu"}  # AI Studio 装的是这一个
 SITE_PACKAGES = Path(metadata.distribution("pip").locate_file(""))
 VERSIONS = (
     "import json; from importlib import metadata as m;"
-    "names = {d.name for d in m.distributions()};"
+    "names = {d.name for d in m.distributions() if d.name};"
     "print(json.dumps({n.lower().replace('_', '-'): m.version(n) for n in names}))"
 )
 

@@ -15,6 +15,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+from environment import uses_lock
 from workplace import BUILD, CACHE, PYTHON, ROOT, SITE, StepError, reason, remove, run
 
 DIST = ROOT / "dist"
@@ -92,12 +93,17 @@ def epoch() -> int:
     return int(subprocess.check_output(words, cwd=ROOT, text=True))
 
 
+def isolation() -> list[str]:
+    """持续集成里用锁住的、核对过校验和的 hatchling；别处 .venv 里没有它，临时下载。"""
+    return ["--no-build-isolation"] if uses_lock() else []
+
+
 def wheel() -> None:
-    """用隔离的环境做轮子，与 pip 从仓库安装时走的是同一条路。"""
+    """做轮子。"""
     env = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch()), "PYTHONUTF8": "1"}
     env.setdefault("PIP_CACHE_DIR", str(CACHE / "pip"))
-    pip = [PYTHON, "-m", "pip", "wheel", "--no-deps", "-q", "-w", DIST, "."]
-    code, text = run(pip, env, "wheel.log")
+    pip = [PYTHON, "-m", "pip", "wheel", "--no-deps", "-q", "-w", DIST]
+    code, text = run([*pip, *isolation(), "."], env, "wheel.log")
     if code != 0:
         raise StepError(f"做轮子：{reason(text, 'wheel.log')}")
 
