@@ -1,9 +1,11 @@
 """可信：次序随机而可重来、锁定的依赖没有过期、什么也不向外报告。"""
 
+import importlib
 import itertools
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -83,6 +85,51 @@ def test_lock_holds_what_builds_this_repository_and_no_cuda():
     assert set(trust.BUILDING) <= set(names)
     assert not [name for name in names if name.startswith(("nvidia", "triton"))]
     assert "torchvision" not in names
+
+
+def test_lock_starts_with_what_make_lock_writes():
+    head = trust.HEAD.format(
+        python="{}.{}".format(*environment.LOCKED), wheels=trust.CPU_WHEELS
+    )
+    assert environment.LOCK.read_text("utf8").startswith(head + "accessible")
+
+
+def test_only_torch_comes_from_the_index_of_pytorch(monkeypatch):
+    for name in ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    assert trust.torch_source() == ["--torch-backend", "cpu"]
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", trust.CPU_WHEELS)
+    assert trust.torch_source() == ["--torch-backend", "cpu"]
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://mirror.example/torch")
+    assert trust.torch_source() == ["--index", "https://mirror.example/torch"]
+    monkeypatch.setenv("PIP_FIND_LINKS", "wheels")
+    assert trust.torch_source() == ["--find-links", "wheels"]
+
+
+@pytest.fixture
+def lists(tmp_path):
+    """两份清单的抄本：书的、Binder 的。"""
+    for name in trust.PINNED:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def test_unpinned_lists_still_agree(lists, monkeypatch):
+    assert trust.unpin(lists) == list(trust.PINNED)
+    for name in trust.PINNED:
+        text = (lists / name).read_text("utf8")
+        assert re.findall(r"^torch\b\S*", text, re.M) == ["torch"]
+    anywhere = importlib.import_module("test_anywhere")
+    monkeypatch.setattr(anywhere, "ROOT", lists)
+    anywhere.test_binder_takes_the_versions_of_the_book()
+
+
+def test_unpinning_twice_changes_nothing_more(lists):
+    trust.unpin(lists)
+    before = [(lists / name).read_text("utf8") for name in trust.PINNED]
+    assert trust.unpin(lists) == []
+    assert [(lists / name).read_text("utf8") for name in trust.PINNED] == before
 
 
 def test_lock_is_used_in_ci_only(monkeypatch):

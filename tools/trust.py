@@ -1,4 +1,4 @@
-"""可信：锁定依赖、查漏洞、反复测试。由 course.py 调用，只用标准库。"""
+"""可信：锁定与松开依赖、查漏洞、反复测试。由 course.py 调用，只用标准库。"""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+from pathlib import Path
 
 from environment import LOCK, LOCKED, side
 from workplace import (
@@ -31,6 +32,8 @@ HEAD = """# 锁定的依赖，每个都有校验和；由 make lock 解出，不
 # {wheels}
 # hatchling 与 editables 是造本仓库的轮子用的：-e . 另装，不带依赖，也不临时下载
 """
+PINNED = ("requirements.txt", ".binder/requirements.txt")
+PIN = re.compile(r"^torch==\S+", re.M)
 BUILDING = ("hatchling", "editables")
 SUITES = ["tests", "notebooks"]
 
@@ -48,6 +51,17 @@ def uv_environment() -> dict[str, str]:
     return env
 
 
+def torch_source() -> list[str]:
+    """返回 uv 从哪里取 torch；别的包都来自 PyPI。
+
+    不用 --index：uv 只认最先有这个包的源，而 PyTorch 的源里也有旧的 NumPy 等等。
+    """
+    if folder := os.environ.get("PIP_FIND_LINKS"):
+        return ["--find-links", folder]
+    mirror = os.environ.get("PIP_EXTRA_INDEX_URL", CPU_WHEELS)
+    return ["--torch-backend", "cpu"] if mirror == CPU_WHEELS else ["--index", mirror]
+
+
 def command_lock() -> int:
     """从宽松的依赖解出锁定的一份，连同校验和。"""
     lines = (ROOT / "requirements.txt").read_text("utf8").splitlines()
@@ -62,11 +76,7 @@ def command_lock() -> int:
     words += ["--python-version", python, "--no-emit-index-url", "-o", target]
     words += ["--python-platform", "x86_64-manylinux_2_28", "--quiet"]
     env = uv_environment()
-    if folder := os.environ.get("PIP_FIND_LINKS"):
-        words += ["--find-links", folder]
-    else:
-        words += ["--index", os.environ.get("PIP_EXTRA_INDEX_URL", CPU_WHEELS)]
-    code, text = run(words, env, "lock.log")
+    code, text = run([*words, *torch_source()], env, "lock.log")
     if code != 0:
         raise StepError(f"锁定依赖：{reason(text, 'lock.log')}")
     resolved = [
@@ -76,6 +86,29 @@ def command_lock() -> int:
     LOCK.write_text(head + "\n".join(resolved) + "\n", "utf8")
     packages = len(re.findall(r"^[\w.-]+==", LOCK.read_text("utf8"), re.M))
     say(f"锁定了 {packages} 个包 → {LOCK.name}")
+    return 0
+
+
+def unpin(root: Path = ROOT) -> list[str]:
+    """松开 torch 的版本，书的与 Binder 的一起松；返回改了的文件。"""
+    changed = []
+    for name in PINNED:
+        old = (root / name).read_text("utf8")
+        new = PIN.sub("torch", old)
+        if new != old:
+            write(root / name, new)
+            changed.append(name)
+    return changed
+
+
+def command_unpin() -> int:
+    """为试最新的 PyTorch 松开它的版本。"""
+    changed = unpin()
+    if changed:
+        names = " ".join(changed)
+        say(f"松开了 torch 的版本；要改回去：git checkout -- {names}")
+    else:
+        say("torch 的版本本来就没有固定")
     return 0
 
 
@@ -146,4 +179,9 @@ def command_flaky() -> int:
     return 0
 
 
-COMMANDS = {"lock": command_lock, "audit": command_audit, "flaky": command_flaky}
+COMMANDS = {
+    "lock": command_lock,
+    "unpin": command_unpin,
+    "audit": command_audit,
+    "flaky": command_flaky,
+}
