@@ -202,9 +202,11 @@ def test_another_repository_of_similar_name_is_left_alone():
 def test_github_actions_names_the_repository(monkeypatch):
     monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
     assert address.current() == address.declared()
+    assert address.elsewhere() == ""
     monkeypatch.setenv("GITHUB_REPOSITORY", address.slug(FORK))
     monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.com")
     assert address.current() == FORK
+    assert f"make address REPO={address.slug(FORK)}" in address.elsewhere()
 
 
 def test_fork_builds_right_links_in_github_actions(tree):

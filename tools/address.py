@@ -140,10 +140,19 @@ def main(*given: str) -> int:
     for name in changed:
         print(f"  改了 {name}")
     print(f"仓库的地址是 {declared()}")
-    if current() != declared():
-        print(f"这里造的书用 {current()}", end="；")
-        print(f"要笔记本也用它，运行 make address REPO={slug(current())}")
+    if advice := elsewhere():
+        print(advice)
     return 0
+
+
+def elsewhere() -> str:
+    """造书用的不是写下的地址时，返回该怎么办；相同就是空串。"""
+    if current() == declared():
+        return ""
+    return (
+        f"这里造的书用 {current()}，笔记本的第一格装的仍是 {declared()} 的包；"
+        f"要它们也用自己的，运行 make address REPO={slug(current())}，再提交"
+    )
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from address import elsewhere
 from environment import install
 from site_server import Handler
 from status import write_tables
@@ -135,6 +136,8 @@ def command_book() -> int:
     book()
     say(f"合计   {time.perf_counter() - start:6.1f} 秒")
     say(f"书在 {(SITE / 'index.html').relative_to(ROOT)}，用浏览器打开，或 make serve")
+    if advice := elsewhere():
+        say(advice)
     return 0
 
 

@@ -81,7 +81,8 @@ def _pack(app, error):
     shutil.copytree(
         HERE / "katex" / "fonts", out / "katex" / "fonts", dirs_exist_ok=True
     )
-    shutil.copy(HERE / "katex" / "katex.min.css", out / "katex")
+    for name in ("katex.min.css", "LICENSE"):
+        shutil.copy(HERE / "katex" / name, out / "katex")
     pages = [p.read_text(encoding="utf-8") for p in Path(app.outdir).rglob("*.html")]
     script = _scripts(out)
     (out / SCRIPT).write_text(script, encoding="utf-8")
