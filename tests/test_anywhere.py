@@ -419,6 +419,13 @@ def test_first_cell_only_reports_where_all_is_installed():
     assert done.stdout.count("\n") == 1
 
 
+def test_first_cell_keeps_everything_on_the_cpu(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    source = "".join(setup_cell(NOTEBOOKS[-1])["source"])
+    seen = "\nassert os.environ['CUDA_VISIBLE_DEVICES'] == ''"
+    subprocess.run([sys.executable, "-c", source + seen], check=True)
+
+
 @pytest.mark.parametrize(
     ("after", "said"),
     [

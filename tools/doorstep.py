@@ -27,6 +27,7 @@ import tempfile
 import warnings
 from importlib import import_module, metadata, util
 
+os.environ["CUDA_VISIBLE_DEVICES"] = ""  # 例子都小，只用 CPU
 package = "{package}"
 needs = {{"{module}": "{pip_name}>={lowest}"}}
 needs["vision_attention"] = os.environ.get("COURSE_PACKAGE", package)

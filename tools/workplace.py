@@ -66,6 +66,8 @@ def workplace() -> dict[str, str]:
         "PYTHONUTF8": "1",
         # Paddle 一导入就劝人装 ccache，与课程无关
         "PYTHONWARNINGS": "ignore:No ccache found:UserWarning",
+        # 书里的例子都在 CPU 上：有显卡的机器上，模型也不会一半在卡上
+        "CUDA_VISIBLE_DEVICES": "",
         # Ray 起集群时默认向它的公司报告用量
         "RAY_USAGE_STATS_ENABLED": "0",
         "PATH": f"{VENV / 'bin'}{os.pathsep}{env.get('PATH', os.defpath)}",
