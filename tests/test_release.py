@@ -304,6 +304,40 @@ def test_light_tests_exist():
     assert len(light.paths()) == len(light.FILES)
 
 
+def test_light_tests_need_nothing_of_linux():
+    # 两翼的对照不碰系统，占去一半时间，只收集不跑
+    words = ["-p", "no:cacheprovider", "-k", "not test_parity"]
+    program = [sys.executable, str(ROOT / "tests" / "elsewhere.py"), *words]
+    done = subprocess.run(program, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+
+ATTEMPTS = """
+import os, elsewhere
+elsewhere.hide()
+from vision_attention import memory
+for attempt in (
+    lambda: __import__("fcntl"),
+    lambda: os.sched_getaffinity(0),
+    lambda: memory.peak_memory(int),
+):
+    try:
+        print(attempt())
+    except (ImportError, AttributeError, OSError) as error:
+        print(error)
+"""
+
+
+def test_what_linux_alone_has_is_hidden_elsewhere():
+    options = {"cwd": ROOT / "tests", "capture_output": True, "text": True}
+    program = [sys.executable, "-c", ATTEMPTS]
+    done = subprocess.run(program, check=True, **options)
+    module, function, memory = done.stdout.splitlines()
+    assert "import of fcntl halted" in module
+    assert "no attribute 'sched_getaffinity'" in function
+    assert "peak_memory 只能在 Linux 上用" in memory
+
+
 # —— 真的 Colab 镜像：用一个假的 docker，在本机执行容器里的那几行 ——
 DOCKER = """#!/bin/sh
 test -e "$PLACE/broken" && exit 125
