@@ -1,6 +1,9 @@
 """Ray 集群：真的两个节点，研究跑到一半杀掉一个，全部做完，一个不重。"""
 
 import json
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -142,6 +145,27 @@ def test_runs_ask_for_a_gpu_where_there_is_one(
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1"])
 def test_unreachable_cluster_is_one_plain_sentence(address):
     began = time.monotonic()
-    with pytest.raises(ValueError, match="ray start"):
+    with pytest.raises(ValueError, match="ray start --head --disable-usage-stats"):
         RayHands(address)
     assert time.monotonic() - began < 20
+
+
+def test_advised_command_is_one_that_ray_knows():
+    from ray.scripts.scripts import start
+
+    known = {name for option in start.params for name in option.opts}
+    assert {"--head", "--disable-usage-stats"} <= known
+
+
+@pytest.mark.parametrize(("chosen", "reports"), [(None, False), ("1", True)])
+def test_ray_reports_its_use_only_to_those_who_want_it(chosen, reports, tmp_path):
+    code = (
+        "from vision_attention.studies.cluster import RayHands\n"
+        "try:\n    RayHands('127.0.0.1:1')\nexcept ValueError:\n    pass\n"
+        "from ray._common.usage import usage_lib\n"
+        f"assert usage_lib.usage_stats_enabled() is {reports}"
+    )
+    kept = {k: v for k, v in os.environ.items() if k != "RAY_USAGE_STATS_ENABLED"}
+    own = {"RAY_USAGE_STATS_ENABLED": chosen} if chosen else {}
+    env = {**kept, **own, "HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], env=env, check=True)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import socket
 from collections.abc import Callable
 from types import TracebackType
@@ -116,6 +117,8 @@ def _task(job: Work) -> Callable[[Run], Reply]:
 
 
 def _connect(address: str) -> Any:
+    # Ray 默认向它的公司报告用量；使用者自己设过的不动
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
     except ModuleNotFoundError as error:
@@ -128,7 +131,7 @@ def _connect(address: str) -> Any:
     except (OSError, RuntimeError, ValueError) as error:
         raise ValueError(
             f"连不上 Ray 集群 {address!r}：{error}；"
-            "请先在主节点运行 ray start --head，再写它给出的地址"
+            "请先在主节点运行 ray start --head --disable-usage-stats，再写它给出的地址"
         ) from error
     return ray
 
