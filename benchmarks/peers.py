@@ -336,16 +336,19 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="每种做法跑几秒")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    chosen = [c for c in CASES if any(w in c.name for w in options.only.split(","))]
+    words = [word for word in options.only.split(",") if word]
+    chosen = [c for c in CASES if not words or any(w in c.name for w in words)]
+    machine, left = timing.machine(*PACKAGES), {case.name for case in CASES}
+    left -= {case.name for case in chosen}
+    old = json.loads(RECORD.read_text("utf8")) if left and RECORD.exists() else None
+    if old and not timing.same(old["machine"], machine):
+        parser.error("--only：其余各行是在另一台机器或别的版本上量的，请全部重量")
     rows = [row for case in chosen for row in measure(case, options.seconds)]
-    kept = {row["module"] for row in rows}
-    if RECORD.exists():
-        old = json.loads(RECORD.read_text("utf8"))["rows"]
-        rows += [row for row in old if row["module"] not in kept]
+    rows += [row for row in old["rows"] if row["module"] in left] if old else []
     order = [case.name for case in CASES]
     rows.sort(key=lambda row: order.index(row["module"]))
     notes = {case.name: case.note for case in CASES if case.note}
-    record = {"machine": timing.machine(*PACKAGES), "notes": notes, "rows": rows}
+    record = {"machine": machine, "notes": notes, "rows": rows}
     timing.write("peers", record)
 
 

@@ -78,6 +78,11 @@ def machine(*packages: str) -> dict[str, Any]:
     }
 
 
+def same(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """两次测量是不是同一台机器、同样的版本；日期可以不同。"""
+    return {**before, "date": None} == {**now, "date": None}
+
+
 def processor() -> str:
     """处理器的型号。"""
     listing = Path("/proc/cpuinfo")
@@ -91,7 +96,9 @@ def processor() -> str:
 def write(name: str, record: Mapping[str, Any]) -> None:
     """写成 benchmarks 里的一份 JSON，时间留四位有效数字。"""
     text = json.dumps(rounded(record), ensure_ascii=False, indent=1) + "\n"
-    (FOLDER / f"{name}.json").write_text(text, "utf8")
+    path = FOLDER / f"{name}.json"
+    path.with_suffix(".tmp").write_text(text, "utf8")
+    path.with_suffix(".tmp").replace(path)
 
 
 def rounded(value: Any) -> Any:

@@ -46,6 +46,12 @@ def test_this_machine_can_be_named():
     assert machine["packages"] == {"numpy": np.__version__}
 
 
+def test_only_the_same_machine_may_be_added_to():
+    machine = timing.machine("numpy")
+    assert timing.same(machine, machine | {"date": "2020-01-01"})
+    assert not timing.same(machine, machine | {"processor": "another"})
+
+
 def test_every_module_was_measured_in_every_way():
     rows = {(r["module"], r["mode"], r["batch"]) for r in record("peers")["rows"]}
     for module in cases():

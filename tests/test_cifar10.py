@@ -189,6 +189,11 @@ def test_members_pointing_outside_are_refused(tmp_path, info):
         data.load("cifar10", root=path)
 
 
+def test_the_folder_itself_may_be_a_member(tmp_path):
+    path = write(tmp_path / "dot.tar.gz", contents(), [member("./", tarfile.DIRTYPE)])
+    assert data.load("cifar10", root=path).num_classes == 10
+
+
 def test_enormous_members_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(cifar10, "LARGEST", 1000)
     path = write(tmp_path / "bomb.tar.gz", contents())

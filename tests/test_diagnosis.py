@@ -1,6 +1,7 @@
 """诊断：四个结果各有曲线走到，问的次序不乱，理由里的数就是曲线上的数。"""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -81,6 +82,19 @@ def test_loss_above_guessing_is_a_fault():
     # 类别多，瞎猜的损失也高
     many = curves(1.0, 0.8, train_loss=(4.6, 4.8, 0.1))
     assert diagnose(many, num_classes=100).name == OVERFIT
+
+
+@pytest.mark.parametrize("name", ["train_loss", "test_loss"])
+def test_a_loss_that_is_no_number_is_a_fault(name):
+    diverged = vars(curves(0.1, 0.1)) | {name: [2.3, math.nan]}
+    found = diagnose(SimpleNamespace(**diverged))
+    assert found.name == BROKEN
+    assert "已经发散" in found.why
+
+
+def test_empty_curves_are_refused():
+    with pytest.raises(ValueError, match="曲线是空的"):
+        diagnose(History())
 
 
 def test_chance_depends_on_the_size_of_the_test_set():

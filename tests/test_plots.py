@@ -326,6 +326,10 @@ WRONG = {
         "甲：两种量法各有 1、2 个数",
     ),
     "no panels": (lambda: plots.matched({}, xlabel="", ylabel=""), "panels 是空的"),
+    "no images": (lambda: plots.image_grid([]), "images 是空的"),
+    "no columns": (lambda: plots.image_grid(IMAGES, columns=0), "columns=0"),
+    "no runs": (lambda: plots.learning_curves({"a": []}), "'a' 是空的"),
+    "no values": (lambda: plots.paired_differences(["a"], [[]]), "没有一次运行"),
 }
 
 

@@ -67,9 +67,12 @@ def diagnose(
     依次问四件事：体检过不过；训练损失有没有冲过瞎猜；训练会了，测试是不是像瞎猜；
     都没有，再比没学会与没带过去哪一份大。
 
-    参数: num_classes 为类别数；test_size 为测试图片数；sanity 为体检的结果，
-        没有做就不写，第一问略过
+    参数: num_classes 为类别数；test_size 为测试图片数（默认是手写数字的）；sanity 为
+        体检的结果，没有做就不写，第一问略过
+    错误: 曲线一点也没有时抛出 ValueError
     """
+    if not len(curves.train_accuracy):
+        raise ValueError("曲线是空的，无从诊断；至少要评估一次")
     train, test = curves.train_accuracy[-1], curves.test_accuracy[-1]
     unlearned, gap = 1 - train, train - test
     fault = _fault(curves, num_classes, test_size, sanity)
@@ -87,6 +90,8 @@ def _fault(
     """毛病在哪里；没有就是空串。"""
     if sanity is not None and not sanity.ok:
         return _failed(sanity)
+    if not all(map(math.isfinite, [*curves.train_loss, *curves.test_loss])):
+        return "损失不再是有限的数：训练已经发散，多半是学习率。"
     # 第 0 点在训练之前，由体检的首步损失管
     guess, worst = math.log(num_classes), max(curves.train_loss[1:], default=0.0)
     if worst > (1 + FIRST_LOSS_TOLERANCE) * guess:

@@ -122,7 +122,8 @@ def from_archive(path: Path) -> dict[str, bytes]:
 def refuse_unsafe(path: Path, member: tarfile.TarInfo) -> None:
     """拒绝指向包外的路径、链接与设备，以及大得不像话的成员。"""
     parts = PurePosixPath(member.name.replace("\\", "/"))
-    outside = parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]
+    drive = any(":" in part for part in parts.parts[:1])  # “./”没有任何一节
+    outside = parts.is_absolute() or ".." in parts.parts or drive
     if outside or not (member.isfile() or member.isdir()) or member.size > LARGEST:
         raise ValueError(
             f"{path} 里的成员 {member.name!r} 指向包外、是链接或过大，已拒绝；"

@@ -15,20 +15,24 @@ from vision_attention import checks
 from vision_attention.plots.style import COLORS, INK, MARKERS, new_figure
 
 METRICS = {"accuracy": "准确率", "loss": "损失"}
+CONFIDENCE = 0.95
 
 
-def interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, float, float]:
-    """平均值与它的置信区间（Student t），由几次运行得来。
+def interval(values: ArrayLike) -> tuple[float, float, float]:
+    """平均值与它的 95 % 置信区间（Student t），由几次运行得来。
 
     形状: values [n]；n = 1 时没有区间，下限与上限为 nan
-    返回：平均值、下限、上限
+    返回: 平均值、下限、上限
+    错误: 一次运行也没有时抛出 ValueError
     """
     runs = np.asarray(values, dtype=float)
+    if not runs.size:
+        raise ValueError("没有一次运行，画不出平均值；每一组至少要有一个数")
     mean = float(runs.mean())
     if runs.size == 1:
         return mean, float("nan"), float("nan")
     error = runs.std(ddof=1) / np.sqrt(runs.size)
-    half = float(stdtrit(runs.size - 1, (1 + confidence) / 2) * error)
+    half = float(stdtrit(runs.size - 1, (1 + CONFIDENCE) / 2) * error)
     return mean, mean - half, mean + half
 
 
@@ -41,9 +45,10 @@ def learning_curves(
     step 与 train_accuracy、test_accuracy、train_loss、test_loss；metric 为 "accuracy"
     或 "loss"；limits 为纵轴的下限与上限
     返回：Figure，每个模型一格，共用纵轴；细线是每次运行，粗线是平均
-    错误: metric 不认识，或几次运行的步数不同时抛出 ValueError
+    错误: metric 不认识，一份历史也没有，或几次运行的步数不同时抛出 ValueError
     """
     checks.choice("metric", metric, METRICS)
+    _nonempty("histories", histories)
     size = (5.6 if len(histories) > 1 else 4.6, 3.2)
     figure, axes = new_figure(1, len(histories), size, sharey=True)
     for axis, (name, runs) in zip(axes.flat, histories.items(), strict=True):
@@ -53,6 +58,15 @@ def learning_curves(
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=3)
     return figure
+
+
+def _nonempty(name: str, groups: Mapping[str, Any]) -> None:
+    """至少要有一组，每一组里至少要有一样。"""
+    if not groups:
+        raise ValueError(f"{name} 是空的；至少要有一组")
+    for key, group in groups.items():
+        if isinstance(group, Sequence) and not len(group):
+            raise ValueError(f"{name} 里的 {key!r} 是空的；至少要有一份")
 
 
 def _draw_curves(axis: Any, runs: Sequence[Any], metric: str) -> None:
@@ -201,10 +215,10 @@ def matched(
     参数: panels 从组的名字到（横坐标，纵坐标），两者一一对应；xlabel、ylabel 写一次，
         各格共用；columns 为一行几格
     返回：Figure，每格的横轴与纵轴同刻度、同范围；各格的范围不同
-    错误: panels 是空的，或一组里两者个数不同时抛出 ValueError
+    错误: panels 是空的，columns 不是正整数，或一组里两者个数不同时抛出 ValueError
     """
-    if not panels:
-        raise ValueError("panels 是空的；至少要有一组")
+    _nonempty("panels", panels)
+    checks.positive("columns", columns)
     rows = -(-len(panels) // columns)
     figure, axes = new_figure(rows, columns, size=(2.1 * columns, 0.4 + 2.3 * rows))
     for axis in axes.flat[len(panels) :]:

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from vision_attention import checks
 from vision_attention.plots.style import INK, MAP, new_figure
 
 
@@ -26,9 +27,12 @@ def image_grid(
     参数: titles 为每张图上方的字；columns 为每行张数；size 为每张的边长（英寸）；
         limits 为灰度图共用的最黑与最白，None 表示每张各自拉伸到全部灰阶
     返回：Figure；彩色浮点图取值应在 [0, 1]
-    错误: 维数、通道数不对，或 titles 与图像数目不等时抛出 ValueError
+    错误: 没有图像，维数、通道数、columns 不对，或 titles 的个数不对时抛出 ValueError
     """
+    checks.positive("columns", columns)
     pictures = [_picture(image) for image in np.asarray(images)]
+    if not pictures:
+        raise ValueError("images 是空的；至少要有一张")
     if titles is not None and len(titles) != len(pictures):
         raise ValueError(
             f"titles 有 {len(titles)} 个，images 有 {len(pictures)} 张；两者应一样多"
