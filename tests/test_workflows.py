@@ -4,7 +4,11 @@
 """
 
 import copy
+import json
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -50,6 +54,62 @@ def script_faults(data):
     runs = "\n".join(step.get("run", "") for step in steps(data))
     called = re.findall(r"(?:tools/\w+\.py|\.ci/\w+)", runs)
     return [name for name in called if not (ROOT / name).is_file()]
+
+
+def detour_faults(data):
+    """有 make 目标的就用目标；Windows 上没有 make 要的东西，例外。"""
+    recipes = "".join(path.read_text("utf8") for path in ROOT.glob("*.mk"))
+    jobs = [job for job in data["jobs"].values() if "windows" not in job["runs-on"]]
+    runs = "\n".join(step.get("run", "") for job in jobs for step in job["steps"])
+    scripts = re.findall(r"tools/\w+\.py", runs)
+    return [name for name in scripts if f" {name}" in recipes] + (
+        ["用 sed 改文件"] if "sed -i" in runs else []
+    )
+
+
+def space_faults(data):
+    """跑全部测试之前，先许可普通用户开自己的挂载与网络空间。"""
+    faults = []
+    for name, job in data["jobs"].items():
+        runs = [step.get("run", "").strip() for step in job["steps"]]
+        if ".ci/run" in runs:
+            before = "\n".join(runs[: runs.index(".ci/run")])
+            faults += [] if "userns=0" in before else [f"{name} 没有先许可"]
+    return faults
+
+
+def publish_faults(data):
+    """放上发布页之前，同一个提交的全部测试与检查已经通过。"""
+    faults = []
+    for name, job in data["jobs"].items():
+        if "gh release create" not in str(job["steps"]):
+            continue
+        needs = job.get("needs", [])
+        earlier = [data["jobs"][need] for need in needs if need in data["jobs"]]
+        runs = [step.get("run") for other in earlier for step in other["steps"]]
+        wanted = {
+            ".ci/run",
+            "make lint",
+            "git merge-base --is-ancestor HEAD origin/main",
+        }
+        faults += [f"{name} 之前没有 {missing}" for missing in wanted - set(runs)]
+    return faults
+
+
+def report_faults(data):
+    """写议题的任务等齐其余的每一个；失败的、超时的都不放过。"""
+    faults, every = [], set(data["jobs"])
+    for name, job in data["jobs"].items():
+        if "gh issue create" not in str(job["steps"]):
+            continue
+        when = job.get("if", "")
+        words = [
+            "always()",
+            *(f"needs.*.result, '{x}'" for x in ("failure", "cancelled")),
+        ]
+        faults += [f"{name} 的条件里没有 {word}" for word in words if word not in when]
+        faults += sorted(every - {name} - set(job.get("needs", [])))
+    return faults
 
 
 def branch_faults(data):
@@ -116,7 +176,17 @@ def form_faults(form):
     return faults
 
 
-LAWS = [make_faults, script_faults, branch_faults, permission_faults, danger_faults]
+LAWS = [
+    make_faults,
+    script_faults,
+    detour_faults,
+    space_faults,
+    publish_faults,
+    report_faults,
+    branch_faults,
+    permission_faults,
+    danger_faults,
+]
 
 
 @pytest.fixture(params=WORKFLOWS, ids=lambda path: path.name)
@@ -149,7 +219,12 @@ def test_the_course_is_covered():
         step.get("run", "") for path in WORKFLOWS for step in steps(load(path))
     )
     wanted = [".ci/run", "make lint", "make workflows", "make book", "make release"]
-    wanted += ["make colab-image", "make links", "tools/light.py"]
+    wanted += ["make colab-image", "make links", "make light", "tools/light.py"]
+    wanted += [
+        "make unpin",
+        "make lock",
+        "git diff --exit-code --stat requirements.lock",
+    ]
     assert [command for command in wanted if command not in runs] == []
 
 
@@ -157,6 +232,50 @@ def test_dependabot_watches_actions_and_packages():
     settings = load(GITHUB / "dependabot.yml")
     watched = {update["package-ecosystem"] for update in settings["updates"]}
     assert (settings["version"], watched) == (2, {"github-actions", "pip"})
+
+
+GH = """#!/bin/sh
+case "$2" in list) echo "$OPEN" ;; *) echo "$@" ;; esac
+"""
+SEE = "记录：网址"
+WELL = {"colab": "success", "links": "success", "lock": "success"}
+
+
+def told(folder, opened="", **results):
+    """用假的 gh 执行写议题的那一步；返回它要 gh 做的每一件事。"""
+    (folder / "gh").write_text(GH)
+    (folder / "gh").chmod(0o755)
+    (step,) = load(GITHUB / "workflows" / "weekly.yml")["jobs"]["report"]["steps"]
+    needs = {name: {"result": result} for name, result in (WELL | results).items()}
+    env = {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "OPEN": opened}
+    env |= {"NEEDS": json.dumps(needs), "RUN": "网址"}
+    words = ["bash", "-eo", "pipefail", "-c", step["run"]]
+    done = subprocess.run(words, env=env, check=True, capture_output=True, text=True)
+    return done.stdout.splitlines()
+
+
+@pytest.mark.skipif(not shutil.which("jq"), reason="没有 jq（GitHub 的机器上有）")
+@pytest.mark.parametrize(
+    ("results", "opened", "said"),
+    [
+        ({}, "", []),
+        (
+            {"links": "failure", "colab": "cancelled"},
+            "",
+            ["issue create --title 每周的巡查没过 --body 没过：colab、links。" + SEE],
+        ),
+        ({"links": "failure"}, "7", ["issue comment 7 --body 没过：links。" + SEE]),
+        (
+            {"lock": "failure"},
+            "",
+            ["issue create --title 锁住的依赖该更新了 --body 没过：lock。" + SEE],
+        ),
+    ],
+)
+def test_report_says_what_failed_and_what_ran_out_of_time(
+    tmp_path, results, opened, said
+):
+    assert told(tmp_path, opened, **results) == said
 
 
 @pytest.mark.parametrize("path", FORMS, ids=lambda path: path.name)
@@ -172,12 +291,44 @@ def test_there_is_a_form_for_each_need():
     assert {"wrong-statement", "broken-notebook", "new-module"} <= names
 
 
-def test_hooks_run_without_github():
-    settings = load(ROOT / ".pre-commit-config.yaml")
-    assert [repo["repo"] for repo in settings["repos"]] == ["local"]
-    hooks = settings["repos"][0]["hooks"]
-    named = re.findall(r"tools/\w+\.py", "\n".join(hook["entry"] for hook in hooks))
-    assert [name for name in named if not (ROOT / name).is_file()] == []
+def test_labels_of_the_forms_are_made_as_contributing_says():
+    asked = {label for path in FORMS for label in load(path).get("labels", [])}
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf8")
+    (names,) = re.findall(r"for name in (.+?); do gh label create", text)
+    assert asked == set(names.split())
+
+
+def hook_faults(settings):
+    """钩子什么也不另装；改能自动改的只有前面几项，最后一项就是 make lint。"""
+    hooks = [hook for repo in settings["repos"] for hook in repo["hooks"]]
+    faults = [repo["repo"] for repo in settings["repos"] if repo["repo"] != "local"]
+    faults += [hook["id"] for hook in hooks if hook["language"] != "system"]
+    faults += [] if hooks[-1]["entry"] == "make lint" else ["最后一项不是 make lint"]
+    for hook in hooks[:-1]:
+        program, *rest = hook["entry"].split()
+        scripts = [word for word in rest if word.startswith("tools/")]
+        faults += [] if program.startswith(".venv/bin/") else [f"{program} 不在 .venv"]
+        faults += [name for name in scripts if not (ROOT / name).is_file()]
+    return faults
+
+
+def hooks():
+    """提交之前的检查。"""
+    return load(ROOT / ".pre-commit-config.yaml")
+
+
+def test_hooks_are_make_lint_and_run_without_github():
+    assert not hook_faults(hooks())
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("entry", "reuse lint -l"), ("language", "python"), ("entry", "make test")],
+)
+def test_other_hooks_are_found(key, value):
+    settings = hooks()
+    settings["repos"][0]["hooks"][-1][key] = value
+    assert hook_faults(settings)
 
 
 GOOD = {
@@ -186,6 +337,7 @@ GOOD = {
     "concurrency": {"group": "x"},
     "jobs": {
         "a": {
+            "runs-on": "ubuntu-latest",
             "timeout-minutes": 5,
             "permissions": {"contents": "read"},
             "steps": [{"run": "make test\npython tools/course.py"}],
@@ -212,6 +364,17 @@ def test_a_good_workflow_passes(law):
         (make_faults, lambda _, job: job["steps"].append({"run": "make tset"})),
         (make_faults, lambda _, job: job["steps"].append({"run": "make -s tset"})),
         (script_faults, lambda _, job: job["steps"].append({"run": "tools/no.py"})),
+        (detour_faults, lambda _, job: job["steps"].append({"run": "tools/light.py"})),
+        (detour_faults, lambda _, job: job["steps"].append({"run": "sed -i x y"})),
+        (space_faults, lambda _, job: job["steps"].append({"run": ".ci/run"})),
+        (
+            publish_faults,
+            lambda _, job: job["steps"].append({"run": "gh release create x"}),
+        ),
+        (
+            report_faults,
+            lambda _, job: job["steps"].append({"run": "gh issue create"}),
+        ),
         (branch_faults, lambda data, _: data["on"]["push"].update(branches=["master"])),
         (permission_faults, lambda data, _: data.pop("permissions")),
         (permission_faults, lambda _, job: job.pop("permissions")),
