@@ -11,6 +11,12 @@ import nbformat
 ROOT = Path(__file__).resolve().parent.parent
 TOC = "format: jb-book\nroot: book/index\n"
 CHAPTER = "chapters:\n- file: notebooks/torch/tiny\n"
+PROJECT = """[project]
+name = 'tiny'
+
+[project.urls]
+Repository = "https://github.com/someone/tiny"
+"""
 SETTINGS = """title: 小书
 only_build_toc_files: true
 exclude_patterns: [".*"]
@@ -26,7 +32,7 @@ class Clone:
         self.home.mkdir()
         shutil.copytree(ROOT / "tools", self.root / "tools")
         shutil.copy(ROOT / "Makefile", self.root)
-        self.write("pyproject.toml", "[project]\nname = 'tiny'\n")
+        self.write("pyproject.toml", PROJECT)
         self.write("requirements.txt", "# 什么也不用装\n")
         self.write("_config.yml", SETTINGS)
         self.write("_toc.yml", TOC)
