@@ -9,7 +9,7 @@ from differences import disturb
 from frameworks import FRAMEWORKS, count
 from scipy.special import expit, softmax
 
-from vision_attention import geometry, interop
+from vision_attention import geometry, initial, interop
 
 GATES = [c for c in cases.GATES if "identity_init" not in c.name]
 named = {"ids": lambda c: c.name}
@@ -298,6 +298,13 @@ def test_simam_never_below_0622(wing):
     assert gate.min() >= expit(0.5) - 1e-6
 
 
+def test_simam_says_that_its_range_includes_0622(wing):
+    # 处处相同的图，每个位置都等于均值，门恰为 σ(½)
+    gate = run(wing, wing.SimAM(12).gate, np.ones((2, 12, 7, 13), "f4"))
+    np.testing.assert_allclose(gate, expit(0.5), rtol=1e-6)
+    assert "[0.622, 1)" in wing.SimAM.__doc__
+
+
 @pytest.mark.parametrize(
     "case", [c for c in cases.GATES if "identity_init" in c.name], **named
 )
@@ -579,3 +586,37 @@ def test_the_wider_network_of_which_gate_has_the_parameters_of_cbam(wing):
         spec = specs.named(settings.pop("name"), **settings)
         sizes[run.levels["gate"]] = count(framework(wing), wing.build(spec))
     assert 0 <= sizes["wider"] / sizes["cbam"] - 1 < 0.01
+
+
+# ---- 边角的输入 ----
+
+
+@pytest.mark.parametrize("case", cases.ALL, **named)
+def test_an_empty_batch_passes_forward_and_backward(case, wing):
+    module = case.make(wing)
+    module.eval()
+    whole = run(wing, module, case.values())
+    x = framework(wing).tensor(np.zeros((0, *case.shape[1:]), "f4"), grad=True)
+    y = module(x)
+    (y * y).sum().backward()
+    assert tuple(y.shape) == (0, *whole.shape[1:])
+    assert tuple(x.grad.shape) == tuple(x.shape)
+
+
+def as_numpy(value):
+    """Python 的数换成 NumPy 的标量，别的原样。"""
+    kinds = {int: np.int64, float: np.float64, bool: np.bool_}
+    return kinds.get(type(value), lambda same: same)(value)
+
+
+@pytest.mark.parametrize("case", cases.MODULES, **named)
+def test_numpy_scalars_build_the_same_module(case, wing):
+    """用 np.arange、np.logspace 扫一遍参数，得到的与写 Python 的数逐位相同。"""
+    ours = case.make(wing)
+    initial.seed(0)
+    options = {name: as_numpy(value) for name, value in case.options.items()}
+    theirs = getattr(wing, case.build)(*map(as_numpy, case.arguments), **options)
+    assert repr(theirs) == repr(ours)
+    ours.eval(), theirs.eval()
+    x = case.values()
+    np.testing.assert_array_equal(run(wing, theirs, x), run(wing, ours, x))

@@ -72,6 +72,26 @@ def test_nan_is_never_swallowed(wing, name, arguments):
     assert not np.isnan(y[0]).any()
 
 
+NAN = float("nan")
+
+
+def block(wing, mlp_ratio):
+    return wing.TransformerBlock(8, wing.MultiHeadSelfAttention(8), mlp_ratio)
+
+
+def masked(wing, mask, softmax_axis="keys"):
+    return wing.MultiHeadSelfAttention(
+        8, 2, mask=mask, softmax_axis=softmax_axis, fused=False
+    )
+
+
+def without_row(size, row):
+    """第 row 个查询谁也看不见的掩码。"""
+    mask = np.ones((size, size), bool)
+    mask[row] = False
+    return mask
+
+
 def case(message, build):
     return pytest.param(build, message, id=message[:24])
 
@@ -109,7 +129,10 @@ CONSTRUCTIONS = [
     ),
     case("reduction_ratio=0 应为正整数", lambda wing: wing.CBAM(64, 0)),
     case("in_channels=-1 应为正整数", lambda wing: wing.SimAM(-1)),
-    case("energy_lambda=0 应为正数", lambda wing: wing.SimAM(4, energy_lambda=0)),
+    case(
+        "energy_lambda=0 不合适；应为正数",
+        lambda wing: wing.SimAM(4, energy_lambda=0),
+    ),
     case(
         r"attention='cbma' 不认识。是不是 'cbam'？",
         lambda wing: wing.build_gate("cbma", 64),
@@ -144,7 +167,92 @@ CONSTRUCTIONS = [
         lambda wing: wing.MultiHeadSelfAttention(8, softmax_axis="queries"),
     ),
     case("drop_path_rate=1.0 超出范围", lambda wing: wing.DropPath(1.0)),
+    case("drop_path_rate='a' 不合适", lambda wing: wing.DropPath("a")),
+    case("drop_path_rate=nan 不合适", lambda wing: wing.DropPath(NAN)),
     case("spec 的类型=", lambda wing: wing.build("vit_tiny")),
+    # 没有宽度的层
+    case("hidden_dim=0 应为正整数", lambda wing: wing.MLP(8, 0)),
+    case("embed_dim=0 应为正整数", lambda wing: wing.MLP(0, 8)),
+    case("embed_dim=0 应为正整数", lambda wing: wing.SequencePool(0)),
+    case("embed_dim=0 应为正整数", lambda wing: wing.PatchEmbedding(8, 2, 1, 0)),
+    case("in_channels=-1 应为正整数", lambda wing: wing.PatchEmbedding(8, 2, -1, 4)),
+    case(
+        "embed_dim='4' 应为正整数",
+        lambda wing: wing.ShiftedPatchEmbedding(8, 2, 1, "4"),
+    ),
+    case("embed_dim=0 应为正整数", lambda wing: wing.ConvTokenizer(8, 2, 1, 0)),
+    case(r"mlp_ratio=0 不合适；应为正数", lambda wing: block(wing, 0)),
+    case(r"mlp_ratio=nan 不合适；应为正数", lambda wing: block(wing, NAN)),
+    case(r"mlp_ratio=0.001 太小.*mlp_ratio ≥ 1/8", lambda wing: block(wing, 0.001)),
+    # 不是有限的数
+    case("energy_lambda=nan 不合适", lambda wing: wing.SimAM(4, NAN)),
+    case("energy_lambda='a' 不合适", lambda wing: wing.SimAM(4, "a")),
+    case("value=nan 不合适", lambda wing: wing.ConstantGate(4, NAN)),
+    case(r"value=\[1, 2\] 不合适", lambda wing: wing.ConstantGate(4, [1, 2])),
+    case("value=None 不合适", lambda wing: wing.ScalarGate(4, None)),
+    case("gamma=nan 不合适", lambda wing: wing.SelfAttention2d(8, gamma=NAN)),
+    case("gamma='a' 不合适", lambda wing: wing.SelfAttention2d(8, gamma="a")),
+    case(
+        "min_hidden=-1 不合适；应为不小于 0 的整数",
+        lambda wing: wing.CBAM(64, min_hidden=-1),
+    ),
+    case("min_hidden=2.5 不合适", lambda wing: wing.BAM(64, min_hidden=2.5)),
+    case(
+        "min_hidden='8' 不合适",
+        lambda wing: wing.CoordinateAttention(64, min_hidden="8"),
+    ),
+    # 是与否只能写 True 与 False
+    case("spatial_norm='no' 应为", lambda wing: wing.CBAM(64, spatial_norm="no")),
+    case("spatial_norm=1 应为", lambda wing: wing.SpatialAttention(spatial_norm=1)),
+    case(
+        r"identity_init='no' 应为 True 或 False",
+        lambda wing: wing.CBAM(64, identity_init="no"),
+    ),
+    *[
+        case(
+            f"{name}='no' 应为 True 或 False",
+            lambda wing, name=name: wing.MultiHeadSelfAttention(8, **{name: "no"}),
+        )
+        for name in ("qkv_bias", "scale", "fused")
+    ],
+    *[
+        case(
+            f"{name}=None 应为 True 或 False",
+            lambda wing, name=name: wing.SelfAttention2d(8, **{name: None}),
+        )
+        for name in ("scale", "fused")
+    ],
+    # multiscale 用不上的三项
+    case(
+        "spatial_norm=True 与 spatial='multiscale' 不相容.*请去掉",
+        lambda wing: wing.CBAM(64, spatial="multiscale", spatial_norm=True),
+    ),
+    case(
+        "kernel_size=4 与 spatial='multiscale' 不相容",
+        lambda wing: wing.CBAM(64, kernel_size=4, spatial="multiscale"),
+    ),
+    case(
+        "pooling='avg' 与 spatial='multiscale' 不相容",
+        lambda wing: wing.CBAM(64, spatial="multiscale", pooling="avg"),
+    ),
+    # 掩码
+    case(
+        "mask 的数据类型是 float64，应为布尔",
+        lambda wing: masked(wing, np.triu(np.full((5, 5), -np.inf), 1)),
+    ),
+    case(
+        r"mask 的形状是 \(5,\)；应为正方形 \(N, N\)",
+        lambda wing: masked(wing, np.ones(5, bool)),
+    ),
+    case(
+        r"mask 的形状是 \(1, 5\)；应为正方形",
+        lambda wing: masked(wing, np.ones((1, 5), bool)),
+    ),
+    case("mask 的第 2 行全为假", lambda wing: masked(wing, without_row(5, 2))),
+    case(
+        "mask 的第 2 列全为假",
+        lambda wing: masked(wing, without_row(5, 2).T, "queries"),
+    ),
 ]
 
 
@@ -174,6 +282,37 @@ SPECS = [
     ("vit_tiny", {"window": 4}, "window=4 是偶数"),
     ("vit_tiny", {"pool": "cls"}, "pool='cls' 不认识。是不是 'class'"),
     ("vit_tiny", {"drop_path_rate": -0.1}, "drop_path_rate=-0.1 超出范围"),
+    ("vit_tiny", {"drop_path_rate": "x"}, "drop_path_rate='x' 不合适"),
+    ("vit_tiny", {"mlp_ratio": 0}, "mlp_ratio=0 不合适；应为正数"),
+    ("vit_tiny", {"mlp_ratio": -2}, "mlp_ratio=-2 不合适"),
+    ("vit_tiny", {"mlp_ratio": "4"}, "mlp_ratio='4' 不合适"),
+    ("vit_tiny", {"mlp_ratio": NAN}, "mlp_ratio=nan 不合适"),
+    ("vit_tiny", {"mlp_ratio": 0.001}, "mlp_ratio=0.001 太小.*mlp_ratio ≥ 1/64"),
+    ("vit_tiny", {"qkv_bias": "no"}, "qkv_bias='no' 应为 True 或 False"),
+    (
+        "vit_tiny",
+        {"position": "sincos", "embed_dim": 6, "num_heads": 2},
+        "embed_dim=6 应为 4 的倍数.*例如 4 或 8",
+    ),
+    (
+        "vit_tiny",
+        {"tokenizer": "conv", "image_size": 12, "patch_size": 6},
+        "patch_size=6 应为 2 的幂",
+    ),
+    ("vit_tiny", {"tokenizer": "shifted", "patch_size": 1}, "没有半块可移"),
+    (
+        "vit_tiny",
+        {"attention": "locality", "patch_size": 8, "pool": "mean"},
+        "num_tokens=1：去掉自己就没有可看的 token",
+    ),
+    ("resnet20", {"depth": 20.0}, "depth=20.0 应为正整数"),
+    ("resnet20", {"depth": "20"}, "depth='20' 应为正整数"),
+    ("resnet20", {"stages": 3}, "stages=3 应为一组数"),
+    ("resnet20", {"stages": (1.0, 2)}, r"stages=\(1.0, 2\) 不合要求"),
+    ("resnet20", {"stages": ([1], 2)}, r"stages=\(\[1\], 2\) 不合要求"),
+    ("resnet20", {"stage_widths": 5}, "stage_widths=5 应为一组数"),
+    ("resnet20", {"attention_options": 3}, "attention_options=3 应为「参数: 取值」"),
+    ("resnet20", {"attention_options": None}, "attention_options=None 应为"),
 ]
 
 
@@ -202,6 +341,46 @@ def test_attention_refuses_other_token_shapes(wing, shape):
         wing.MultiHeadSelfAttention(15, 3)(tensor(wing, zeros(*shape)))
 
 
+@pytest.mark.parametrize("fused", [True, False])
+def test_attention_refuses_more_tokens_than_the_mask(wing, fused):
+    module = wing.MultiHeadSelfAttention(8, 2, mask=np.eye(3, dtype=bool), fused=fused)
+    with pytest.raises(ValueError, match="x 有 5 个 token，而掩码是 3×3 的"):
+        module(tensor(wing, zeros(2, 5, 8)))
+    with pytest.raises(ValueError, match="x 有 5 个 token，而掩码是 7×7 的"):
+        wing.LocalitySelfAttention(8, 7, 2, fused=fused)(tensor(wing, zeros(2, 5, 8)))
+
+
+@pytest.mark.parametrize("keep", [0, -1, 6, 2.0])
+def test_attention_keeps_no_more_tokens_than_there_are(wing, keep):
+    module = wing.MultiHeadSelfAttention(8, 2)
+    with pytest.raises(ValueError, match=f"keep={keep} .*1 ≤ keep ≤ 5"):
+        module(tensor(wing, zeros(2, 5, 8)), keep)
+
+
+def test_keep_is_refused_where_it_would_change_the_result(wing):
+    attention = wing.MultiHeadSelfAttention(8, 2, softmax_axis="queries", fused=False)
+    module = wing.TransformerBlock(8, attention)
+    with pytest.raises(ValueError, match="softmax_axis='queries' 与 keep=1 不相容"):
+        module(tensor(wing, zeros(2, 5, 8)), 1)
+
+
+@every_gate
+def test_numpy_arrays_are_refused(wing, name, arguments):
+    module = getattr(wing, name)(*arguments)
+    with pytest.raises(
+        ValueError, match=r"x 是 ndarray，不是张量.*from_numpy.*to_tensor"
+    ):
+        module(zeros(2, 12, 7, 13))
+
+
+@pytest.mark.parametrize("model", ["vit_tiny", "small_cnn", "mlp_small"])
+def test_models_refuse_what_is_no_tensor(wing, model):
+    built = wing.build(specs.named(model))
+    for images in (zeros(2, 1, 8, 8), zeros(2, 1, 8, 8).tolist()):
+        with pytest.raises(ValueError, match=r"x 是 (ndarray|list)，不是张量"):
+            built(images)
+
+
 def test_batch_norm_gates_refuse_a_single_training_image(wing):
     module = wing.BAM(16)
     module.train()
@@ -221,5 +400,7 @@ def test_geometry_refuses_what_cannot_be():
         geometry.self_excluded(1)
     with pytest.raises(ValueError, match="window=2 是偶数"):
         geometry.window_mask(4, 2)
-    with pytest.raises(ValueError, match="不能整除 embed_dim=10"):
+    with pytest.raises(ValueError, match=r"embed_dim=10 应为 4 的倍数.*例如 8 或 12"):
         geometry.sincos_2d(4, 10)
+    with pytest.raises(ValueError, match=r"embed_dim=2 应为 4 的倍数.*例如 4 或 8"):
+        geometry.sincos_2d(4, 2)

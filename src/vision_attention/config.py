@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-from vision_attention.checks import choice
+from vision_attention.checks import choice, number, plain, whole
 
 CHOICES = {
     "optimizer": ("adamw", "sgd"),
@@ -38,7 +37,7 @@ class TrainConfig:
         max_train_eval 为评估时最多看多少张训练图片（均匀抽取）；
         device 取 "auto" 时有 GPU 用 GPU，没有用 CPU
     错误: 任何一项不合适时抛出 ValueError
-    出处: AdamW 见 Loshchilov 与 Hutter 2019，arXiv:1711.05101;sgd 的衰减与
+    出处: AdamW 见 Loshchilov 与 Hutter 2019，arXiv:1711.05101；sgd 的衰减与
         torch.optim.SGD 相同，加在梯度上、进入动量，文献里的 5e-4 指的是它
     """
 
@@ -59,36 +58,22 @@ class TrainConfig:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        """逐项检查。"""
+        """逐项检查；NumPy 的标量换成 Python 的数，写得进记录。"""
+        for field in fields(self):
+            object.__setattr__(self, field.name, plain(getattr(self, field.name)))
         for name, choices in CHOICES.items():
             choice(name, getattr(self, name), choices)
         for name, least in LEAST.items():
-            _whole(name, getattr(self, name), least)
-        _number("lr", self.lr, "大于 0 的有限小数，例如 0.001", above=0)
-        _number("weight_decay", self.weight_decay, "不小于 0 的有限小数，例如 0.05")
-        _number("momentum", self.momentum, "[0, 1) 之间的小数，例如 0.9", below=1)
-        _number("label_smoothing", self.label_smoothing, "[0, 1) 之间的小数", below=1)
+            whole(name, getattr(self, name), least)
+        number("lr", self.lr, "大于 0 的有限小数，例如 0.001", above=0)
+        decay, share = "不小于 0 的有限小数，例如 0.05", "[0, 1) 之间的小数，例如 0.9"
+        number("weight_decay", self.weight_decay, decay, least=0)
+        number("momentum", self.momentum, share, least=0, below=1)
+        number("label_smoothing", self.label_smoothing, share, least=0, below=1)
         if self.clip_norm is not None:
-            _number("clip_norm", self.clip_norm, "大于 0 的小数，或 None", above=0)
+            number("clip_norm", self.clip_norm, "大于 0 的小数，或 None", above=0)
         if self.warmup_steps > self.steps:
             raise ValueError(
                 f"warmup_steps={self.warmup_steps} 大于 steps={self.steps}；"
                 f"升温应是训练的一小段，例如 warmup_steps={self.steps // 20}"
             )
-
-
-def _whole(name: str, value: object, least: int) -> None:
-    if type(value) is not int or value < least:
-        raise ValueError(f"{name}={value!r} 不合适；应为不小于 {least} 的整数")
-
-
-def _number(
-    name: str,
-    value: object,
-    expected: str,
-    above: float = -math.inf,
-    below: float = math.inf,
-) -> None:
-    right = type(value) in (int, float) and 0 <= value < below and value > above
-    if not right:
-        raise ValueError(f"{name}={value!r} 不合适；应为{expected}")

@@ -41,11 +41,7 @@ def self_excluded(num_tokens: int) -> np.ndarray:
     形状: 返回布尔 (N, N)
     错误: 只有一个 token 时抛出 ValueError（它谁也看不见）
     """
-    if num_tokens < 2:
-        raise ValueError(
-            f"num_tokens={num_tokens}：去掉自己就没有可看的 token；请减小 patch_size"
-        )
-    return ~np.eye(num_tokens, dtype=bool)
+    return ~np.eye(checks.not_alone(num_tokens), dtype=bool)
 
 
 def sincos_2d(grid: int, embed_dim: int) -> np.ndarray:
@@ -54,9 +50,9 @@ def sincos_2d(grid: int, embed_dim: int) -> np.ndarray:
     形状: 返回 float32 (N, D)
     参数: grid 为每边的 token 数；embed_dim 即 D，应为 4 的倍数
     错误: embed_dim 不是 4 的倍数时抛出 ValueError
-    出处: Vaswani 等 2017,§3.5 的一维式子对行、列各用一次；10000 是该文的底数
+    出处: Vaswani 等 2017，§3.5 的一维式子对行、列各用一次；10000 是该文的底数
     """
-    quarter = checks.divisible("embed_dim", embed_dim, "4（行列 × 正弦余弦）", 4)
+    quarter = checks.quarter(embed_dim)
     rows, columns = np.divmod(np.arange(grid * grid), grid)
     frequency = 10000.0 ** (-np.arange(quarter) / quarter)
     angles = [axis[:, None] * frequency for axis in (rows, columns)]

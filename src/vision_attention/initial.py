@@ -26,7 +26,7 @@ def kaiming_normal(shape: tuple[int, ...]) -> np.ndarray:
     """N(0, √(2 / fan_in))：经过 ReLU 之后方差不变。
 
     参数: shape 为（输出，输入，…）；fan_in 为除第一维外的乘积
-    返回：float32 数组
+    返回: float32 数组
     出处: He 等 2015，arXiv:1502.01852，式 (10)
     """
     return normal(shape, math.sqrt(2 / _fan_in(shape)))
@@ -36,7 +36,7 @@ def fan_in_uniform(shape: tuple[int, ...]) -> np.ndarray:
     """U(−1/√fan_in, 1/√fan_in)：门控的打分从 0 附近起步，门从 0.5 附近起步。
 
     参数: shape 为（输出，输入，…）
-    返回：float32 数组
+    返回: float32 数组
     出处: 与 PyTorch 对卷积和全连接权重的默认值相同
     """
     bound = 1 / math.sqrt(_fan_in(shape))
@@ -47,7 +47,7 @@ def normal(shape: tuple[int, ...], std: float) -> np.ndarray:
     """N(0, std²)。
 
     参数: shape 为任意形状；std 为标准差
-    返回：float32 数组
+    返回: float32 数组
     """
     return (std * _state["generator"].standard_normal(shape)).astype(np.float32)
 

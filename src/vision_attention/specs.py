@@ -25,6 +25,9 @@ class ImageSpec:
     num_classes: int = 10
 
     def __post_init__(self):
+        for item in dataclasses.fields(self):
+            value = checks.plain(getattr(self, item.name))
+            object.__setattr__(self, item.name, value)
         for name in ("image_size", "in_channels", "num_classes"):
             checks.positive(name, getattr(self, name))
 
@@ -34,8 +37,8 @@ class ViTSpec(ImageSpec):
     """ViT 的尺寸。
 
     参数: patch_size 即 P；embed_dim 即 D；depth 为块数 L；num_heads 即 A；mlp_ratio 为
-        MLP 中间宽与 D 之比；qkv_bias 为投影的偏置；pool 为分类前的汇集(class、
-        mean、sequence)；position 为位置编码（learned、sincos、none）；tokenizer 为
+        MLP 中间宽与 D 之比；qkv_bias 为投影的偏置；pool 为分类前的汇集（class、
+        mean、sequence）；position 为位置编码（learned、sincos、none）；tokenizer 为
         图像到 token 的方式（patch、shifted、conv）；attention 为注意力的范围
         （global、window、locality）；window 为窗口宽（奇数，单位为 token）；
         drop_path_rate 为最后一块的丢弃率，从 0 线性增加
@@ -60,12 +63,22 @@ class ViTSpec(ImageSpec):
         checks.divisible("image_size", self.image_size, "patch_size", self.patch_size)
         checks.divisible("embed_dim", self.embed_dim, "num_heads", self.num_heads)
         checks.positive("depth", self.depth)
+        checks.mlp_width(self.embed_dim, self.mlp_ratio)
+        checks.flag("qkv_bias", self.qkv_bias)
         checks.choice("pool", self.pool, ("class", "mean", "sequence"))
         checks.choice("position", self.position, ("learned", "sincos", "none"))
         checks.choice("tokenizer", self.tokenizer, ("patch", "shifted", "conv"))
         checks.choice("attention", self.attention, ("global", "window", "locality"))
         checks.odd("window", self.window)
         checks.fraction("drop_path_rate", self.drop_path_rate)
+        if self.position == "sincos":
+            checks.quarter(self.embed_dim)
+        if self.tokenizer == "shifted":
+            checks.half_patch(self.patch_size)
+        if self.tokenizer == "conv":
+            checks.power_of_two("patch_size", self.patch_size)
+        if self.attention == "locality":
+            checks.not_alone(self.num_tokens)
 
     @property
     def grid(self) -> int:
@@ -90,8 +103,8 @@ class AttentionSpec(ImageSpec):
     参数: attention 为 none、任一种门的名字，或 self_attention；attention_options 为
         它的其余参数；placement 为位置：branch（支路末端，相加之前）、output
        （相加之后）、identity（恒等支路上）；stages 为加注意力的阶段编号
-    错误: placement 或 stages 不认识时抛出 ValueError；attention 的名字与参数在
-        建模型时检查
+    错误: placement 或 stages 不认识、attention_options 不是对照表时抛出
+        ValueError；attention 的名字与参数在建模型时检查
     """
 
     attention: str = "none"
@@ -101,6 +114,7 @@ class AttentionSpec(ImageSpec):
 
     def __post_init__(self):
         super().__post_init__()
+        checks.options("attention_options", self.attention_options)
         checks.choice("placement", self.placement, PLACEMENTS)
         object.__setattr__(
             self, "stages", checks.subset("stages", self.stages, (1, 2, 3))
@@ -122,7 +136,8 @@ class StageSpec(AttentionSpec):
     def __post_init__(self):
         super().__post_init__()
         checks.positive("width", self.width)
-        object.__setattr__(self, "stage_widths", tuple(self.stage_widths))
+        widths = checks.several("stage_widths", self.stage_widths)
+        object.__setattr__(self, "stage_widths", widths)
         if len(self.stage_widths) not in (0, 3):
             raise ValueError(
                 f"stage_widths={self.stage_widths!r} 应为三个阶段的宽，如 (8, 16, 33)；"
@@ -143,8 +158,8 @@ class ResNetSpec(StageSpec):
 
     参数: depth 为层数（basic 为 6n+2，bottleneck 为 9n+2）；block 为 basic 或
         bottleneck；其余见 StageSpec
-    错误: depth 不合式子、block 不认识时抛出 ValueError
-    出处: He 等 2016，arXiv:1512.03385,§4.2
+    错误: depth 不是整数或不合式子、block 不认识时抛出 ValueError
+    出处: He 等 2016，arXiv:1512.03385，§4.2
     """
 
     depth: int = 20
@@ -152,6 +167,7 @@ class ResNetSpec(StageSpec):
 
     def __post_init__(self):
         super().__post_init__()
+        checks.positive("depth", self.depth)
         checks.choice("block", self.block, ("basic", "bottleneck"))
         self.blocks_per_stage  # noqa: B018  深度不合式子时在这里报错
 
@@ -163,7 +179,7 @@ class ResNetSpec(StageSpec):
         if rest or count < 1:
             shown = ", ".join(str(layers * n + 2) for n in (1, 2, 3, 5, 9))
             raise ValueError(
-                f"depth={self.depth} 不合 {layers}n+2(block={self.block!r});"
+                f"depth={self.depth} 不合 {layers}n+2（block={self.block!r}）；"
                 f"可用的取值：{shown}, …"
             )
         return count
@@ -241,7 +257,7 @@ def named(name: str, **overrides: Any) -> ImageSpec:
     """按名字取一组尺寸，并改其中几项。
 
     参数: name 为 SPECS 里的名字；overrides 为要改的字段
-    返回：冻结的 dataclass
+    返回: 冻结的 dataclass
     错误: 名字、字段或取值不对时抛出 ValueError，并给出最近的一个
     """
     spec = SPECS[checks.choice("model", name, SPECS)]

@@ -39,8 +39,11 @@ def cut_patches(x: Tensor, grid: int) -> Tensor:
     参数: grid 为每边的块数
     """
     b, c, size, _ = x.shape
-    cells = x.reshape((b, c, grid, size // grid, grid, size // grid))
-    return cells.transpose((0, 2, 4, 1, 3, 5)).reshape((b, grid * grid, -1))
+    side = size // grid
+    cells = x.reshape((b, c, grid, side, grid, side))
+    return cells.transpose((0, 2, 4, 1, 3, 5)).reshape(
+        (b, grid * grid, c * side * side)
+    )
 
 
 class PartLinear(nn.Linear):

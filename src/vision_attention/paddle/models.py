@@ -33,7 +33,7 @@ def build(spec: ImageSpec) -> nn.Layer:
     """按尺寸建模型。
 
     参数: spec 为 specs 里的任一种尺寸，例如 specs.named("vit_tiny")
-    返回：已初始化的模型；先调用 init.seed(n) 可固定初始权重
+    返回: 已初始化的模型；先调用 init.seed(n) 可固定初始权重
     错误: 不是已知的尺寸时抛出 ValueError
     """
     return MODELS[checks.choice("spec 的类型", type(spec), MODELS)](spec)

@@ -41,7 +41,7 @@ class BasicBlock(Residual):
     """两个 3×3 卷积的残差块。
 
     形状: x (B, C, H, W) → (B, C', H/stride, W/stride)
-    参数: in_channels 即 C；width 即 C';stride 为第一个卷积的步长
+    参数: in_channels 即 C；width 即 C'；stride 为第一个卷积的步长
     出处: He 等 2016，arXiv:1512.03385，图 5 左
     """
 
@@ -86,7 +86,7 @@ class ResNet(nn.Layer):
     形状: x (B, C, S, S) →（B, 类别数）
     参数: spec 为 ResNetSpec，见该类各字段
     错误: x 的形状或数据类型不符时抛出 ValueError；尺寸的错误由 ResNetSpec 抛出
-    出处: He 等 2016，arXiv:1512.03385,§4.2；捷径用 1×1 卷积（该文的方案 B）
+    出处: He 等 2016，arXiv:1512.03385，§4.2；捷径用 1×1 卷积（该文的方案 B）
     """
 
     def __init__(self, spec: ResNetSpec):

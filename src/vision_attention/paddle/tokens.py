@@ -20,7 +20,8 @@ class PatchEmbedding(nn.Layer):
 
     形状: x (B, C, S, S) → (B, N, D)，N = (S / P)²
     参数: image_size 即 S；patch_size 即 P；in_channels 即 C；embed_dim 即 D
-    错误: patch_size 不能整除 image_size、x 的形状不符时抛出 ValueError
+    错误: 四项不是正整数、patch_size 不能整除 image_size、x 的形状不符时抛出
+        ValueError
     出处: Dosovitskiy 等 2021，arXiv:2010.11929，式 (1)；参数名与 timm 相同
     """
 
@@ -28,6 +29,9 @@ class PatchEmbedding(nn.Layer):
         self, image_size: int, patch_size: int, in_channels: int, embed_dim: int
     ):
         super().__init__()
+        in_channels = checks.positive("in_channels", in_channels)
+        patch_size = checks.positive("patch_size", patch_size)
+        checks.positive("embed_dim", embed_dim)
         self.grid = checks.divisible("image_size", image_size, "patch_size", patch_size)
         self.image_size = image_size
         self.in_channels = in_channels
@@ -53,6 +57,9 @@ class ShiftedPatchEmbedding(nn.Layer):
         self, image_size: int, patch_size: int, in_channels: int, embed_dim: int
     ):
         super().__init__()
+        in_channels = checks.positive("in_channels", in_channels)
+        patch_size = checks.positive("patch_size", patch_size)
+        checks.positive("embed_dim", embed_dim)
         self.grid = checks.divisible("image_size", image_size, "patch_size", patch_size)
         self.half = checks.half_patch(patch_size)
         self.image_size = image_size
@@ -63,7 +70,7 @@ class ShiftedPatchEmbedding(nn.Layer):
         init.transformer(self)
 
     def shift(self, x: Tensor) -> Tensor:
-        """原图与左上、右上、左下、右下四张位移图，空出的地方补 0:(B, 5C, S, S)。"""
+        """原图与左上、右上、左下、右下四张位移图，空出的地方补 0：(B, 5C, S, S)。"""
         padded = F.pad(x, [self.half] * 4)
         far, size = 2 * self.half, self.image_size
         corners = [(far, far), (far, 0), (0, far), (0, 0)]
@@ -76,12 +83,12 @@ class ShiftedPatchEmbedding(nn.Layer):
 
 
 class ConvTokenizer(nn.Layer):
-    """卷积分词（CCT）:3×3 卷积、ReLU、步长 2 的最大池化，重复到与切块同样密。
+    """卷积分词（CCT）：3×3 卷积、ReLU、步长 2 的最大池化，重复到与切块同样密。
 
     形状: x (B, C, S, S) → (B, N, D)，N = (S / P)²
     参数: 同 PatchEmbedding；P 为 2 的幂，重复 log2 P 次
-    错误: patch_size 不是 2 的幂或不能整除 image_size 时抛出 ValueError
-    出处: Hassani 等 2021，arXiv:2104.05704,§3.2 与作者代码：卷积不带偏置；
+    错误: 同 PatchEmbedding；patch_size 不是 2 的幂时也抛出 ValueError
+    出处: Hassani 等 2021，arXiv:2104.05704，§3.2 与作者代码：卷积不带偏置；
         中间层宽 64 照作者代码
     """
 
@@ -89,6 +96,8 @@ class ConvTokenizer(nn.Layer):
         self, image_size: int, patch_size: int, in_channels: int, embed_dim: int
     ):
         super().__init__()
+        checks.positive("in_channels", in_channels)
+        checks.positive("embed_dim", embed_dim)
         checks.divisible("image_size", image_size, "patch_size", patch_size)
         repeats = round(math.log2(checks.power_of_two("patch_size", patch_size)))
         widths = [in_channels, *[64] * (repeats - 1), embed_dim]

@@ -39,8 +39,9 @@ def cut_patches(x: Tensor, grid: int) -> Tensor:
     参数: grid 为每边的块数
     """
     b, c, size, _ = x.shape
-    cells = x.reshape((b, c, grid, size // grid, grid, size // grid))
-    return cells.permute((0, 2, 4, 1, 3, 5)).reshape((b, grid * grid, -1))
+    side = size // grid
+    cells = x.reshape((b, c, grid, side, grid, side))
+    return cells.permute((0, 2, 4, 1, 3, 5)).reshape((b, grid * grid, c * side * side))
 
 
 class PartLinear(nn.Linear):
@@ -99,7 +100,8 @@ def channel_max(x: Tensor) -> Tensor:
         return x.amax(1, keepdim=True)
     if x.is_cpu:
         return _ChannelMax.apply(x)
-    return F.max_pool2d(x.flatten(2), (x.shape[1], 1)).unflatten(2, x.shape[2:])
+    lines = x.flatten(2).unsqueeze(1)
+    return F.max_pool2d(lines, (x.shape[1], 1)).unflatten(3, x.shape[2:]).squeeze(2)
 
 
 class _ChannelMax(torch.autograd.Function):
@@ -116,7 +118,8 @@ class _ChannelMax(torch.autograd.Function):
         x, peak = (saved.detach() for saved in ctx.saved_tensors)
         # 结果直接写成浮点：写成布尔慢 7 倍
         first = torch.eq(x, peak, out=torch.empty_like(x))
-        if first.sum(1).amax() > 1:
+        # 空的一批没有最大值可看
+        if x.numel() and first.sum(1).amax() > 1:
             first = torch.zeros_like(x).scatter_(1, first.argmax(1, keepdim=True), 1.0)
         return first * grad
 

@@ -17,7 +17,7 @@ class InvertedResidual(Residual):
     """倒残差块：1×1 加宽，3×3 逐通道卷积，1×1 收窄；收窄之后没有非线性。
 
     形状: x (B, C, H, W) → (B, C', H/stride, W/stride)
-    参数: in_channels 即 C；width 即 C';stride 为逐通道卷积的步长；expansion 为加宽倍数
+    参数: in_channels 即 C；width 即 C'；stride 为逐通道卷积的步长；expansion 为加宽倍数
     出处: Sandler 等 2018，arXiv:1801.04381，图 4。与论文的差别：形状改变的块也有
         1×1 卷积的捷径，三个放注意力的位置才处处都在
     """

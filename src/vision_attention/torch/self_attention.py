@@ -22,11 +22,13 @@ class MultiHeadSelfAttention(nn.Module):
         forward(x, keep) 只替前 keep 个 token 查询，→ (B, keep, D)
     参数: embed_dim 即 D；num_heads 即 A，每头宽 K = D / A；qkv_bias 为三个投影的偏置；
         scale 为真时打分乘 1/√K；softmax_axis 为 keys（每行和为 1）或 queries
-       （原笔记的轴，仅供对照）；mask 为布尔 (N, N)，真表示看得见；
+       （原笔记的轴，仅供对照）；mask 为布尔 (N, N)，真表示看得见，每行至少一个真
+       （沿查询归一化时是每列）；
         fused 为真时用框架的融合核（结果相同，不建权重矩阵）
     单位: 权重无量纲，取值 [0, 1]
-    错误: num_heads 不能整除 embed_dim、softmax_axis 不认识或与 fused 矛盾、
-        x 不是 (B, N, D) 浮点时抛出 ValueError
+    错误: num_heads 不能整除 embed_dim，softmax_axis 不认识或与 fused、keep 矛盾，
+        mask 不合要求，keep 不在 1 与 N 之间，x 不是 (B, N, D) 浮点或 N 与 mask
+        不符时抛出 ValueError
     出处: Vaswani 等 2017，arXiv:1706.03762，式 (1) 与 §3.2.2；参数名与 timm 相同
     """
 
@@ -46,26 +48,29 @@ class MultiHeadSelfAttention(nn.Module):
         self.axis = SOFTMAX_AXES[
             checks.choice("softmax_axis", softmax_axis, SOFTMAX_AXES)
         ]
+        self.fused = checks.flag("fused", fused)
         checks.fused_axis(fused, softmax_axis)
         self.embed_dim = embed_dim
         self.num_heads = num_heads
-        self.scale = width**-0.5 if scale else 1.0
-        self.fused = fused
-        self.register_buffer("bias", init.mask_bias(mask), False)
+        self.scale = width**-0.5 if checks.flag("scale", scale) else 1.0
+        seen = checks.mask(mask, self.axis)
+        self.register_buffer("bias", init.mask_bias(seen), False)
+        qkv_bias = checks.flag("qkv_bias", qkv_bias)
         self.qkv = PartLinear(embed_dim, 3 * embed_dim, qkv_bias)
         self.proj = nn.Linear(embed_dim, embed_dim)
         init.transformer(self)
 
     def project(self, x: Tensor, keep: int | None = None) -> list[Tensor]:
         """第一步：同一个 x 投影成查询（可只要 keep 个）、键、值，各为 (B, N, A, K)。"""
-        checks.tokens(x, self.embed_dim)
+        checks.tokens(x, self.embed_dim, self.bias)
         b, n, d = x.shape
+        heads = (self.num_heads, d // self.num_heads)
         if keep is None:
-            return self.qkv(x).reshape((b, n, 3, self.num_heads, -1)).unbind(2)
+            return self.qkv(x).reshape((b, n, 3, *heads)).unbind(2)
+        keep = checks.kept(keep, n, self.axis)
         q = self.qkv(x[:, :keep], 0, d)
-        kv = self.qkv(x, d, 3 * d)
-        k, v = kv.reshape((b, n, 2, self.num_heads, -1)).unbind(2)
-        return [q.reshape((b, keep, self.num_heads, -1)), k, v]
+        k, v = self.qkv(x, d, 3 * d).reshape((b, n, 2, *heads)).unbind(2)
+        return [q.reshape((b, keep, *heads)), k, v]
 
     def score(self, q: Tensor, k: Tensor) -> Tensor:
         """第二步：查询与键的内积，(B, A, N, N)。"""
@@ -96,7 +101,7 @@ class LocalitySelfAttention(MultiHeadSelfAttention):
     参数: embed_dim 即 D；num_tokens 即 N（含分类 token）；num_heads 即 A；
         qkv_bias、fused 同 MultiHeadSelfAttention
     错误: 只有一个 token 时抛出 ValueError；其余同 MultiHeadSelfAttention
-    出处: Lee 等 2021，arXiv:2112.13492,§3.2；温度从 1/√K 起步，每头一个，与作者
+    出处: Lee 等 2021，arXiv:2112.13492，§3.2；温度从 1/√K 起步，每头一个，与作者
         代码相同（vit-pytorch 的同名实现所有头共用一个）
     """
 
@@ -127,8 +132,8 @@ class SelfAttention2d(nn.Module):
         None 表示没有 γ（恒为 1）；fused 为真时用框架的融合核
     单位: 权重无量纲，取值 [0, 1]
     错误: num_heads 不能整除 in_channels、softmax_axis 不认识或与 fused 矛盾、
-        x 不是 (B, C, H, W) 浮点时抛出 ValueError
-    出处: Zhang 等 2018(SAGAN)，arXiv:1805.08318，式 (1)–(3)，γ 从 0 起步。与作者
+        gamma 不是有限的数、x 不是 (B, C, H, W) 浮点时抛出 ValueError
+    出处: Zhang 等 2018（SAGAN），arXiv:1805.08318，式 (1)–(3)，γ 从 0 起步。与作者
         代码的差别：查询与键不缩到 C/8，值不池化，打分乘 1/√K
     """
 
@@ -147,15 +152,17 @@ class SelfAttention2d(nn.Module):
         self.axis = SOFTMAX_AXES[
             checks.choice("softmax_axis", softmax_axis, SOFTMAX_AXES)
         ]
+        self.fused = checks.flag("fused", fused)
         checks.fused_axis(fused, softmax_axis)
         self.in_channels = in_channels
         self.num_heads = num_heads
-        self.scale = width**-0.5 if scale else 1.0
-        self.fused = fused
+        self.scale = width**-0.5 if checks.flag("scale", scale) else 1.0
         self.query = nn.Conv2d(in_channels, in_channels, 1)
         self.key = nn.Conv2d(in_channels, in_channels, 1)
         self.value = nn.Conv2d(in_channels, in_channels, 1)
-        self.gamma = None if gamma is None else init.parameter([gamma])
+        if gamma is not None:
+            gamma = init.parameter([checks.number("gamma", gamma, "有限的小数或 None")])
+        self.gamma = gamma
         init.gates(self)
 
     def split(self, x: Tensor) -> Tensor:

@@ -46,11 +46,14 @@ class MLP(nn.Module):
 
     形状: x (B, N, D) → (B, N, D)
     参数: embed_dim 即 D；hidden_dim 为中间宽
-    出处: Dosovitskiy 等 2021,§3.1；参数名与 timm 相同
+    错误: 两个宽不是正整数时抛出 ValueError
+    出处: Dosovitskiy 等 2021，§3.1；参数名与 timm 相同
     """
 
     def __init__(self, embed_dim: int, hidden_dim: int):
         super().__init__()
+        checks.positive("embed_dim", embed_dim)
+        checks.positive("hidden_dim", hidden_dim)
         self.fc1 = nn.Linear(embed_dim, hidden_dim)
         self.fc2 = nn.Linear(hidden_dim, embed_dim)
         init.transformer(self)
@@ -63,10 +66,10 @@ class TransformerBlock(nn.Module):
     """Transformer 块：先归一化再注意力，先归一化再 MLP，各带残差。
 
     形状: x (B, N, D) → (B, N, D)；forward(x, keep) 只更新并留下前 keep 个 token，
-        → (B, keep, D)，与算完再取前 keep 个相等
+        → (B, keep, D)，与算完再取前 keep 个相等（注意力沿键归一化时才成立）
     参数: embed_dim 即 D；attention 为任意 (B, N, D) → (B, N, D) 的注意力；
         mlp_ratio 为 MLP 中间宽与 D 之比；drop_path_rate 为随机深度的丢弃率
-    错误: drop_path_rate 超出 [0, 1) 时抛出 ValueError
+    错误: mlp_ratio 不是正数或太小、drop_path_rate 超出 [0, 1) 时抛出 ValueError
     出处: Dosovitskiy 等 2021，arXiv:2010.11929，式 (2)–(3)；eps 1e-6 与 timm 相同
     """
 
@@ -78,6 +81,7 @@ class TransformerBlock(nn.Module):
         drop_path_rate: float = 0.0,
     ):
         super().__init__()
+        checks.mlp_width(checks.positive("embed_dim", embed_dim), mlp_ratio)
         self.norm1 = nn.LayerNorm(embed_dim, 1e-6)
         self.attn = attention
         self.norm2 = nn.LayerNorm(embed_dim, 1e-6)
@@ -96,12 +100,13 @@ class SequencePool(nn.Module):
 
     形状: x (B, N, D) → (B, D)；weights(x) (B, N)
     参数: embed_dim 即 D
-    出处: Hassani 等 2021，arXiv:2104.05704,§3.2
+    错误: embed_dim 不是正整数时抛出 ValueError
+    出处: Hassani 等 2021，arXiv:2104.05704，§3.2
     """
 
     def __init__(self, embed_dim: int):
         super().__init__()
-        self.score = nn.Linear(embed_dim, 1)
+        self.score = nn.Linear(checks.positive("embed_dim", embed_dim), 1)
         init.transformer(self)
 
     def weights(self, x: Tensor) -> Tensor:

@@ -63,7 +63,7 @@ def build_gate(
     """按名字建一道门。
 
     参数: name 为 GATES 里的名字；in_channels 即 C；options 为其余参数
-    返回：一个有 gate(x) 的模块
+    返回: 一个有 gate(x) 的模块
     错误: 名字或参数不认识时抛出 ValueError，并给出最近的一个
     """
     return checks.construct("attention", name, GATES, in_channels, options or {})

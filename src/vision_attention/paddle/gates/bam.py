@@ -13,15 +13,16 @@ COMBINATIONS = ("add", "multiply")
 
 
 class BAM(nn.Layer):
-    """BAM:1 + σ（通道打分 与 空间打分），只能放大，不能关上。
+    """BAM：1 + σ（通道打分 与 空间打分），只能放大，不能关上。
 
     形状: x (B, C, H, W) → (B, C, H, W)；gate(x) (B, C, H, W)
     参数: in_channels 即 C；reduction_ratio 即 r；dilation 为空间路两个 3×3 卷积的
         空洞率；combine 为两路打分的合并：add 照论文，multiply 照作者代码；
         min_hidden 为瓶颈宽的下限
     单位: 门控无量纲，取值 (1, 2)
-    错误: 瓶颈宽为 0、combine 不认识、x 不是 (B, C, H, W) 浮点、训练时 B=1
-       （批归一化没有方差可算）时抛出 ValueError
+    错误: reduction_ratio、min_hidden 不合适，瓶颈宽为 0，dilation 不是正整数，
+        combine 不认识，x 不是 (B, C, H, W) 浮点，训练时 B=1（批归一化没有方差
+        可算）时抛出 ValueError
     出处: Park 等 2018，arXiv:1807.06514，式 (2)–(5)；16 与 4 是该文的 r 与 d。
         与作者代码的差别：默认相加；通道路的批归一化照作者代码放在 ReLU 之前
     """
@@ -37,7 +38,7 @@ class BAM(nn.Layer):
     ):
         super().__init__()
         hidden = checks.bottleneck(in_channels, reduction_ratio, min_hidden)
-        checks.positive("dilation", dilation)
+        dilation = checks.positive("dilation", dilation)
         self.in_channels = in_channels
         self.combine = checks.choice("combine", combine, COMBINATIONS)
         self.channel = nn.Sequential(

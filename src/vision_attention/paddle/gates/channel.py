@@ -25,7 +25,8 @@ class ChannelAttention(nn.Layer):
     参数: in_channels 即 C；reduction_ratio 为瓶颈的缩减倍数 r，瓶颈宽
         max(C // r, min_hidden)；pooling 选全局描述：avg、max 或 both
     单位: 门控无量纲，取值 (0, 1)
-    错误: 瓶颈宽为 0、pooling 不认识、x 不是 (B, C, H, W) 浮点时抛出 ValueError
+    错误: reduction_ratio、min_hidden 不合适，瓶颈宽为 0，pooling 不认识，
+        x 不是 (B, C, H, W) 浮点时抛出 ValueError
     出处: Woo 等 2018，arXiv:1807.06521，式 (2)；16 是该文的 r
     """
 

@@ -17,8 +17,9 @@ class CoordinateAttention(nn.Layer):
     形状: x (B, C, H, W) → (B, C, H, W)；gate(x) (B, C, H, W)
     参数: in_channels 即 C；reduction_ratio 即 r；min_hidden 为瓶颈宽的下限
     单位: 门控无量纲，取值 (0, 1)
-    错误: x 不是 (B, C, H, W) 浮点时抛出 ValueError
-    出处: Hou 等 2021，arXiv:2103.02907;32 与 8 是该文的 r 与下限
+    错误: reduction_ratio、min_hidden 不合适，瓶颈宽为 0，x 不是 (B, C, H, W) 浮点
+        时抛出 ValueError
+    出处: Hou 等 2021，arXiv:2103.02907；32 与 8 是该文的 r 与下限
     """
 
     def __init__(

@@ -12,20 +12,18 @@ class SimAM(nn.Layer):
 
     形状: x (B, C, H, W) → (B, C, H, W)；gate(x) (B, C, H, W)
     参数: in_channels 即 C，只用来检查；energy_lambda 为能量式中的 λ
-    单位: 门控无量纲，取值 (0.622, 1):σ 的自变量不小于 ½
-    错误: energy_lambda 不为正、图只有一个像素、x 不是 (B, C, H, W) 浮点时抛出
+    单位: 门控无量纲，取值 [0.622, 1)：σ 的自变量不小于 ½，等于均值时恰为 ½
+    错误: energy_lambda 不是有限的正数、图只有一个像素、x 不是 (B, C, H, W) 浮点时抛出
         ValueError
     出处: Yang 等 2021(ICML)，式 (5)；1e-4 是作者在 CIFAR 上的 λ
     """
 
     def __init__(self, in_channels: int, energy_lambda: float = 1e-4):
         super().__init__()
-        if energy_lambda <= 0:
-            raise ValueError(
-                f"energy_lambda={energy_lambda!r} 应为正数，例如 energy_lambda=1e-4"
-            )
         self.in_channels = checks.positive("in_channels", in_channels)
-        self.energy_lambda = energy_lambda
+        self.energy_lambda = checks.number(
+            "energy_lambda", energy_lambda, "正数，例如 1e-4", above=0
+        )
 
     def gate(self, x: Tensor) -> Tensor:
         checks.feature_map(x, self.in_channels)

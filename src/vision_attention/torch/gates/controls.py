@@ -16,13 +16,14 @@ class ConstantGate(nn.Module):
     形状: x (B, C, H, W) → (B, C, H, W)；gate(x) (1,)
     参数: in_channels 即 C，只用来检查；value 为这个数，默认 0.25：
         刚插入的 CBAM 平均把支路缩到约四分之一
-    错误: x 不是 (B, C, H, W) 浮点时抛出 ValueError
+    错误: value 不是有限的数、x 不是 (B, C, H, W) 浮点时抛出 ValueError
     出处: 本书的对照，检验「收益来自缩小支路，还是来自注意力」
     """
 
     def __init__(self, in_channels: int, value: float = 0.25):
         super().__init__()
         self.in_channels = checks.positive("in_channels", in_channels)
+        checks.number("value", value)
         self.register_buffer("value", init.buffer(np.float32([value])))
 
     def gate(self, x: Tensor) -> Tensor:
@@ -38,14 +39,14 @@ class ScalarGate(nn.Module):
 
     形状: x (B, C, H, W) → (B, C, H, W)；gate(x) (1,)
     参数: in_channels 即 C，只用来检查；value 为起步的数，默认 0.25
-    错误: x 不是 (B, C, H, W) 浮点时抛出 ValueError
+    错误: value 不是有限的数、x 不是 (B, C, H, W) 浮点时抛出 ValueError
     出处: 本书的对照，检验「学一个缩放就够了吗」
     """
 
     def __init__(self, in_channels: int, value: float = 0.25):
         super().__init__()
         self.in_channels = checks.positive("in_channels", in_channels)
-        self.value = init.parameter([value])
+        self.value = init.parameter([checks.number("value", value)])
 
     def gate(self, x: Tensor) -> Tensor:
         checks.feature_map(x, self.in_channels)

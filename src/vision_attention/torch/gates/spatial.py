@@ -21,7 +21,8 @@ class SpatialAttention(nn.Module):
         both（先平均、后最大，照论文的式子）；spatial_norm 为真时照作者代码：
         卷积不带偏置，后接 momentum 0.01 的批归一化
     单位: 门控无量纲，取值 (0, 1)
-    错误: kernel_size 为偶数、pooling 不认识、x 不是四维浮点时抛出 ValueError
+    错误: kernel_size 为偶数、pooling 不认识、spatial_norm 不是布尔、x 不是四维
+        浮点时抛出 ValueError
     出处: Woo 等 2018，arXiv:1807.06521，式 (3)；7 是该文的 k。与作者代码的差别：
         默认没有批归一化；作者代码拼接的次序是先最大、后平均
     """
@@ -30,11 +31,12 @@ class SpatialAttention(nn.Module):
         self, kernel_size: int = 7, *, pooling: str = "both", spatial_norm: bool = False
     ):
         super().__init__()
-        padding = checks.odd("kernel_size", kernel_size) // 2
+        kernel_size = checks.odd("kernel_size", kernel_size)
+        spatial_norm = checks.flag("spatial_norm", spatial_norm)
         self.pooling = checks.choice("pooling", pooling, POOLINGS)
         maps = 2 if pooling == "both" else 1
         self.conv = nn.Conv2d(
-            maps, 1, kernel_size, padding=padding, bias=not spatial_norm
+            maps, 1, kernel_size, padding=kernel_size // 2, bias=not spatial_norm
         )
         self.norm = init.batch_norm(1, 0.01) if spatial_norm else nn.Identity()
         init.gates(self)
@@ -67,7 +69,8 @@ class MultiScaleSpatialAttention(nn.Module):
     参数: in_channels 即 C；reduction_ratio 决定每个卷积的输出通道数
         max(C // r, min_hidden)，原笔记没有说这个数，本书取与通道瓶颈相同
     单位: 门控无量纲，取值 (0, 1)
-    错误: 输出通道数为 0、x 不是 (B, C, H, W) 浮点时抛出 ValueError
+    错误: reduction_ratio、min_hidden 不合适，输出通道数为 0，x 不是 (B, C, H, W)
+        浮点时抛出 ValueError
     出处: 原笔记的文字；论文表 2 里 1×1 卷积是被淘汰的方案，也没有并联
     """
 

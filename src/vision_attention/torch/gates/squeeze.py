@@ -19,7 +19,8 @@ class SqueezeExcitation(nn.Module):
     形状: x (B, C, H, W) → (B, C, H, W)；gate(x) (B, C, 1, 1)
     参数: in_channels 即 C；reduction_ratio 即 r；min_hidden 为瓶颈宽的下限
     单位: 门控无量纲，取值 (0, 1)
-    错误: 瓶颈宽为 0、x 不是 (B, C, H, W) 浮点时抛出 ValueError
+    错误: reduction_ratio、min_hidden 不合适，瓶颈宽为 0，x 不是 (B, C, H, W) 浮点
+        时抛出 ValueError
     出处: Hu 等 2018，arXiv:1709.01507，式 (2)–(4)；16 是该文的 r
     """
 
@@ -61,7 +62,8 @@ class ECA(nn.Module):
         if kernel_size is None:
             nearest = int(abs((math.log2(in_channels) + 1) / 2))
             kernel_size = max(nearest + 1 - nearest % 2, 3)
-        padding = checks.odd("kernel_size", kernel_size) // 2
+        kernel_size = checks.odd("kernel_size", kernel_size)
+        padding = kernel_size // 2
         self.conv = nn.Conv1d(1, 1, kernel_size, padding=padding, bias=False)
         init.gates(self)
 
@@ -69,7 +71,7 @@ class ECA(nn.Module):
         checks.feature_map(x, self.in_channels)
         # 通道当作一维卷积的位置：(B, C, 1, 1) → (B, 1, C)
         squeezed = global_mean(x).unsqueeze(1)
-        return self.conv(squeezed).sigmoid().reshape((x.shape[0], -1, 1, 1))
+        return self.conv(squeezed).sigmoid().reshape((*x.shape[:2], 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.gate(x)
