@@ -14,6 +14,7 @@ import pytest
 import status
 import trial
 import trust
+from capabilities import unshared
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -312,12 +313,7 @@ RUNS = {
 
 def alone():
     """返回在一个没有网络的空间里执行命令的前缀；不许就是空表。"""
-    prefix = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-r", "-n"]
-    try:
-        done = subprocess.run([*prefix, "true"], check=False, capture_output=True)
-    except FileNotFoundError:
-        return []
-    return prefix if done.returncode == 0 else []
+    return unshared("-n", "true") or []
 
 
 def quiet(code, folder):
