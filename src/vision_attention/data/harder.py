@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from numbers import Real
 
 import numpy as np
 
@@ -43,9 +44,9 @@ def harder(
     at_least("shift", shift, 0)
     if shift >= size:
         raise ValueError(f"shift={shift} 把图片移没了；边长 {size}，应取 0–{size - 1}")
-    if not 0 <= pixel_noise <= 1:
+    if not isinstance(pixel_noise, Real) or not 0 <= pixel_noise <= 1:
         raise ValueError(
-            f"pixel_noise={pixel_noise} 超出范围；以像素值除以 255 之后计，应取 0–1"
+            f"pixel_noise={pixel_noise!r} 超出范围；以像素值除以 255 之后计，应取 0–1"
         )
     if shuffle_patches is not None:
         grid = checks.divisible("image_size", size, "shuffle_patches", shuffle_patches)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from numbers import Integral, Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -58,9 +61,10 @@ def load(
         距离，缺省 8；shift、pixel_noise、shuffle_patches 把图片弄难（见 harder）
     单位: label_noise 取 0–1；image_size、distance、shift 为像素；pixel_noise 以像素值
         除以 255 之后计
-    错误: 名字不认识、张数超出数据、份额越界、参数用错数据集时抛出 ValueError
+    错误: 名字不认识、张数超出数据、份额越界、类型不对、参数用错数据集时抛出 ValueError
     """
     at_least("seed", seed, 0)
+    check_kinds(n_train=n_train, label_noise=label_noise, classes=classes)
     if not 0 <= label_noise <= 1:
         raise ValueError(f"label_noise={label_noise} 超出范围；它是份额，应取 0–1")
     source = harder(
@@ -90,10 +94,33 @@ def load(
     return replace(dataset, fingerprint=fingerprint(dataset))
 
 
+def check_kinds(
+    *, n_train: Any = None, label_noise: Any = 0.0, classes: Any = None
+) -> None:
+    """不读数据就看得出的错：三个取值的类型，参数同 load。
+
+    错误: 类型不对时抛出 ValueError
+    """
+    if n_train is not None and not _whole(n_train):
+        raise ValueError(f"n_train={n_train!r} 不合适；应为整数，例如 n_train=200")
+    if isinstance(label_noise, bool) or not isinstance(label_noise, Real):
+        raise ValueError(f"label_noise={label_noise!r} 不合适；它是份额，应取 0–1")
+    listed = isinstance(classes, Iterable) and all(_whole(k) for k in classes)
+    if classes is not None and not listed:
+        raise ValueError(
+            f"classes={classes!r} 不合适；应为一列类别的编号，例如 (0, 1, 2)"
+        )
+
+
+def _whole(value: Any) -> bool:
+    """整数，NumPy 的也算；真假不算。"""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
 def _read(
     name: str, root: str | Path | None, image_size: int | None, distance: int | None
 ) -> Source:
-    kind, _, path = name.partition(":")
+    kind, _, path = str(name).partition(":")
     if kind != "folder":
         choice("name", name, NAMES)
     if kind != "folder" and image_size is not None:
