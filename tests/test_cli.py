@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 
 import numpy as np
 import pytest
@@ -135,6 +136,12 @@ def test_train_without_options_asks_for_nothing(monkeypatch, tmp_path):
         (["--set", "model.width"], "等号"),
         (["--set", "train.seed=4"], "seed"),
         (["--set", "model.attention=cbm"], "cbam"),
+        (["--set", "model.name.x=1"], "'model.name.x'"),
+        (["--model", "resnet_narrow", "--set", "model.stages=3"], "stages=3"),
+        (["--set", "data.n_train=abc"], "n_train='abc'"),
+        (["--set", "data.label_noise=abc"], "label_noise='abc'"),
+        (["--set", "data.classes=3"], "classes=3"),
+        (["--set", "data.pixel_noise=abc"], "pixel_noise='abc'"),
         (["--data", "cifar10", "--data-root", "/没有/这里"], "没有"),
     ],
 )
@@ -164,6 +171,84 @@ def test_diverged_training_is_one_plain_sentence(tmp_path):
     words = ["--lr", "1e18", "--set", "train.clip_norm=null", "--quiet"]
     code, text = call("train", "--out", tmp_path, *QUICK, *words)
     assert (code, "学习率" in text) == (2, True)
+
+
+@pytest.mark.parametrize("framework", ["torch", "paddle"])
+def test_record_states_the_threads_really_used(tmp_path, framework, monkeypatch):
+    """记下的是框架用的线程数，不是机器有几个核。"""
+    from vision_attention.studies.wings import threads_used
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: range(99), raising=False)
+    words = ["train", "--framework", framework, "--out", tmp_path, "--name", "one"]
+    assert call(*words, "--quiet", *QUICK)[0] == 0
+    record = json.loads((tmp_path / "one" / "record.json").read_text("utf8"))
+    assert record["processor"]["threads"] == threads_used(framework)
+
+
+def test_threads_are_those_of_the_framework(monkeypatch):
+    import torch
+
+    from vision_attention.studies.wings import threads_used
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    assert threads_used("torch") == 3
+    torch.set_num_threads(before)
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    assert threads_used("paddle") == 5
+
+
+def test_model_is_saved_before_anything_else_can_fail(tmp_path, monkeypatch):
+    def fail(*details):
+        raise ValueError("记录写不成")
+
+    monkeypatch.setattr(trials, "record_of", fail)
+    words = ["train", "--out", tmp_path, "--name", "one", "--quiet", *QUICK]
+    assert call(*words)[0] == 2
+    assert [path.name for path in (tmp_path / "one").iterdir()] == [trials.MODEL]
+
+
+@pytest.mark.parametrize("command", ["train", "run", "report"])
+def test_ctrl_c_says_what_is_true_of_the_command(tmp_path, study, monkeypatch, command):
+    """研究的记录都在；train 什么也没有存下，空文件夹也不留。"""
+    from vision_attention.studies import report, session
+
+    def stop(*details):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trials, "train", stop)
+    monkeypatch.setattr(session, "run_session", stop)
+    monkeypatch.setattr(report, "summarize", stop)
+    out = tmp_path / "out"
+    words = [command] if command == "train" else ["study", command, study]
+    code, text = call(*words, "--out", out)
+    said = {"train": "从头训练", "run": "只做缺的", "report": "已停下。\n"}
+    assert (code, said.pop(command) in text) == (130, True)
+    assert not any(other in text for other in said.values())
+    assert not out.exists() or list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "given", "title"),
+    [
+        ("study.yaml", "study.yaml", "my study"),
+        ("mine.yaml", "mine.yaml", "mine"),
+        ("study.yaml", "../my study/study.yaml", "my study"),
+    ],
+)
+def test_a_readers_own_study_has_a_title_and_its_command_works(
+    tmp_path, study, monkeypatch, file, given, title
+):
+    folder = tmp_path / "my study"
+    folder.mkdir()
+    study.rename(folder / file)
+    monkeypatch.chdir(folder)
+    code, text = call("study", "report", given)
+    assert (code, text.startswith(f"# {title}\n")) == (0, True)
+    printed = re.search("重做：`vision-attention (.*)`", text)[1]
+    words = shlex.split(printed)
+    assert words == ["study", "run", given]
+    assert call("study", "status", words[-1])[0] == 0
 
 
 def test_study_runs_reports_and_verifies(tmp_path, study):

@@ -1,9 +1,12 @@
 """研究引擎：写错的 YAML 拦在开跑之前，打断、撞车、出错都不丢记录，结论算得对。"""
 
+import ast
 import importlib
+import importlib.metadata
 import json
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +25,7 @@ from vision_attention.studies import (
     expand,
     names,
     open_study,
+    provenance,
     report,
     runner,
     statistics,
@@ -114,9 +118,16 @@ WRONG = [
     (("question: 门有没有用？", "question: 门？"), 1, "太短"),
     (("seeds: 3", "seeds: [0"), 17, "YAML"),
     (("budget: {minutes: 1}\n", ""), 1, "budget"),
-    (("budget: {minutes: 1}", "budget: {minutes: 0}"), 18, "太小"),
+    (("budget: {minutes: 1}", "budget: {minutes: 0}"), 18, "太小，应大于 0"),
     (("seeds: 3", "seeds: 3\nexclude: [{gate: cbm}]"), 17, "'cbam'"),
     (("seeds: 3", "seeds: 3\noptions: {speed: 1}"), 17, "speed"),
+    (("train.augment:", "model.gate:"), 14, "都叫 'gate'"),
+    (("train.augment: [none, weak]", "data.name.x: [1]"), 14, "name='digits'"),
+    (("seeds: 3", "seeds: 3\nexclude: [{gate: [a, b]}]"), 17, "['a', 'b']"),
+    (("门有没有用", "门\x01有没有用"), 1, r"'\x01'"),
+    (("n_train: 40", "n_train: lots"), 3, "n_train='lots'"),
+    (("n_train: 40", "classes: 5"), 3, "classes=5"),
+    (("n_train: 40", "label_noise: much"), 3, "label_noise='much'"),
 ]
 
 
@@ -359,6 +370,26 @@ def test_torn_and_foreign_lines_are_told_and_set_aside(shelf):
     assert len((shelf.folder / records.REJECTED_NAME).read_text().splitlines()) == 3
 
 
+REPORTED = ("processor", "code", "seconds", "cpu_seconds", "data", "framework")
+
+
+@pytest.mark.parametrize("name", REPORTED)
+def test_a_line_that_the_report_cannot_use_is_foreign(shelf, name):
+    """少一项，或者那一项不是该有的样子，都在读的时候拦下，不留给报告去出错。"""
+    shelf.folder.mkdir()
+    for number, run in enumerate(shelf.runs[:4]):
+        record = stand_in(run)
+        if number == 1:
+            del record[name]
+        if number == 2 and isinstance(record[name], dict):
+            record[name] = {}
+        records.append(shelf.path, record)
+    rejected = {item.line: item.reason for item in shelf.read().rejected}
+    assert 2 in rejected and all(name in reason for reason in rejected.values())
+    assert len(rejected) == (1 if name.endswith("seconds") else 2)
+    assert report.summarize(shelf)["missing"] == len(shelf.runs) - 4 + len(rejected)
+
+
 def test_full_disk_stops_the_study_with_whole_records(shelf, monkeypatch):
     append = records.append
 
@@ -510,6 +541,17 @@ def test_frameworks_are_compared_seed_by_seed(finished):
     gaps = [values["paddle", seed] - values["torch", seed] for seed in range(3)]
     np.testing.assert_allclose(rows[-1]["difference"]["mean"], np.mean(gaps))
     assert rows[-1]["same_verdict"] is True
+
+
+def test_one_common_seed_gives_no_verdict_to_compare(tmp_path):
+    """Paddle 只做一粒种子时下不了结论：不是「不同」，是没有可比的。"""
+    shelf = shelf_in(tmp_path, edited(("seeds: 3", "seeds: 3\npaddle_seeds: 1")))
+    for run in shelf.runs:
+        records.append(shelf.path, noisy(run))
+    found = report.summarize(shelf)
+    assert [row["difference"]["n"] for row in found["agreement"]] == [1] * 4
+    assert {row["same_verdict"] for row in found["agreement"]} == {None}
+    assert "两个框架结论相同的" not in tables.markdown(found)
 
 
 def test_unmeasured_values_are_counted_not_averaged(shelf):
@@ -677,6 +719,67 @@ def test_preflight_stops_too_many_images():
     assert "5000" in preflight([run])[0]
 
 
+def test_a_wrong_kind_found_while_building_is_one_sentence(monkeypatch):
+    from vision_attention.studies import bench
+    from vision_attention.studies.wings import load_wing
+
+    def build(spec):
+        raise TypeError("unsupported operand")
+
+    wing, run = load_wing("torch"), expand(parse(YAML))[0]
+    monkeypatch.setattr(wing.room("models"), "build", build)
+    with pytest.raises(
+        ValueError, match=r"model：.*resnet_narrow.*unsupported operand"
+    ):
+        bench.build_model(wing, run, bench.load_data(run))
+
+
+# 一条记录的来历
+
+
+@pytest.mark.parametrize("framework", ["torch", "paddle"])
+def test_version_is_asked_of_the_framework(framework, monkeypatch):
+    """装的也许是 paddlepaddle-gpu：按包名去找就找不到。"""
+    module = importlib.import_module(framework)
+
+    def nowhere(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata.Distribution, "from_name", nowhere)
+    assert provenance.version_of(framework) == str(module.__version__)
+
+
+@pytest.fixture
+def somebody(tmp_path, monkeypatch):
+    """别人的仓库，有一次提交；返回运行 git 的函数，以及包所在的文件夹。"""
+
+    def git(*words):
+        who = ["-c", "user.name=某人", "-c", "user.email=a@b.c"]
+        subprocess.run(["git", *who, *words], cwd=tmp_path, check=True)
+
+    package = tmp_path / ".venv" / "vision_attention"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (tmp_path / "theirs.py").touch()
+    git("init", "-q")
+    git("add", "theirs.py")
+    git("commit", "-q", "-m", "x")
+    monkeypatch.setattr(provenance, "PACKAGE_FOLDER", package)
+    provenance.code_version.cache_clear()
+    yield git
+    provenance.code_version.cache_clear()
+
+
+def test_commit_is_that_of_the_package_not_of_whoever_holds_it(somebody):
+    found = provenance.code_version()
+    assert (found["commit"], found["dirty"]) == (None, None)
+    somebody("add", ".venv")
+    somebody("commit", "-q", "-m", "y")
+    provenance.code_version.cache_clear()
+    found = provenance.code_version()
+    assert (len(found["commit"]), found["dirty"]) == (40, False)
+
+
 # 随包发布的研究
 
 
@@ -699,3 +802,28 @@ def test_shipped_study_reports(name):
     found = report.summarize(shelf)
     assert found["missing"] + len(shelf.done()) == found["n_runs"]
     assert shelf.study.question in tables.markdown(found)
+
+
+# 每个文件的目录
+
+ROOF = [
+    path
+    for part in ("studies", "cli")
+    for path in sorted(Path(runner.__file__).parents[1].joinpath(part).rglob("*.py"))
+]
+
+
+@pytest.mark.parametrize("path", ROOF, ids=lambda path: "/".join(path.parts[-2:]))
+def test_contents_line_names_what_is_there(path):
+    """文档字符串里「内容」一行说的名字，文件里都有。"""
+    tree = ast.parse(path.read_text("utf8"))
+    listed = re.search(
+        r"^内容: (.*?)(。|——|；由|\Z)", ast.get_docstring(tree), re.M | re.S
+    )
+    said = re.sub("（.*?）", "", listed[1]) if listed else ""
+    found = {
+        getattr(node, "name", getattr(node, "asname", None) or getattr(node, "id", ""))
+        for node in ast.walk(tree)
+    }
+    for word in re.findall("[A-Za-z_][A-Za-z_0-9]*", said):
+        assert word in found

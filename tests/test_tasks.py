@@ -146,7 +146,7 @@ GATED["attention_options"] = {"min_hidden": 2}
 
 
 def cost_run(framework, model=GATED, seed=0):
-    return Run("cost", framework, {"name": "digits"}, model, QUICK, COST, seed)
+    return Run("cost", framework, {"name": "digits"}, model, {**QUICK}, COST, seed)
 
 
 def test_cost_measures_everything_it_names(framework):
@@ -169,6 +169,20 @@ def test_cost_counts_the_size_that_the_model_has(framework):
     np.testing.assert_allclose(found["parameters_ratio"], ratio, rtol=1e-6)
     first, second, third = 256 * 32 * 18, 64 * 32 * 288, 16 * 64 * 288
     assert plain["macs"] == first + second + third + 640
+
+
+def test_cost_is_measured_where_the_study_says(framework):
+    """写了 gpu 而没有，就说没有，不悄悄在别处量。"""
+    run = cost_run(framework)
+    run.train["device"] = "gpu"
+    wing = load_wing(framework)
+    try:
+        wing.room("device").find_device("gpu")
+    except ValueError:
+        with pytest.raises(ValueError, match="没有找到可用的 GPU"):
+            execute(run)
+    else:
+        assert execute(run)["processor"]["device"] == "gpu"
 
 
 def test_without_proc_there_is_no_memory(framework, monkeypatch):
@@ -346,6 +360,7 @@ PRICE = REACH | {
 MODE = {"options": "{mode: finetun, source_classes: [0, 1]}"}
 OVERLAP = {"options": "{mode: finetune, source_classes: [0, 5]}"}
 ONE = {"options": "{mode: finetune, source_classes: [0]}"}
+NESTED = {"options": "{mode: finetune, source_classes: [[0], 1]}"}
 STEPS = {"options": "{mode: finetune, source_classes: [0, 1], source_steps: 4}"}
 RATE = {"options": "{mode: linear_probe, source_classes: [0, 1], head_lr: -1}"}
 IMAGES = {"options": "{mode: finetune, source_classes: [0, 1], source_n_train: 1}"}
@@ -362,6 +377,9 @@ WRONG = [
     (TRANSFER, MODE, 7, "是不是 'finetune'"),
     (TRANSFER, OVERLAP, 7, "都有 [5]"),
     (TRANSFER, ONE, 7, "至少两个类别"),
+    (TRANSFER, NESTED, 7, "至少两个类别"),
+    (TRANSFER, {"data": "{name: digits, classes: 5}"}, 4, "classes=5 不合适"),
+    (TRANSFER, {"data": "{name: digits, classes: [5]}"}, 4, "至少两个类别"),
     (TRANSFER, STEPS, 7, "source_steps=4 不合适；应为不小于 5"),
     (TRANSFER, IMAGES, 7, "source_n_train=1 不合适"),
     (TRANSFER, RATE, 7, "lr=-1 不合适"),

@@ -1,6 +1,6 @@
 """使用者的错误说成一句话。
 
-内容: plainly。
+内容: plainly、STOPPED。
 """
 
 from __future__ import annotations
@@ -14,10 +14,16 @@ import typer
 from vision_attention.history import TrainingDivergedError
 
 USER_ERROR, INTERRUPTED = 2, 130
+STOPPED = "已停下。"
 
 
-def plainly(command: Callable[..., None]) -> Callable[..., None]:
-    """使用者的错误说成一句中文，退出码 2；Ctrl-C 退出码 130；不印调用栈。"""
+def plainly(
+    command: Callable[..., None], stopped: str = STOPPED
+) -> Callable[..., None]:
+    """使用者的错误说成一句中文，退出码 2；Ctrl-C 退出码 130；不印调用栈。
+
+    参数: command 为命令；stopped 为 Ctrl-C 之后说的话
+    """
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:
@@ -27,7 +33,7 @@ def plainly(command: Callable[..., None]) -> Callable[..., None]:
             typer.secho(f"错误：{error}", fg="red", err=True)
             raise typer.Exit(USER_ERROR) from None
         except KeyboardInterrupt:
-            typer.secho("已停下；写好的记录都在，再运行同一条命令只做缺的。", err=True)
+            typer.secho(stopped, err=True)
             raise typer.Exit(INTERRUPTED) from None
 
     return wrapped

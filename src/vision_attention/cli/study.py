@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import signal
 from pathlib import Path
@@ -67,8 +68,11 @@ def status(name: Name, out: Out = None) -> None:
     raise typer.Exit(1 if reading.rejected else 0)
 
 
+STOPPED = "已停下；写好的记录都在，再运行同一条命令只做缺的。"
+
+
 @app.command()
-@plainly
+@functools.partial(plainly, stopped=STOPPED)
 def run(
     name: Name,
     *,

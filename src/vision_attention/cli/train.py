@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,7 +38,10 @@ def _pairs(items: list[str]) -> dict[str, Any]:
     return pairs
 
 
-@plainly
+STOPPED = "已停下；train 不留检查点，再运行同一条命令会从头训练。"
+
+
+@functools.partial(plainly, stopped=STOPPED)
 def train(
     *,
     model: Annotated[

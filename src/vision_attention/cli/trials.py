@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,10 @@ from vision_attention import files, interop
 from vision_attention.studies.audit import problems_of
 from vision_attention.studies.bench import prepare
 from vision_attention.studies.execute import record_of
-from vision_attention.studies.layout import cores
 from vision_attention.studies.positions import nearest
 from vision_attention.studies.runs import ROOMS, Run, merge
 from vision_attention.studies.tasks import train
-from vision_attention.studies.wings import installed
+from vision_attention.studies.wings import installed, threads_used
 
 SAVED = MODEL, RECORD, CURVES = "model.safetensors", "record.json", "curves.svg"
 
@@ -85,6 +86,17 @@ def fresh_folder(out: Path, name: str | None, run: Run) -> Path:
     return out / chosen
 
 
+@contextlib.contextmanager
+def nothing_left(folder: Path) -> Iterator[None]:
+    """中途出错或被打断时，收走还空着的文件夹；里面有东西就不动。"""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+        raise
+
+
 def carry_out(
     run: Run, out: Path, name: str | None, data_root: str | None, progress: bool
 ) -> Trial:
@@ -96,9 +108,11 @@ def carry_out(
     """
     bench = prepare(run, data_root)
     folder = fresh_folder(out, name, run)
-    outcome = train(bench, progress)
-    record = record_of(run, bench, outcome, cores())
-    interop.save(bench.model, folder / MODEL)
+    with nothing_left(folder):
+        outcome = train(bench, progress)
+        # 先存权重：后面的哪一步不成，训练也没有白做
+        interop.save(bench.model, folder / MODEL)
+    record = record_of(run, bench, outcome, threads_used(run.framework))
     text = json.dumps(record, ensure_ascii=False, indent=2, allow_nan=False)
     with files.replacing(folder / RECORD) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from vision_attention import data, specs
 from vision_attention.checks import choice
 from vision_attention.config import TrainConfig
-from vision_attention.data.loading import NAMES
+from vision_attention.data.loading import NAMES, check_kinds
 from vision_attention.studies.positions import Lines, locate, nearest
 from vision_attention.studies.runs import (
     ROOMS,
     combinations,
     expand,
+    factor_name,
     plain_values,
     rooms_of,
 )
@@ -43,8 +44,8 @@ def audit(study: Study, lines: Lines) -> list[Problem]:
     if not problems:
         problems = [*_exclude(study, lines), *_compare(study, lines)]
     if not problems:
-        problems = [*_values(study, lines), *_repeated(study, lines)]
-    return problems
+        problems = [*_values(study, lines)]
+    return problems or [*_repeated(study, lines)]
 
 
 def _names(study: Study, lines: Lines) -> Iterator[Problem]:
@@ -62,6 +63,7 @@ def _names(study: Study, lines: Lines) -> Iterator[Problem]:
     if len(set(study.frameworks)) < len(study.frameworks):
         yield locate(lines, ["frameworks"]), "frameworks 里同一个框架写了两次"
     yield from _paddle_seeds(study, lines)
+    yield from _same_names(study, lines)
     if FRAMEWORK in study.factors:
         place = locate(lines, ["grid", FRAMEWORK])
         yield place, "因素不能叫 framework；比较框架请写 frameworks: [torch, paddle]"
@@ -75,6 +77,18 @@ def _paddle_seeds(study: Study, lines: Lines) -> Iterator[Problem]:
         yield place, "写了 paddle_seeds，frameworks 里却没有 paddle；请补上或去掉它"
     if not chosen or len(set(chosen)) < len(chosen) or set(chosen) - set(study.seeds):
         yield place, f"paddle_seeds={chosen} 应取自 seeds，不重复，至少一个"
+
+
+def _same_names(study: Study, lines: Lines) -> Iterator[Problem]:
+    """两个因素同名时，后一个会顶掉前一个。"""
+    seen: dict[str, str] = {}
+    for path, levels in study.grid.items():
+        name = factor_name(path, levels)
+        if name in seen:
+            text = f"因素 {path!r} 与 {seen[name]!r} 都叫 {name!r}，只能留一个；"
+            remedy = "请给其中一个另取名字，写成「名字: {臂: {路径: 取值}}」"
+            yield locate(lines, ["grid", path]), text + remedy
+        seen.setdefault(name, path)
 
 
 def _known(room: str) -> list[str]:
@@ -129,7 +143,8 @@ def _exclude(study: Study, lines: Lines) -> Iterator[Problem]:
             line = locate(lines, ["exclude", index, factor])
             if factor not in study.factors:
                 yield line, f"没有因素 {factor!r}。{nearest(factor, study.factors)}"
-            elif level not in study.factors[factor]:
+            # 列表里找，不用字典：取值写错成列表时散列不了
+            elif level not in list(study.factors[factor]):
                 hint = nearest(level, study.factors[factor])
                 yield line, f"因素 {factor} 没有取值 {level!r}。{hint}"
     if not combinations(study):
@@ -159,8 +174,11 @@ def _compare(study: Study, lines: Lines) -> Iterator[Problem]:
 def _values(study: Study, lines: Lines) -> Iterator[Problem]:
     """每个不同的组合都建一次配置与尺寸，看有没有不合适的取值。"""
     for levels in combinations(study):
-        rooms = rooms_of(study, levels)
-        for problem in problems_of(study.task, rooms):
+        try:
+            problems = problems_of(study.task, rooms_of(study, levels))
+        except ValueError as error:
+            problems = [str(error)]
+        for problem in problems:
             place = _blame(study, levels, problem)
             yield locate(lines, place), problem
 
@@ -171,7 +189,7 @@ def problems_of(task: str, rooms: dict[str, Any]) -> list[str]:
     参数: task 为任务的名字；rooms 为 data、model、train、options 四部分的设置
     """
     checks = {
-        "data": lambda: data_name(**_only_known("data", rooms["data"])),
+        "data": lambda: _data(_only_known("data", rooms["data"])),
         "model": lambda: _model(plain_values(rooms["model"])),
         "train": lambda: TrainConfig(**_only_known("train", rooms["train"])),
         "options": lambda: TASKS[task].check(rooms),
@@ -183,10 +201,13 @@ def problems_of(task: str, rooms: dict[str, Any]) -> list[str]:
             break
         try:
             check()
-        except (ValueError, TypeError) as error:
+        except ValueError as error:
             # 任务挑出的毛病可能在别的部分，它自己会说是哪里
             elsewhere = str(error).startswith(tuple(f"{name}：" for name in ROOMS))
             problems.append(str(error) if elsewhere else f"{room}：{error}")
+        except TypeError as error:
+            given = f"请改正：{rooms[room]}。原话是 {error}"
+            problems.append(f"{room}：有一项的取值类型不对，{given}")
     return problems
 
 
@@ -206,13 +227,13 @@ def _model(settings: dict[str, Any]) -> None:
         choice("attention", settings.get("attention", "none"), attention_names())
 
 
-def data_name(name: str = "digits", **rest: Any) -> None:
-    """数据集的名字：内置的，或 folder:路径；rest 是不必在这里检查的其他设置。
-
-    错误: 不认识时抛出 ValueError，指出最近的一个
-    """
+def _data(settings: dict[str, Any]) -> None:
+    """数据集的名字：内置的，或 folder:路径；几个取值的类型。"""
+    name = settings.get("name", "digits")
     if name not in NAMES and not str(name).startswith("folder:"):
         raise ValueError(f"name={name!r} 不认识。{nearest(name, NAMES)}")
+    kinds = inspect.signature(check_kinds).parameters
+    check_kinds(**{key: settings[key] for key in kinds if key in settings})
 
 
 def _blame(study: Study, levels: dict[str, Any], problem: str) -> list:
@@ -220,7 +241,7 @@ def _blame(study: Study, levels: dict[str, Any], problem: str) -> list:
     room = problem.partition("：")[0]
     for path, place in reversed(list(_paths(study))):
         key = path.split(".")[-1]
-        mentioned = f"{key}=" in problem or f"{key!r}" in problem
+        mentioned = any(word in problem for word in (f"{key}=", repr(key), repr(path)))
         used = len(place) < 3 or levels.get(place[1]) == place[2]
         if path.startswith(f"{room}.") and mentioned and used:
             return place

@@ -74,8 +74,14 @@ def build_model(wing: Wing, run: Run, dataset: Dataset) -> Any:
 
 
 def _seeded(wing: Wing, settings: dict[str, Any], seed: int, dataset: Dataset) -> Any:
+    """建一个模型；深处的选项类型不对，建到那里才知道。"""
     wing.room("init").seed(seed)
-    return wing.room("models").build(spec_of(settings, dataset))
+    try:
+        return wing.room("models").build(spec_of(settings, dataset))
+    except TypeError as error:
+        raise ValueError(
+            f"model：有一项的取值类型不对，请改正：{settings}。原话是 {error}"
+        ) from error
 
 
 def share_weights(source: Any, target: Any, except_for: str = "") -> None:

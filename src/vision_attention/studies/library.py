@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,20 +21,37 @@ if TYPE_CHECKING:
 SHELVES = Path(__file__).parent
 STUDY_NAME = "study.yaml"
 RECORDS_NAME = "records.jsonl"
-REQUIRED = ("key", "run", "results", "curves", "framework", "data", "started")
+# 一条记录里报告、复核与进度要读的：键 → 它下面的键
+REQUIRED = {
+    "run": ("task", "framework"),
+    "results": (),
+    "curves": (),
+    "data": ("name", "fingerprint"),
+    "framework": ("name", "version"),
+    "processor": ("device", "name", "threads"),
+    "code": ("version", "commit"),
+}
+REQUIRED_PLAIN = ("key", "seconds", "cpu_seconds", "started")
 
 
 @dataclass(frozen=True)
 class Shelf:
     """一项研究在磁盘上的样子。
 
-    参数: name 为名字；study 为研究；runs 为它要求的全部运行；folder 为记录所在
+    参数: name 为名字；study 为研究；runs 为它要求的全部运行；folder 为记录所在；
+        asked 为在命令里怎样叫它，缺省同 name
     """
 
     name: str
     study: Study
     runs: tuple[Run, ...]
     folder: Path
+    asked: str = ""
+
+    @property
+    def command(self) -> str:
+        """重做它的命令。"""
+        return f"vision-attention study run {shlex.quote(self.asked or self.name)}"
 
     @property
     def path(self) -> Path:
@@ -67,7 +85,7 @@ def open_study(name: str, out: str | Path | None = None) -> Shelf:
     """
     if name.endswith((".yaml", ".yml")):
         path = Path(name)
-        title = path.parent.name if path.stem == "study" else path.stem
+        title = path.resolve().parent.name if path.stem == "study" else path.stem
     elif name in names():
         path, title = SHELVES / name / STUDY_NAME, name
     else:
@@ -81,12 +99,18 @@ def open_study(name: str, out: str | Path | None = None) -> Shelf:
         raise ValueError(f"读不到 {path}：{error}；请检查路径与编码（UTF-8）") from None
     study = parse(text, str(path) if title != name else f"{name}/{STUDY_NAME}")
     folder = Path(out) if out is not None else path.parent
-    return Shelf(title, study, tuple(expand(study)), folder)
+    return Shelf(title, study, tuple(expand(study)), folder, name)
 
 
 def foreign(record: dict) -> str | None:
     """这一行是不是研究的记录；不是则说出原因。"""
-    missing = [name for name in REQUIRED if name not in record]
+    missing = [name for name in REQUIRED_PLAIN if name not in record]
+    for part, names in REQUIRED.items():
+        inside = record.get(part)
+        if not isinstance(inside, dict):
+            missing.append(part)
+        else:
+            missing += [f"{part}.{name}" for name in names if name not in inside]
     if missing:
         return f"不是研究的记录：缺少 {', '.join(missing)}"
     if key_of(record["run"]) != record["key"]:

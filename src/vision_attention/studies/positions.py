@@ -53,6 +53,10 @@ def read_yaml(text: str, source: str) -> tuple[dict[str, Any], Lines]:
         mark = error.problem_mark or error.context_mark
         problem = f"不是合法的 YAML（{error.problem}）；请检查缩进、冒号后的空格与引号"
         raise StudyError(source, [(mark.line + 1, problem)]) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        problem = f"有 YAML 不收的字符 {chr(error.character)!r}；请删去它"
+        raise StudyError(source, [(line, problem)]) from None
     if not isinstance(content, dict):
         raise StudyError(source, [(1, "应为「键: 值」，至少要有 question 与 grid")])
     lines: Lines = {(): 1}

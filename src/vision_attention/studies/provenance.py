@@ -9,7 +9,6 @@ import functools
 import os
 import platform
 import subprocess
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,14 @@ import numpy as np
 
 import vision_attention
 from vision_attention.data import Dataset
-from vision_attention.studies.wings import PACKAGES
+from vision_attention.studies.wings import import_quietly
 
 PACKAGE_FOLDER = Path(vision_attention.__file__).parent
 
 
 def version_of(framework: str) -> str:
-    """框架的版本。"""
-    return version(PACKAGES[framework])
+    """框架的版本；问框架自己：装的也许是 paddlepaddle-gpu，包名不同。"""
+    return str(import_quietly(framework).__version__)
 
 
 def data_of(dataset: Dataset) -> dict[str, Any]:
@@ -66,9 +65,13 @@ def _processor_name() -> str:
 
 @functools.cache
 def code_version() -> dict[str, Any]:
-    """包的版本；在 git 检出里再加提交与「改过没提交」的标记，否则为 None。"""
-    commit = _git("rev-parse", "HEAD")
-    changed = _git("status", "--porcelain", "--", "*.py", "*.yaml")
+    """包的版本；在 git 检出里再加提交与「改过没提交」的标记，否则为 None。
+
+    包装在别人仓库的 .venv 里时，那个仓库不管它，提交也就不是它的。
+    """
+    ours = _git("ls-files", "--error-unmatch", "__init__.py") is not None
+    commit = _git("rev-parse", "HEAD") if ours else None
+    changed = _git("status", "--porcelain", "--", "*.py", "*.yaml") if ours else None
     return {
         "version": vision_attention.__version__,
         "commit": commit,

@@ -33,15 +33,17 @@ ALPHA = 0.05
 def summarize(shelf: Shelf) -> dict[str, Any]:
     """一项研究的全部统计，可以直接存成 JSON。
 
-    返回: question、metric、policy、missing（还缺几个运行）、cells（每个组合一项：
-        levels、values（种子 → 指标）、estimate、cost、difference、p_holm、verdict）、
-        agreement（两个框架的一致程度）、hardware、data、versions
+    返回: name、command（重做的命令）、question、metric、policy、missing（还缺几个
+        运行）、cells（每个组合一项：levels、values（种子 → 指标）、estimate、cost、
+        difference、p_holm、verdict）、agreement（两个框架的一致程度）、hardware、
+        data、versions
     """
     study, done = shelf.study, shelf.done()
     cells = _cells(shelf, done)
     _compare(shelf, cells)
     return {
         "name": shelf.name,
+        "command": shelf.command,
         "question": study.question,
         "metric": study.metric,
         "metric_name": METRICS[study.metric],
@@ -51,7 +53,7 @@ def summarize(shelf: Shelf) -> dict[str, Any]:
         "n_runs": len(shelf.runs),
         "missing": len(shelf.runs) - len(done),
         "cells": cells,
-        "agreement": agreement(cells, study.compare),
+        "agreement": agreement(cells),
         **_provenance(list(done.values())),
     }
 

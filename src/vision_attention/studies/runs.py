@@ -1,6 +1,7 @@
 """一次运行 Run：凭它就能重做，凭它的 key 就知道做没做过。
 
-内容: Run、expand（研究 → 运行的列表）、merge（把臂的设置并进去）、plain_values。
+内容: Run、expand（研究 → 运行的列表）、merge（把臂的设置并进去）、plain_values、
+    factor_name。
 """
 
 from __future__ import annotations
@@ -72,15 +73,30 @@ def key_of(settings: dict[str, Any]) -> str:
 
 
 def merge(rooms: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """把「路径: 取值」并进设置，返回新的一份；路径可以深入，如 model.options.a。"""
+    """把「路径: 取值」并进设置，返回新的一份；路径可以深入，如 model.options.a。
+
+    错误: 路径半途不是「键: 值」，深入不下去时抛出 ValueError
+    """
     merged = copy.deepcopy(rooms)
     for path, value in changes.items():
         *parents, last = path.split(".")
         place = merged
         for parent in parents:
-            place = place.setdefault(parent, {})
+            inside = place.setdefault(parent, {})
+            if not isinstance(inside, dict):
+                room = path.partition(".")[0]
+                raise ValueError(
+                    f"{room}：{path!r} 写不进去，{parent}={inside!r} 不是「键: 值」；"
+                    f"请去掉 {parent} 后面的部分"
+                )
+            place = inside
         place[last] = copy.deepcopy(value)
     return merged
+
+
+def factor_name(path: str, levels: Any) -> str:
+    """因素的名字：列表写法的以路径最后一段为名，另一种写法的就是它自己。"""
+    return path.rpartition(".")[2] if isinstance(levels, list) else path
 
 
 def fixed(study: Study) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from vision_attention.studies.audit import audit
 from vision_attention.studies.positions import StudyError, locate, nearest, read_yaml
+from vision_attention.studies.runs import factor_name
 
 Framework = Literal["torch", "paddle"]
 
@@ -93,10 +94,9 @@ class Study(Part):
         """因素 → 臂 → 要改的设置；列表写法的因素以路径最后一段为名。"""
         found: dict[str, dict[Any, dict[str, Any]]] = {}
         for name, levels in self.grid.items():
-            if isinstance(levels, dict):
-                found[name] = dict(levels)
-            else:
-                found[name.split(".")[-1]] = {value: {name: value} for value in levels}
+            listed = isinstance(levels, list)
+            arms = {value: {name: value} for value in levels} if listed else levels
+            found[factor_name(name, levels)] = dict(arms)
         return found
 
 
@@ -144,9 +144,8 @@ def _explain(item: dict, lines: dict) -> tuple[int, str]:
         return line, f"不认识的键 {name!r}。{nearest(place[-1], part.model_fields)}"
     if kind == "literal_error":
         return line, f"{name}={given!r} 不认识；可用的取值：{item['ctx']['expected']}"
-    if kind in {"greater_than_equal", "greater_than"}:
-        limit = next(iter(item["ctx"].values()))
-        return line, f"{name}={given!r} 太小，应不小于 {limit}"
+    if kind == "greater_than":
+        return line, f"{name}={given!r} 太小，应大于 {item['ctx']['gt']:g}"
     if kind == "missing":
         return line, f"{MESSAGES['missing']} {name!r}"
     return line, f"{name}={given!r} 不对：{MESSAGES.get(kind, item['msg'])}"

@@ -105,7 +105,7 @@ def _source(summary: dict[str, Any]) -> str:
             f"处理器 {'、'.join(summary['processors'])}",
         ]
     )
-    return f"{listed}。重做：`vision-attention study run {summary['name']}`"
+    return f"{listed}。重做：`{summary['command']}`"
 
 
 def _number(value: float | None, digits: int, sign: bool = False) -> str:

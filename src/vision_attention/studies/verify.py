@@ -71,7 +71,7 @@ def same_machine(record: dict) -> bool:
     names = ("name", "threads", "system", "numpy")
     framework = record["framework"]
     return framework["version"] == version_of(framework["name"]) and all(
-        now[name] == record["processor"][name] for name in names
+        now[name] == record["processor"].get(name) for name in names
     )
 
 

@@ -1,6 +1,7 @@
 """按名字挑一翼，用到时才载入；整个屋顶只在这里挑。
 
-内容: Wing、load_wing、wake_old_mkl、installed、attention_names、PACKAGES。
+内容: Wing、load_wing、wake_old_mkl、installed、threads_used、attention_names、
+    PACKAGES。
 """
 
 from __future__ import annotations
@@ -48,13 +49,24 @@ def load_wing(framework: str) -> Wing:
     return Wing(framework)
 
 
-def import_quietly(framework: str) -> None:
+def import_quietly(framework: str) -> ModuleType:
     """载入框架；Paddle 载入时抱怨没有 ccache，与这里无关。"""
     if framework == "paddle":
         wake_old_mkl()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="No ccache")
-        importlib.import_module(framework)
+        return importlib.import_module(framework)
+
+
+def threads_used(framework: str) -> int:
+    """框架在这个进程里用几个线程。
+
+    Paddle 没有可问的函数：它载入时读 OMP_NUM_THREADS，没有设就写成 1。
+    """
+    module = import_quietly(framework)
+    if framework == "torch":
+        return module.get_num_threads()
+    return int(os.environ["OMP_NUM_THREADS"])
 
 
 def wake_old_mkl(listing: Path = Path("/proc/cpuinfo")) -> None:

@@ -58,6 +58,7 @@ def cost(bench: Bench, *, reference: dict[str, Any], rounds: int = 15) -> Outcom
 
     参数: reference 为参照模型要改的字段，例如 {attention: none}；rounds 为轮数
     单位: 时间为秒，内存为字节
+    错误: train.device、train.precision 在这里用不了时抛出 ValueError
     """
     started = time.perf_counter(), time.process_time()
     spec = dataclasses.replace(bench.model.spec, **plain_values(reference))
@@ -65,6 +66,10 @@ def cost(bench: Bench, *, reference: dict[str, Any], rounds: int = 15) -> Outcom
     models = bench.model, bench.wing.room("models").build(spec)
     results: dict[str, float | None] = {}
     sizes = bench.size, size_of(bench.wing, models[1])
+    config = bench.config
+    place = bench.wing.room("device").find_device(config.device, config.precision)
+    for model in models:
+        model.to(place)
     for name in ("parameters", "macs"):
         results[f"{name}_ratio"] = sizes[0][name] / sizes[1][name]
     for name, batch in (("latency_1", 1), ("latency_64", BATCH)):

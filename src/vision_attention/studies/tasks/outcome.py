@@ -1,6 +1,6 @@
 """任务的样子：做法、它给出的指标、它的结果。
 
-内容: Task、Outcome、need。
+内容: Task、Outcome、whole、one_of。
 """
 
 from __future__ import annotations

@@ -30,10 +30,12 @@ def examine(rooms: Rooms) -> None:
     options, target = rooms["options"], rooms["data"].get("classes")
     one_of("mode", options["mode"], MODES)
     source = options["source_classes"]
-    if not isinstance(source, list | tuple) or len(source) < 2:
+    if not _listed(source):
         raise ValueError(f"source_classes={source!r} 应为至少两个类别，如 [0, 1, 2]")
     if target is None:
         raise ValueError("data：缺少 classes，预训练之后要分的类，如 [5, 6, 7, 8, 9]")
+    if not _listed(target):
+        raise ValueError(f"data：classes={target!r} 应为至少两个类别，如 [5, 6, 7]")
     shared = sorted(set(source) & set(target))
     if shared:
         raise ValueError(
@@ -50,6 +52,12 @@ def examine(rooms: Rooms) -> None:
         whole(
             "source_steps", steps, max(1, rooms["train"].get("warmup_steps", default))
         )
+
+
+def _listed(classes: Any) -> bool:
+    """至少两个类别的编号。"""
+    listed = isinstance(classes, list | tuple) and len(classes) > 1
+    return listed and all(type(label) is int for label in classes)
 
 
 def transfer(
