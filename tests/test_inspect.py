@@ -142,6 +142,114 @@ def test_grad_cam_refuses_a_layer_of_another_model(wing):
         wing.inspect.grad_cam(model, other.stages[2], images(wing), [0, 0, 0])
 
 
+def disturbed(wing):
+    """训练模式、批归一化的统计量不是起点的一个 ResNet。"""
+    model = wing.build(specs.named("resnet_narrow"))
+    model.train()
+    model(images(wing))
+    return model
+
+
+def test_grad_cam_looks_in_evaluation_mode_and_leaves_the_model_alone(wing):
+    model = disturbed(wing)
+    model.stages[0].eval()
+    before = interop.state(model)
+    ours = model.training, model.stages[0].training, model.stages[1].training
+    found = wing.inspect.grad_cam(model, model.stages[2], images(wing), [0, 1, 2])
+    after = interop.state(model)
+    for name in before:
+        np.testing.assert_array_equal(before[name], after[name])
+    assert ours == (True, False, True)
+    assert ours == (model.training, *(model.stages[i].training for i in (0, 1)))
+    model.eval()
+    expected = wing.inspect.grad_cam(model, model.stages[2], images(wing), [0, 1, 2])
+    np.testing.assert_array_equal(found, expected)
+    assert all(p.grad is None for p in model.parameters())
+
+
+@pytest.mark.parametrize(
+    "target", [[1], [1] * 4, 3, None, [0, 1, 10], [0, -1, 2], [0.0, 1.0, 2.0]]
+)
+def test_grad_cam_wants_one_class_for_every_image(wing, target):
+    model = wing.build(specs.named("small_cnn"))
+    with pytest.raises(ValueError, match=r"target=.*应为 3 个整数.*0 到 9"):
+        wing.inspect.grad_cam(model, model.stages[2], images(wing), target)
+
+
+def test_grad_cam_takes_the_labels_of_a_dataset(wing):
+    model = wing.build(specs.named("small_cnn"))
+    x, layer = images(wing), model.stages[2]
+    np.testing.assert_array_equal(
+        wing.inspect.grad_cam(model, layer, x, np.array([1, 2, 3])),
+        wing.inspect.grad_cam(model, layer, x, [1, 2, 3]),
+    )
+
+
+@pytest.mark.parametrize(
+    "position", [0, 1, (0,), (1, 2, 3), (9, 0), (0, -1), (0.0, 1.0), "ab"]
+)
+def test_receptive_field_of_a_map_wants_row_and_column(wing, position):
+    module = wing.SelfAttention2d(4, gamma=1.0)
+    with pytest.raises(ValueError, match=r"position=.*9×9 的特征图.*例如 \(4, 4\)"):
+        wing.inspect.effective_receptive_field(module, images(wing, 9, 4), position)
+
+
+@pytest.mark.parametrize("position", [(1, 2), 17, -1, 1.0, True])
+def test_receptive_field_of_tokens_wants_a_number(wing, position):
+    model = wing.build(specs.named("vit_tiny", depth=1))
+    with pytest.raises(ValueError, match=r"position=.*17 个 token.*例如 8"):
+        wing.inspect.effective_receptive_field(model.embed, images(wing), position)
+
+
+def test_receptive_field_of_the_first_token_is_not_the_middle(wing):
+    model = wing.build(specs.named("vit_tiny", pool="mean"))
+    field = wing.inspect.effective_receptive_field(model.embed, images(wing), 0)
+    assert np.argwhere(field).max() == 1
+    middle = wing.inspect.effective_receptive_field(model.embed, images(wing))
+    np.testing.assert_array_equal(
+        middle,
+        wing.inspect.effective_receptive_field(model.embed, images(wing), np.int64(8)),
+    )
+
+
+def in_precision(wing, model, name):
+    """同一个模型，换一种精度。"""
+    if wing.__name__.endswith("torch"):
+        return model.to(getattr(FRAMEWORKS["torch"].tensor(0.0), name)().dtype)
+    return model.to(dtype={"double": "float64", "bfloat16": "bfloat16"}[name])
+
+
+@pytest.mark.parametrize("name", ["small_cnn", "vit_tiny"])
+def test_macs_of_a_double_model(wing, name):
+    model = wing.build(specs.named(name))
+    expected = wing.inspect.count_macs(model, (1, 8, 8))
+    doubled = in_precision(wing, model, "double")
+    assert wing.inspect.count_macs(doubled, (1, 8, 8)) == expected
+
+
+def test_macs_of_a_bfloat16_model():
+    # Paddle 在 CPU 上没有 bfloat16 的卷积
+    from vision_attention import torch as wing
+
+    model = wing.build(specs.named("small_cnn"))
+    expected = wing.inspect.count_macs(model, (1, 8, 8))
+    coarse = in_precision(wing, model, "bfloat16")
+    assert wing.inspect.count_macs(coarse, (1, 8, 8)) == expected
+
+
+def test_macs_of_a_model_without_parameters(wing):
+    assert wing.inspect.count_macs(wing.SimAM(3), (3, 8, 8)) == 0
+
+
+def test_bfloat16_gates_are_read_as_numbers(wing):
+    gate = wing.ConstantGate(1, value=0.75)
+    x = images(wing)
+    x = x.bfloat16() if hasattr(x, "bfloat16") else x.astype("bfloat16")
+    (found,) = wing.inspect.gates(in_precision(wing, gate, "bfloat16"), x).values()
+    assert found.dtype == np.float32
+    assert (found == 0.75).all()
+
+
 def test_rollout_by_hand():
     # 两个 token，各头平均后第一层把 0 全看成 1
     layer = np.array([[[[0.0, 1.0], [0.0, 1.0]]]])

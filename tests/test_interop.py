@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+
 import cases
 import numpy as np
 import pytest
+from test_training import largest_file
 
 import vision_attention.paddle
 import vision_attention.torch
@@ -107,20 +110,47 @@ def test_missing_and_broken_files(wing, tmp_path):
         interop.load(model, path)
 
 
-def test_failed_save_keeps_the_old_file(wing, tmp_path, monkeypatch):
+def test_failed_save_keeps_the_old_file(wing, tmp_path):
     path = tmp_path / "model.safetensors"
     interop.save(wing.SqueezeExcitation(16), path)
     before = path.read_bytes()
-
-    def full_disk(values, target):
-        target.write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(interop, "save_file", full_disk)
-    with pytest.raises(OSError, match="No space left"):
-        interop.save(wing.SqueezeExcitation(16), path)
+    larger, message = wing.SqueezeExcitation(64), "权重写不进 .*原有的文件不变"
+    with largest_file(999), pytest.raises(OSError, match=message) as caught:
+        interop.save(larger, path)
+    assert caught.value.errno == errno.EFBIG
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_save_where_nothing_can_be_written(wing, tmp_path):
+    (tmp_path / "folder.safetensors").mkdir()
+    (tmp_path / "file").write_text("")
+    for place in ("folder.safetensors", "file/model.safetensors"):
+        with pytest.raises(OSError, match=r"权重写不进 .*还没有这个文件"):
+            interop.save(wing.SqueezeExcitation(16), tmp_path / place)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def coarse(wing, model):
+    """同一个模型，bfloat16。"""
+    if wing is vision_attention.torch:
+        return model.bfloat16()
+    return model.to(dtype="bfloat16")
+
+
+@pytest.mark.parametrize("reader", WINGS)
+@pytest.mark.parametrize("writer", WINGS)
+def test_bfloat16_weights_are_carried_as_numbers(writer, reader, tmp_path):
+    source, target = (coarse(w, w.MLP(5, 5)) for w in (WINGS[writer], WINGS[reader]))
+    values = interop.state(source)
+    assert {array.dtype for array in values.values()} == {np.dtype("f4")}
+    assert 0 < abs(values["fc1.weight"]).max() < 1
+    interop.copy_weights(source, target)
+    same(values, interop.state(target))
+    plain = WINGS[reader].MLP(5, 5)
+    interop.save(source, tmp_path / "model.safetensors")
+    interop.load(plain, tmp_path / "model.safetensors")
+    same(values, interop.state(plain))
 
 
 def timm_names(depth):

@@ -4,6 +4,7 @@ import errno
 import importlib
 import json
 import math
+import os
 import resource
 import signal
 import subprocess
@@ -31,7 +32,7 @@ DROPPING = {"depth": 2, "drop_path_rate": 0.3}
 
 def rooms(name):
     """一翼里与训练有关的房间。"""
-    names = ("training", "checkpoint", "device", "sanity", "models", "init")
+    names = ("training", "checkpoint", "device", "sanity", "models", "init", "probe")
     path = f"vision_attention.{name}"
     parts = {n: importlib.import_module(f"{path}.{n}") for n in names}
     return SimpleNamespace(name=name, framework=importlib.import_module(name), **parts)
@@ -323,6 +324,23 @@ def test_nothing_to_evaluate_is_refused(room):
         room.training.evaluate(network(room), none, np.zeros(0, np.int64))
 
 
+@pytest.mark.parametrize("label", [-1, -100])
+def test_negative_labels_are_refused(room, label):
+    # −100 是两个框架的「不算」：损失会悄悄变成 0
+    images = DIGITS.normalize(DIGITS.test_images[:3])
+    with pytest.raises(ValueError, match=f"标签里有 {label}；类别从 0 数起"):
+        room.training.evaluate(network(room), images, np.array([0, label, 1]))
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 2.5])
+def test_impossible_batches_are_refused(room, batch_size):
+    images = DIGITS.normalize(DIGITS.test_images[:3])
+    with pytest.raises(ValueError, match=f"batch_size={batch_size} 应为正整数"):
+        room.training.evaluate(
+            network(room), images, DIGITS.test_labels[:3], batch_size
+        )
+
+
 def test_labels_beyond_the_model_are_refused(room):
     with pytest.raises(ValueError, match="num_classes=10"):
         room.training.fit(network(room, num_classes=7), DIGITS, QUICK)
@@ -421,6 +439,76 @@ def test_finished_run_is_only_loaded(room, tmp_path):
     assert_same(arrays(again), arrays(model))
 
 
+def resumed(room, monkeypatch, path, build, config=QUICK, after=5):
+    """走 after 步断电，再续到底；返回没断过的与续上的（曲线，权重）。"""
+    whole = build()
+    expected = room.training.fit(whole, DIGITS, config), arrays(whole)
+    with power_cut(room, monkeypatch, after):
+        room.training.fit(build(), DIGITS, config, checkpoint=path)
+    model = build()
+    found = room.training.fit(model, DIGITS, config, checkpoint=path), arrays(model)
+    return expected, found
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_resumed_probe_equals_unbroken(room, tmp_path, monkeypatch, optimizer):
+    # 主干没有梯度：续训时优化器也不该替它建状态，更不该让它衰减
+    def probe():
+        return room.probe.LinearProbe(network(room))
+
+    config = replace(QUICK, optimizer=optimizer, weight_decay=0.5)
+    path = tmp_path / "run.safetensors"
+    expected, found = resumed(room, monkeypatch, path, probe, config)
+    assert found[0] == expected[0]
+    assert_same(found[1], expected[1])
+    start = arrays(probe())
+    backbone = [name for name in start if ".head." not in name]
+    assert_same({n: start[n] for n in backbone}, {n: found[1][n] for n in backbone})
+
+
+def sometimes(room):
+    """有一层只在一部分步数里用到；用不用由这一步的随机数定。"""
+    base = room.framework.nn
+    kind = getattr(base, "Module", None) or base.Layer
+
+    class Sometimes(kind):
+        def __init__(self):
+            super().__init__()
+            self.body = network(room)
+            self.extra = network(room, seed=1)
+
+        def forward(self, x):
+            y = self.body(x)
+            used = self.training and float(room.framework.rand([1]).sum()) < 0.5
+            return y + self.extra(x) if used else y
+
+    return Sometimes()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_resumed_layer_that_is_used_sometimes(room, tmp_path, monkeypatch, seed):
+    config = replace(QUICK, seed=seed, weight_decay=0.5)
+    path = tmp_path / "run.safetensors"
+    expected, found = resumed(
+        room, monkeypatch, path, lambda: sometimes(room), config, after=4
+    )
+    assert found[0] == expected[0]
+    assert_same(found[1], expected[1])
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_old_gradients_do_not_move_the_backbone_of_a_probe(room, optimizer):
+    # 预训练留下的梯度还在参数上；探针的训练不该把它们当成自己的
+    model = network(room)
+    room.training.fit(model, DIGITS, QUICK)
+    before = arrays(model)
+    config = replace(QUICK, optimizer=optimizer, weight_decay=0.5)
+    room.training.fit(room.probe.LinearProbe(model), DIGITS, config)
+    after = arrays(model)
+    moved = [n for n in before if (before[n] != after[n]).any()]
+    assert moved == ["head.weight", "head.bias"]
+
+
 KILLED = """
 import os, sys, time
 sys.path.insert(0, {tests!r})
@@ -441,6 +529,22 @@ room.training.fit(model, t.DIGITS, t.QUICK, checkpoint={path!r})
 """
 
 
+WRITING = """
+import os, sys
+from pathlib import Path
+import numpy as np
+from vision_attention import snapshots
+from vision_attention.history import History
+flush = os.fsync
+def hang(descriptor):
+    print("writing", flush=True)
+    sys.stdin.readline()
+    flush(descriptor)
+os.fsync = hang
+snapshots.write(Path({path!r}), {{"x": np.zeros(9)}}, {{}}, History())
+"""
+
+
 def test_killed_while_writing_a_checkpoint(room, tmp_path):
     path = tmp_path / "run.safetensors"
     tests = str(Path(__file__).parent)
@@ -450,9 +554,36 @@ def test_killed_while_writing_a_checkpoint(room, tmp_path):
     child.send_signal(signal.SIGKILL)
     child.communicate()
     expected = room.training.fit(network(room, "vit_tiny", **DROPPING), DIGITS, QUICK)
+    (left,) = set(tmp_path.iterdir()) - {path}
+    os.utime(left, (0, 0))  # 半截的文件搁久了，下一次训练收走它
     model = network(room, "vit_tiny", seed=8, **DROPPING)
     assert room.training.fit(model, DIGITS, QUICK, checkpoint=path) == expected
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_trying_out_a_place_spares_what_others_are_writing(room, tmp_path):
+    path = tmp_path / "run.safetensors"
+    history = room.training.fit(network(room), DIGITS, QUICK)
+    code = WRITING.format(path=str(path))
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    child = subprocess.Popen([sys.executable, "-c", code], **pipes)
+    assert child.stdout.readline() == b"writing\n"
+    assert room.training.fit(network(room), DIGITS, QUICK, checkpoint=path).step
+    assert history.step
+    child.communicate(b"\n")
+    assert child.returncode == 0
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_ctrl_c_leaves_no_half_checkpoint(room, tmp_path, monkeypatch):
+    def pressed(descriptor):
+        raise KeyboardInterrupt
+
+    path = tmp_path / "run.safetensors"
+    monkeypatch.setattr(os, "fsync", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        room.training.fit(network(room), DIGITS, QUICK, checkpoint=path)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture
@@ -488,6 +619,133 @@ def test_checkpoint_of_other_data_is_refused(room, saved):
     other = data.load("digits", n_train=51, seed=3, max_test=90)
     with pytest.raises(ValueError, match="dataset：检查点"):
         room.training.fit(network(room), other, QUICK, checkpoint=saved)
+
+
+CBAM = {"attention": "cbam", "stages": (2,)}
+SILENT = {
+    "order": (
+        "resnet_narrow",
+        CBAM | {"attention_options": {"min_hidden": 2}},
+        CBAM | {"attention_options": {"min_hidden": 2, "order": "parallel"}},
+        "order：检查点 'channel-spatial'，现在 'parallel'",
+    ),
+    "identity_init": (
+        "resnet_narrow",
+        CBAM | {"attention_options": {"min_hidden": 2}},
+        CBAM | {"attention_options": {"min_hidden": 2, "identity_init": True}},
+        "identity_init：检查点 None，现在 True",
+    ),
+    "drop_path": (
+        "vit_tiny",
+        {"depth": 2},
+        {"depth": 2, "drop_path_rate": 0.3},
+        "model.spec.drop_path_rate：检查点 0.0，现在 0.3",
+    ),
+    "window": (
+        "vit_tiny",
+        {"depth": 2},
+        {"depth": 2, "attention": "window"},
+        "model.spec.attention：检查点 'global'，现在 'window'",
+    ),
+    "position": (
+        "vit_tiny",
+        {"depth": 2, "position": "sincos"},
+        {"depth": 2, "position": "none"},
+        "model.spec.position：检查点 'sincos'，现在 'none'",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", SILENT)
+def test_checkpoint_of_another_setting_is_refused(room, tmp_path, change):
+    # 形状与 repr 都相同的两个模型
+    name, first, second, message = SILENT[change]
+    path = tmp_path / "run.safetensors"
+    room.training.fit(network(room, name, **first), DIGITS, QUICK, checkpoint=path)
+    model = network(room, name, **second)
+    before = arrays(model)
+    with pytest.raises(ValueError, match="没有载入任何东西") as caught:
+        room.training.fit(model, DIGITS, QUICK, checkpoint=path)
+    assert message in str(caught.value)
+    assert_same(before, arrays(model))
+
+
+def test_checkpoint_of_another_setting_inside_a_probe_is_refused(room, tmp_path):
+    path = tmp_path / "run.safetensors"
+    plain, dropping = (
+        room.probe.LinearProbe(network(room, "vit_tiny", drop_path_rate=rate))
+        for rate in (0.0, 0.3)
+    )
+    room.training.fit(plain, DIGITS, QUICK, checkpoint=path)
+    with pytest.raises(ValueError, match=r"model\.model\.spec\.drop_path_rate"):
+        room.training.fit(dropping, DIGITS, QUICK, checkpoint=path)
+
+
+def test_checkpoint_of_another_mask_is_refused(room, tmp_path):
+    # 手搭的网络没有 spec，遮罩只在不存盘的缓冲区里
+    wing = importlib.import_module(f"vision_attention.{room.name}")
+    path = tmp_path / "run.safetensors"
+
+    def masked(mask):
+        room.init.seed(0)
+        nn = room.framework.nn
+        return nn.Sequential(
+            wing.PatchEmbedding(8, 4, 1, 8),
+            wing.MultiHeadSelfAttention(8, 2, mask=mask),
+            wing.SequencePool(8),
+            nn.Linear(8, 10),
+        )
+
+    everything = np.ones((4, 4), bool)
+    room.training.fit(masked(everything), DIGITS, QUICK, checkpoint=path)
+    with pytest.raises(ValueError, match=r"model\.1\.bias：检查点"):
+        room.training.fit(masked(np.tri(4) > 0), DIGITS, QUICK, checkpoint=path)
+    again = masked(everything)
+    assert room.training.fit(again, DIGITS, QUICK, checkpoint=path).step[-1] == 7
+
+
+def test_checkpoint_of_other_augmentation_is_refused(room, saved):
+    # flip 不在数据的指纹里，却改变增强
+    other = replace(DIGITS, flip=not DIGITS.flip)
+    assert other.fingerprint == DIGITS.fingerprint
+    with pytest.raises(ValueError, match="flip：检查点 False，现在 True"):
+        room.training.fit(network(room), other, QUICK, checkpoint=saved)
+
+
+def test_checkpoint_of_other_frozen_parameters_is_refused(room, tmp_path):
+    path = tmp_path / "run.safetensors"
+    model = network(room)
+    name, first = weights(model)[0]
+    freeze(first)
+    room.training.fit(model, DIGITS, QUICK, checkpoint=path)
+    with pytest.raises(ValueError, match=f"frozen：检查点 '{name}'，现在 ''"):
+        room.training.fit(network(room), DIGITS, QUICK, checkpoint=path)
+
+
+def test_many_differences_are_cut_short(room, saved):
+    with pytest.raises(ValueError, match=r"另有 .* 处不同") as caught:
+        room.training.fit(network(room, "vit_tiny"), DIGITS, QUICK, checkpoint=saved)
+    assert len(str(caught.value).splitlines()) < 20
+
+
+def test_refused_checkpoint_leaves_the_optimizer_alone(room, saved):
+    model, config = network(room), replace(QUICK, lr=0.5)
+    optimizer = room.training.build_optimizer(model, config)
+    point = room.checkpoint.Checkpoint(saved, model, optimizer, config, DIGITS)
+    with pytest.raises(ValueError, match=r"lr：检查点 0\.003，现在 0\.5"):
+        point.restore()
+    if room.name == "torch":
+        lr, states = optimizer.param_groups[0]["lr"], optimizer.state
+    else:
+        lr, states = optimizer.get_lr(), optimizer.state_dict()
+    assert (lr, len(states)) == (0.5, 0)
+
+
+def test_folder_as_a_checkpoint_is_refused(room, tmp_path, monkeypatch):
+    monkeypatch.setattr(room.training, "train_step", None)
+    with pytest.raises(IsADirectoryError, match="是一个文件夹，应为文件"):
+        room.training.fit(network(room), DIGITS, QUICK, checkpoint=tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_checkpoint_of_the_other_wing_is_refused(tmp_path):

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
+from safetensors.numpy import save as to_bytes
 
 from vision_attention import files
 
@@ -35,7 +36,7 @@ def copy_weights(source: Any, target: Any) -> None:
 def state(model: Any) -> dict[str, np.ndarray]:
     """模型的全部权重与缓冲区，换成通用写法。
 
-    返回: 名字到数组的表；数组是副本
+    返回: 名字到数组的表；数组是副本，bfloat16 的写成 float32，值不变
     错误: model 不是 torch 或 paddle 的模型时抛出 TypeError
     """
     return {name: read() for name, (read, _) in _entries(model)}
@@ -72,8 +73,16 @@ def save(model: Any, path: str | Path) -> None:
     """
     path = _checked_path(path)
     values = {name: np.ascontiguousarray(v) for name, v in state(model).items()}
-    with files.replacing(path) as temporary:
-        save_file(values, temporary)
+    try:
+        with files.replacing(path) as temporary:
+            temporary.write_bytes(to_bytes(values))
+    except OSError as error:
+        old = "原有的文件不变" if path.is_file() else "还没有这个文件"
+        raise OSError(
+            error.errno,
+            f"权重写不进 {path}：{error.strerror}；{old}。"
+            "请腾出空间、检查权限，或换一个路径",
+        ) from error
 
 
 def load(model: Any, path: str | Path) -> None:
@@ -139,7 +148,13 @@ def _torch_entry(value: Any, torch: Any) -> Entry:
         with torch.no_grad():
             value.copy_(torch.from_numpy(np.array(array)))
 
-    return lambda: value.detach().cpu().numpy().copy(), write
+    def read() -> np.ndarray:
+        # NumPy 没有 bfloat16；float32 装得下它，一位不差
+        coarse = value.dtype == torch.bfloat16
+        found = value.detach().float() if coarse else value.detach()
+        return found.cpu().numpy().copy()
+
+    return read, write
 
 
 def _paddle_entries(model: Any, paddle: Any) -> Iterator[tuple[str, Entry]]:
@@ -150,16 +165,22 @@ def _paddle_entries(model: Any, paddle: Any) -> Iterator[tuple[str, Entry]]:
         for name, value in own.items():
             common = BUFFER_NAMES.get(name, name)
             full = f"{prefix}.{common}" if prefix else common
-            yield full, _paddle_entry(value, transposed and name == "weight")
+            yield full, _paddle_entry(value, transposed and name == "weight", paddle)
 
 
-def _paddle_entry(value: Any, transposed: bool) -> Entry:
+def _paddle_entry(value: Any, transposed: bool, paddle: Any) -> Entry:
+    # Paddle 把 bfloat16 的位原样当成整数给 NumPy，要先换成 float32
+    coarse = value.dtype == paddle.bfloat16
+
     def read() -> np.ndarray:
-        array = value.numpy()
+        array = (value.astype("float32") if coarse else value).numpy()
         return np.array(array.T if transposed else array)
 
     def write(array: np.ndarray) -> None:
-        array = array.T if transposed else array
-        value.set_value(np.ascontiguousarray(array, dtype=value.numpy().dtype))
+        kind = np.float32 if coarse else value.numpy().dtype
+        array = np.ascontiguousarray(array.T if transposed else array, dtype=kind)
+        value.set_value(
+            paddle.to_tensor(array).astype(value.dtype) if coarse else array
+        )
 
     return read, write

@@ -64,8 +64,13 @@ def check_scored(images: np.ndarray, labels: np.ndarray) -> None:
 def check_classes(labels: np.ndarray, num_classes: int) -> None:
     """标签是不是都在模型的类别之内。
 
-    错误: 有标签不小于 num_classes 时抛出 ValueError
+    错误: 有标签小于 0 或不小于 num_classes 时抛出 ValueError
     """
+    if labels.min() < 0:
+        raise ValueError(
+            f"标签里有 {labels.min()}；类别从 0 数起，"
+            f"标签应在 0 到 {num_classes - 1} 之间"
+        )
     if labels.max() >= num_classes:
         raise ValueError(
             f"标签里有 {labels.max()}，而模型只分 {num_classes} 类；"

@@ -33,7 +33,7 @@ def count_macs(model: nn.Layer, input_shape: tuple[int, ...]) -> int:
     参数: input_shape 为 (C, H, W)，一张图
     单位: 乘加（1 MAC = 2 FLOPs）
     """
-    x = _zeros((1, *input_shape))
+    x = _zeros(model, (1, *input_shape))
     seen = look(model, x, lambda layer: type(layer) in MACS, _macs)
     return sum(macs for _, macs in seen)
 
@@ -73,8 +73,11 @@ def _parameters(model: nn.Layer) -> list[Tensor]:
     return [p for p in model.parameters() if not p.stop_gradient]
 
 
-def _zeros(shape: tuple[int, ...]) -> Tensor:
-    return paddle.zeros(shape, "float32")
+def _zeros(model: nn.Layer, shape: tuple[int, ...]) -> Tensor:
+    """全零的图，精度与设备随模型；没有参数的模型用 float32。"""
+    x = paddle.zeros(shape, "float32")
+    like = next(iter(model.parameters()), None)
+    return x if like is None else x.to(like.place, like.dtype)
 
 
 MACS = {

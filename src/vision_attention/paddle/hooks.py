@@ -1,4 +1,8 @@
-"""记下前向时各层的输入与输出；钩子用完就取下，模型不变。"""
+"""记下前向时各层的输入与输出；钩子用完就取下，模型不变。
+
+- `look`、`recorded`：在选中的层上读数
+- `evaluation_mode`、`evaluating`：评估模式，不记梯度与照记梯度
+"""
 
 from __future__ import annotations
 
@@ -20,15 +24,28 @@ def look(
     参数: wanted（层） 为真的层被选中；read（层，输入，输出） 给出读数
     返回：（层的名字，读数），按前向的次序；一层用两次就有两条
     """
+    with evaluation_mode(model), recorded(model, wanted, read) as seen:
+        model(x)
+    return seen
+
+
+@contextmanager
+def evaluation_mode(model: nn.Layer) -> Iterator[None]:
+    """评估模式、不记梯度；离开时每一层回到各自原来的模式。"""
+    with evaluating(model), paddle.no_grad():
+        yield
+
+
+@contextmanager
+def evaluating(model: nn.Layer) -> Iterator[None]:
+    """评估模式，梯度照记；离开时每一层回到各自原来的模式。"""
     modes = [(layer, layer.training) for _, layer in _layers(model)]
     model.eval()
     try:
-        with paddle.no_grad(), recorded(model, wanted, read) as seen:
-            model(x)
+        yield
     finally:
         for layer, training in modes:
             layer.training = training
-    return seen
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,14 +39,19 @@ class Checkpoint:
     ):
         self.path = Path(path) if path is not None else None
         self.model, self.optimizer = model, optimizer
-        self.identity = {
-            "framework": "torch",
-            "model": repr(model),
-            "dataset": dataset.fingerprint,
-            **asdict(config),
-        }
+        self.identity: dict[str, Any] = {}
         if self.path is not None:
             snapshots.writable(self.path)
+            self.identity = {
+                "framework": "torch",
+                "model": repr(model),
+                "frozen": ", ".join(_frozen(model)),
+                "dataset": dataset.fingerprint,
+                "flip": dataset.flip,
+                **asdict(config),
+                **snapshots.settings(model.named_modules()),
+                **snapshots.digests(_fixed(model)),
+            }
 
     def save(self, history: History) -> None:
         """写下此刻的一切。"""
@@ -55,16 +61,18 @@ class Checkpoint:
     def restore(self) -> History:
         """有检查点就载入并返回它的曲线，没有就返回空的曲线。
 
-        错误: 检查点属于另一次训练时抛出 ValueError，模型与优化器都不变
+        错误: 检查点属于另一次训练时抛出 ValueError，模型不变
         """
         if self.path is None or not self.path.exists():
             return History()
-        rest(self.model, self.optimizer)
-        arrays, history = snapshots.read(self.path, self._arrays(), self.identity)
+        saved = snapshots.read(self.path)
+        saved.check(self.identity, self._arrays(), "model.")
+        rest(self.model, self.optimizer, saved.learned)
+        saved.check(self.identity, self._arrays())
         with torch.no_grad():
             for name, live in self._tensors().items():
-                live.copy_(torch.from_numpy(arrays[name]))
-        return history
+                live.copy_(torch.from_numpy(saved.arrays[name]))
+        return saved.history
 
     def _arrays(self) -> dict[str, np.ndarray]:
         return {name: live.cpu().numpy() for name, live in self._tensors().items()}
@@ -79,12 +87,33 @@ class Checkpoint:
         return tensors
 
 
-def rest(model: nn.Module, optimizer: Optimizer) -> None:
-    """以零学习率、零梯度空走一步：参数不变，优化器却建好了它的状态，可以往里写。"""
+def rest(model: nn.Module, optimizer: Optimizer, learned: set[str]) -> None:
+    """以零学习率、零梯度空走一步：参数不变，优化器却建好了它的状态，可以往里写。
+
+    参数: learned 为得到过梯度的参数的名字；别的参数，优化器不该有它们的状态
+    """
+    forget_gradients(optimizer)
     for group in optimizer.param_groups:
         group["lr"] = 0.0
-    for parameter in model.parameters():
-        if parameter.requires_grad:
+    for name, parameter in model.named_parameters():
+        if name in learned:
             parameter.grad = torch.zeros_like(parameter)
     optimizer.step()
     optimizer.zero_grad()
+
+
+def forget_gradients(optimizer: Optimizer) -> None:
+    """忘掉以前的训练留下的梯度；没有梯度的参数，优化器一点也不碰。"""
+    optimizer.zero_grad()
+
+
+def _frozen(model: nn.Module) -> list[str]:
+    """不学习的参数的名字。"""
+    return [name for name, p in model.named_parameters() if not p.requires_grad]
+
+
+def _fixed(model: nn.Module) -> dict[str, np.ndarray]:
+    """不存盘的缓冲区。"""
+    kept = model.state_dict()
+    rest = {name: b for name, b in model.named_buffers() if name not in kept}
+    return {name: buffer.cpu().numpy() for name, buffer in rest.items()}

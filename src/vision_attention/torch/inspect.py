@@ -1,6 +1,7 @@
 """看进模型里面：门、注意力权重、有效感受野、Grad-CAM；数参数与乘加。
 
-结果都是 NumPy 数组，交给 plots 与 attention_maps；模型不变，什么也不留在它身上。
+结果都是 NumPy 数组，交给 plots 与 attention_maps；看的是评估模式下的模型，看完它不变，
+什么也不留在它身上。effective_receptive_field 收的是函数，评估模式要自己切换。
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vision_attention import looking
 from vision_attention.attention_maps import (
     entropy,
     mean_attention_distance,
@@ -19,7 +21,7 @@ from vision_attention.attention_maps import (
 from vision_attention.memory import peak_memory
 
 from .counting import count_macs, count_parameters
-from .hooks import look, recorded
+from .hooks import evaluating, look, recorded
 from .self_attention import MultiHeadSelfAttention, SelfAttention2d
 
 __all__ = [
@@ -76,17 +78,19 @@ def effective_receptive_field(
 
     形状: x (B, C, H, W) → (H, W)，已除以最大值
     参数: function 给出 (B, C', H', W') 的特征图或 (B, N, D) 的 token，例如
-        model.features；position 为看哪一处，默认正中
-    错误: function 的输出不是三维或四维时抛出 ValueError
+        model.features，请先 model.eval()；position 为看哪一处：特征图上是 (行, 列)，
+        token 上是编号，默认正中
+    错误: function 的输出不是三维或四维，或 position 不在输出里时抛出 ValueError
     出处: Luo 等 2016，arXiv:1701.04128，§2
     """
     leaf = _leaf(x)
     y = function(leaf)
     if y.ndim == 4:
-        row, column = position or (y.shape[2] // 2, y.shape[3] // 2)
+        row, column = looking.place(position, y.shape[2:])
         spot = y[:, :, row, column]
     elif y.ndim == 3:
-        spot = y[:, y.shape[1] // 2 if position is None else position]
+        (token,) = looking.place(position, y.shape[1:2])
+        spot = y[:, token]
     else:
         raise ValueError(
             f"function 的输出是 {tuple(y.shape)}；应为 (B, C, H, W) 或 (B, N, D)，"
@@ -99,14 +103,16 @@ def effective_receptive_field(
 def grad_cam(
     model: nn.Module, layer: nn.Module, x: Tensor, target: list[int]
 ) -> np.ndarray:
-    """Grad-CAM：这一层的哪些位置支持了 target 这个类别。
+    """Grad-CAM：这一层的哪些位置支持了 target 这个类别；在评估模式下看。
 
     形状: x (B, C, S, S) → (B, H', W')，不小于 0，未归一化
     参数: layer 为 model 里的一层，输出 (B, C', H', W')；target 为每张图的类别
-    错误: layer 不在 model 里，或输出不是特征图时抛出 ValueError
+    错误: layer 不在 model 里或输出不是特征图，或 target 不是每张图一个类别时
+        抛出 ValueError
     出处: Selvaraju 等 2017，arXiv:1610.02391，式 (1)–(2)
     """
-    with recorded(model, lambda other: other is layer, lambda _, x, y: y) as seen:
+    wanted = recorded(model, lambda other: other is layer, lambda _, x, y: y)
+    with evaluating(model), wanted as seen:
         logits = model(x)
     if not seen:
         raise ValueError(
@@ -115,7 +121,8 @@ def grad_cam(
     features = seen[-1][1]
     if features.ndim != 4:
         raise ValueError(f"layer 的输出是 {tuple(features.shape)}；应为 (B, C, H, W)")
-    score = sum(logits[i, label] for i, label in enumerate(target))
+    labels = looking.classes(target, *logits.shape)
+    score = sum(logits[i, label] for i, label in enumerate(labels))
     slopes = _gradient(score, features).mean((2, 3), keepdims=True)
     return np.maximum((slopes * _numpy(features)).sum(1), 0)
 
@@ -127,6 +134,8 @@ def _found(model: nn.Module, seen: list, what: str) -> dict[str, np.ndarray]:
 
 
 def _numpy(value: Tensor) -> np.ndarray:
+    # NumPy 没有 bfloat16；float32 装得下它，一位不差
+    value = value.float() if value.dtype == torch.bfloat16 else value
     return value.detach().cpu().numpy()
 
 

@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
-from vision_attention import data
+from vision_attention import checks, data
 from vision_attention.config import TrainConfig
 from vision_attention.data import Dataset
 from vision_attention.history import History, Score
@@ -29,7 +28,7 @@ from vision_attention.journal import (
     check_scored,
     evaluation_sets,
 )
-from vision_attention.torch.checkpoint import Checkpoint
+from vision_attention.torch.checkpoint import Checkpoint, forget_gradients
 from vision_attention.torch.device import (
     autocast,
     device_of,
@@ -37,6 +36,7 @@ from vision_attention.torch.device import (
     reseed,
     tensor,
 )
+from vision_attention.torch.hooks import evaluation_mode
 
 
 def fit(
@@ -55,11 +55,12 @@ def fit(
     参数: checkpoint 为检查点的路径（.safetensors），每次评估后写入，已存在则续训；
         progress 为真时画进度条，默认什么也不打印
     错误: 损失不是有限的数时抛出 TrainingDivergedError；检查点属于别的模型、数据或配置时
-        抛出 ValueError；检查点写不进去时抛出 OSError，旧的检查点仍然完好
+        抛出 ValueError；checkpoint 写不进去或是文件夹时抛出 OSError，旧的检查点仍然完好
     """
     device = find_device(config.device, config.precision)
     model.to(device)
     optimizer = build_optimizer(model, config)
+    forget_gradients(optimizer)
     train, test = evaluation_sets(dataset, config)
     saved = Checkpoint(checkpoint, model, optimizer, config, dataset)
     with Journal(config, saved.restore(), progress) as journal:
@@ -143,9 +144,11 @@ def evaluate(
 
     形状: images float32 (N, C, H, W)，已归一化；labels int64 (N,)
     单位: 损失为 nat，准确率 0–1
-    错误: images 没有归一化、没有图片，或标签超出模型的类别数时抛出 ValueError
+    错误: images 不是 float32（例如还没有归一化）、没有图片、标签不在模型的类别之内，或
+        batch_size 不是正整数时抛出 ValueError
     """
     check_scored(images, labels)
+    checks.positive("batch_size", batch_size)
     device = device_of(model)
     loss, hits = 0.0, 0
     with evaluation_mode(model):
@@ -157,19 +160,6 @@ def evaluate(
             loss += float(F.cross_entropy(logits, target, reduction="sum"))
             hits += int((logits.argmax(-1) == target).sum())
     return loss / len(labels), hits / len(labels)
-
-
-@contextmanager
-def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """评估模式、不记梯度；离开时每一层回到各自原来的模式。"""
-    modes = [(layer, layer.training) for layer in model.modules()]
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for layer, training in modes:
-            layer.training = training
 
 
 def build_optimizer(model: nn.Module, config: TrainConfig) -> Optimizer:
