@@ -7,7 +7,7 @@ import errno
 import cases
 import numpy as np
 import pytest
-from test_training import largest_file
+from limits import largest_file
 
 import vision_attention.paddle
 import vision_attention.torch

@@ -5,7 +5,6 @@ import importlib
 import json
 import math
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from limits import largest_file
 
 from vision_attention import data, specs
 from vision_attention.config import TrainConfig
@@ -771,18 +771,6 @@ def test_damaged_checkpoint_is_said(room, saved, damage):
     )
     with pytest.raises(ValueError, match="读不出来"):
         room.training.fit(network(room), DIGITS, QUICK, checkpoint=saved)
-
-
-@contextmanager
-def largest_file(size):
-    """磁盘只容得下这么大的文件：写到一半就失败。"""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_full_disk_keeps_the_old_checkpoint(room, tmp_path, monkeypatch):
