@@ -13,6 +13,8 @@ from vision_attention import initial
 def pytest_configure():
     """直接敲 pytest 与 make test 用同一套环境，笔记本的内核也继承它。"""
     os.environ.update(workplace())
+    # 没有设的话 Paddle 载入时把它写成 1，子进程便与已经起好的 PyTorch 线程数不同
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     if not list(Path(os.environ["MPLCONFIGDIR"]).glob("fontlist-*")):
         # 字体清单先造好，免得第一个画图的笔记本多出一行提示
         importlib.import_module("matplotlib.font_manager")
