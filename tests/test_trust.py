@@ -13,6 +13,7 @@ import environment
 import pytest
 import status
 import trial
+import tried
 import trust
 from capabilities import unshared
 from packaging.requirements import Requirement
@@ -188,7 +189,7 @@ def test_audit_tells_holes_and_what_it_could_not_ask():
 
 
 @pytest.mark.parametrize("answer", [None, report(SKIPPED), report(HOLED, CLEAN)])
-def test_audit_never_passes_in_silence(monkeypatch, tmp_path, answer):
+def test_audit_never_passes_in_silence(monkeypatch, tmp_path, table, answer):
     def asked(words, env, log):
         if answer is not None:
             (tmp_path / "audit.json").write_text(json.dumps(answer), "utf8")
@@ -202,6 +203,89 @@ def test_audit_never_passes_in_silence(monkeypatch, tmp_path, answer):
         trust.command_audit()
 
 
+@pytest.fixture
+def table(monkeypatch, tmp_path):
+    """一份放在别处的记录，里面已有一条。"""
+    path = tmp_path / "tried.json"
+    path.write_text('{"newest": {"passed": 1}}', "utf8")
+    monkeypatch.setattr(tried, "TRIED", path)
+    return path
+
+
+def test_audit_writes_down_what_it_could_ask(monkeypatch, tmp_path, table):
+    def asked(words, env, log):
+        (tmp_path / "audit.json").write_text(json.dumps(report(CLEAN, HOLED)), "utf8")
+
+    monkeypatch.setattr(trust, "CACHE", tmp_path)
+    monkeypatch.setattr(trust, "run", asked)
+    monkeypatch.setattr(trust, "tools", lambda: "")
+    monkeypatch.setattr(trust, "pins", lambda: ["a==1", "b==2"])
+    with pytest.raises(StepError, match="PYSEC-1"):
+        trust.command_audit()
+    known = json.loads(table.read_text("utf8"))
+    assert known["newest"] == {"passed": 1}
+    text = status.trial_table({"audit": known["audit"]})
+    assert "2 个包：1 个有已知的漏洞 |" in text
+    assert "- <code>b 2：PYSEC-1</code>" in text
+
+
+CASES = "<testsuites>{}</testsuites>".format(
+    "".join(f'<testcase classname="t" name="{k}">{{}}</testcase>' for k in "ab")
+)
+
+
+def turns(monkeypatch, tmp_path, *bodies):
+    """make flaky 的每一遍用写好的报告代替；None 是没有跑完的一遍。"""
+    left = iter(bodies)
+
+    def called(words, env):
+        body = next(left)
+        if body is not None:
+            (tmp_path / "flaky.xml").write_text(CASES.format(body, ""), "utf8")
+        return int(body != "")
+
+    monkeypatch.setattr(trust, "CACHE", tmp_path)
+    monkeypatch.setattr(trust, "call", called)
+    monkeypatch.setenv("N", str(len(bodies)))
+
+
+def test_flaky_writes_down_every_turn(monkeypatch, tmp_path, table):
+    turns(monkeypatch, tmp_path, "", "")
+    assert trust.command_flaky() == 0
+    trial = json.loads(table.read_text("utf8"))["flaky"]
+    text = status.trial_table({"flaky": trial})
+    assert "2 遍，每遍 2 个测试通过，0 个失败 |" in text
+    seeds = [run["seed"] for run in trial["runs"]]
+    assert f"种子 {seeds[0]}、{seeds[1]}。" in text
+
+
+def test_flaky_writes_down_what_failed(monkeypatch, tmp_path, table):
+    turns(monkeypatch, tmp_path, "", "<failure/>")
+    with pytest.raises(StepError, match="2 遍里 1 遍不过"):
+        trust.command_flaky()
+    known = json.loads(table.read_text("utf8"))
+    text = status.trial_table({"flaky": known["flaky"]})
+    assert "分别是 2 个测试通过，0 个失败；1 个测试通过，1 个失败" in text
+    assert "没有通过的：\n\n- <code>t::<wbr>a</code>" in text
+
+
+def test_unfinished_or_partial_turns_are_not_written_down(monkeypatch, tmp_path, table):
+    turns(monkeypatch, tmp_path, "", None)
+    with pytest.raises(StepError, match="没有跑完"):
+        trust.command_flaky()
+    turns(monkeypatch, tmp_path, "")
+    monkeypatch.setenv("SUITES", "tests/test_trust.py")
+    assert trust.command_flaky() == 0
+    assert "flaky" not in json.loads(table.read_text("utf8"))
+
+
+def test_commit_is_said_and_its_absence_too(monkeypatch, tmp_path):
+    assert re.fullmatch(r"[0-9a-f]{7,}(-dirty)?", tried.commit())
+    monkeypatch.setattr(tried, "ROOT", tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert tried.commit() == ""
+
+
 def test_trial_runs_tests_that_exist():
     assert all((ROOT / name).exists() for name in trial.suites())
 
@@ -213,7 +297,7 @@ def test_trial_counts_what_pytest_reports(tmp_path):
     cases = "".join(case.format(k, body) for k, body in enumerate(bodies))
     path.write_text(f"<testsuites><testsuite>{cases}</testsuite></testsuites>", "utf8")
     counted = {"passed": 2, "failed": 2, "skipped": 1, "names": ["t::2", "t::3"]}
-    assert trial.outcome(path) == counted
+    assert tried.outcome(path) == counted
 
 
 # 状态页 ---------------------------------------------------------------------------
@@ -242,7 +326,7 @@ def test_unchanged_status_is_not_written_again(monkeypatch, tmp_path):
     monkeypatch.setattr(status, "TABLES", tmp_path)
     status.write_tables({"book/a.md": RUN})
     before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    assert set(before) == {"notebooks.md", "versions.md", "faults.md"}
+    assert set(before) == {"notebooks.md", "tried.md", "faults.md"}
     status.write_tables({"book/a.md": RUN})
     after = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     assert after == before
@@ -255,11 +339,11 @@ def test_versions_never_tried_are_said_so():
     text = status.trial_table({"lowest": done})
     assert "5 个测试通过，0 个失败，1 个跳过" in text
     assert "PyTorch 2.4.0。机器：两核。" in text
-    assert "失败的：\n\n- <code>t::<wbr>a</code>" in text
+    assert "没有通过的：\n\n- <code>t::<wbr>a</code>" in text
 
 
 def test_machine_says_no_host_name():
-    assert os.uname().nodename not in status.machine()
+    assert os.uname().nodename not in tried.machine()
 
 
 # 什么也不向外报告 -----------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""状态页的三处：笔记本量到的、版本试过的、坏运气各有哪个测试。只用标准库。
+"""状态页的几处：笔记本量到的、试过的、坏运气各有哪个测试。只用标准库。
 
 造书时先执行笔记本，再由 `write_tables` 把量到的写成 _build/status/*.md，
 book/appendix/status.md 引用它们。内容没有变就不动文件，那一页也就不必重新生成。
@@ -7,17 +7,15 @@ book/appendix/status.md 引用它们。内容没有变就不动文件，那一�
 from __future__ import annotations
 
 import ast
-import json
-import os
 import platform
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
+from tried import everything, machine, now
 from workplace import BUILD, ROOT, write
 
 TABLES = BUILD / "status"
-VERSIONS = ROOT / "book" / "_data" / "versions.json"
 FAULTS = ROOT / "tests" / "test_faults.py"
 PACKAGES = ("torch", "paddlepaddle", "numpy", "scikit-learn", "matplotlib")
 NAMES = {
@@ -29,28 +27,6 @@ NAMES = {
     "matplotlib": "Matplotlib",
     "ray": "Ray",
 }
-TRIALS = {"lowest": "答应的最低版本", "newest": "此刻最新的版本"}
-
-
-def now() -> str:
-    """返回此刻，UTC，到秒。"""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
-
-
-def machine() -> str:
-    """返回这台机器的样子：处理器、核数、内存、系统；不含主机名。"""
-    listing = Path("/proc/cpuinfo")
-    lines = listing.read_text("utf8").splitlines() if listing.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if "model name" in line]
-    model = models[0] if models else platform.processor() or platform.machine()
-    known = hasattr(os, "sched_getaffinity")
-    cores = len(os.sched_getaffinity(0)) if known else os.cpu_count()
-    try:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-        size = f"，内存 {memory:.0f} GiB"
-    except (ValueError, OSError, AttributeError):
-        size = ""
-    return f"{model}，{cores} 核{size}，{platform.system()} {platform.machine()}"
 
 
 def versions() -> dict[str, str]:
@@ -119,25 +95,65 @@ def notebook_tables(runs: dict[str, dict]) -> str:
     )
 
 
+def tests_said(counts: dict) -> str:
+    """把通过、失败、跳过写成一句。"""
+    said = f"{counts['passed']:,} 个测试通过，{counts['failed']} 个失败"
+    return said + (f"，{counts['skipped']} 个跳过" if counts["skipped"] else "")
+
+
+def flaky_said(trial: dict) -> str:
+    """反复测试：几遍，各遍怎样。"""
+    runs = trial["runs"]
+    said = "；".join(dict.fromkeys(tests_said(run) for run in runs))
+    return f"{len(runs)} 遍，{'每遍 ' if '；' not in said else '分别是 '}{said}"
+
+
+def audit_said(trial: dict) -> str:
+    """查漏洞：查了几个，有没有。"""
+    bad, unknown = trial["bad"], trial["unknown"]
+    said = f"{trial['packages']} 个包：{len(bad)} 个有已知的漏洞"
+    return said + (f"，{len(unknown)} 个没有查到" if unknown else "")
+
+
+def details(what: str, trial: dict) -> str:
+    """返回表下面的一段：版本或种子、机器、提交，与没有通过的。"""
+    facts = []
+    if "versions" in trial:
+        facts.append(named(tuple(trial["versions"].items())))
+    if "runs" in trial:
+        facts.append("种子 " + "、".join(str(run["seed"]) for run in trial["runs"]))
+    facts.append(f"机器：{trial['machine']}")
+    if trial.get("commit"):
+        facts.append(f"提交 {trial['commit']}")
+    lines = [f"{what}：{'。'.join(facts)}。"]
+    runs = trial.get("runs", [trial])
+    names = [name for run in runs for name in run.get("names", [])]
+    if bad := [*names, *trial.get("bad", [])]:
+        lines.append("没有通过的：")
+        lines.append("\n".join(f"- {breakable(name)}" for name in dict.fromkeys(bad)))
+    return "\n\n".join(lines)
+
+
 def trial_table(trials: dict[str, dict]) -> str:
-    """最低与最新的版本各试过一次没有，结果如何。"""
+    """最低与最新的版本、反复测试、查漏洞，各跑过没有，结果如何。"""
     rows, found = [], []
-    for name, what in TRIALS.items():
+    for name, (what, said) in TRIALS.items():
         trial = trials.get(name)
         if trial is None:
             rows.append([what, f"`make {name}`", "还没有跑过", "–"])
             continue
-        result = f"{trial['passed']} 个测试通过，{trial['failed']} 个失败"
-        if trial["skipped"]:
-            result += f"，{trial['skipped']} 个跳过"
-        rows.append([what, f"`make {name}`", result, day(trial["finished"])])
-        listed = named(tuple(trial["versions"].items()))
-        found.append(f"{what}：{listed}。机器：{trial['machine']}。")
-        if trial["names"]:
-            listed = "\n".join(f"- {breakable(test)}" for test in trial["names"])
-            found.append(f"失败的：\n\n{listed}")
+        rows.append([what, f"`make {name}`", said(trial), day(trial["finished"])])
+        found.append(details(what, trial))
     head = ["试什么", "命令", "结果", "何时（UTC）"]
     return "\n\n".join([table(head, "llll", rows), *found])
+
+
+TRIALS = {
+    "lowest": ("答应的最低版本", tests_said),
+    "newest": ("此刻最新的版本", tests_said),
+    "flaky": ("换着次序反复测试", flaky_said),
+    "audit": ("锁定的依赖有没有漏洞", audit_said),
+}
 
 
 def faults() -> list[tuple[str, str, str]]:
@@ -162,8 +178,7 @@ def fault_list() -> str:
 
 def write_tables(runs: dict[str, dict]) -> None:
     """写下三张表；没有变的不动；runs 是每本笔记本量到的。"""
-    trials = json.loads(VERSIONS.read_text("utf8")) if VERSIONS.exists() else {}
-    texts = {"notebooks": notebook_tables(runs), "versions": trial_table(trials)}
+    texts = {"notebooks": notebook_tables(runs), "tried": trial_table(everything())}
     if FAULTS.exists():
         texts["faults"] = fault_list()
     for name, text in texts.items():

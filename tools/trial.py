@@ -1,7 +1,4 @@
-"""最低与最新的版本：各造一个单独的环境，跑程序库的测试，把结果记下来。只用标准库。
-
-记录在 book/_data/versions.json，由附录「状态」显示；没有跑过的，那一页照实说没有。
-"""
+"""最低与最新的版本：各造一个单独的环境，跑程序库的测试，把结果记下来。只用标准库。"""
 
 from __future__ import annotations
 
@@ -10,12 +7,11 @@ import os
 import re
 import sys
 from pathlib import Path
-from xml.etree import ElementTree
 
 from environment import side
-from status import VERSIONS, machine, now
+from tried import TRIED, outcome, record
 from trust import uv_environment
-from workplace import CACHE, ROOT, StepError, lock, reason, remove, run, say, write
+from workplace import CACHE, ROOT, StepError, lock, reason, remove, run, say
 from workplace import workplace as surroundings
 
 RESOLUTIONS = {"lowest": "lowest-direct", "newest": "highest"}
@@ -75,19 +71,6 @@ def make(name: str) -> Path:
     return python
 
 
-def outcome(report: Path) -> dict:
-    """从 pytest 的 XML 报告里数出通过、失败、跳过，与失败的名字。"""
-    cases = list(ElementTree.parse(report).iter("testcase"))
-    bad = [
-        f"{case.get('classname')}::{case.get('name')}"
-        for case in cases
-        if case.find("failure") is not None or case.find("error") is not None
-    ]
-    skipped = sum(case.find("skipped") is not None for case in cases)
-    passed = len(cases) - len(bad) - skipped
-    return {"passed": passed, "failed": len(bad), "skipped": skipped, "names": bad}
-
-
 def trial(name: str) -> int:
     """造环境、跑测试、写下结果。"""
     python = make(name)
@@ -106,11 +89,8 @@ def trial(name: str) -> int:
         raise StepError(f"测试：{reason(text, f'{name}-tests.log')}")
     result = outcome(report)
     _, said = run([python, "-c", ASK], env, f"{name}-versions.log")
-    found = {"versions": json.loads(said.splitlines()[-1])}
-    record = json.loads(VERSIONS.read_text("utf8")) if VERSIONS.exists() else {}
-    record[name] = {**result, **found, "finished": now(), "machine": machine()}
-    write(VERSIONS, json.dumps(record, ensure_ascii=False, indent=1) + "\n")
-    say(f"{result['passed']} 个通过，{result['failed']} 个失败 → {VERSIONS.name}")
+    record(name, {**result, "versions": json.loads(said.splitlines()[-1])})
+    say(f"{result['passed']} 个通过，{result['failed']} 个失败 → {TRIED.name}")
     for test in result["names"]:
         say(f"  ✗ {test}")
     return code

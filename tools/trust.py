@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from environment import LOCK, LOCKED, side
+from tried import outcome, record
 from workplace import (
     CACHE,
     PYTHON,
@@ -148,6 +149,7 @@ def command_audit() -> int:
             f"查漏洞：问不到漏洞库（pypi.org 的 JSON 接口），{total} 个包一个也没有查；"
             "换一台能上网的机器再来（全文见 .cache/log/audit.log）"
         )
+    record("audit", {"packages": total, "bad": bad, "unknown": unknown})
     if bad or unknown:
         lines = [*bad, *(f"{name}：没有查到" for name in unknown)]
         raise StepError(f"查漏洞：{total} 个包里——\n  " + "\n  ".join(lines))
@@ -156,21 +158,29 @@ def command_audit() -> int:
 
 
 def command_flaky() -> int:
-    """把测试跑 N 遍，每遍一个种子；有一遍不过就记下它的种子。"""
+    """把测试跑 N 遍，每遍一个种子；有一遍不过就说出它的种子。
+
+    跑的是全部测试时记下结果；用 SUITES 只跑几份的不记。
+    """
     count = os.environ.get("N") or "5"
     if not count.isdecimal() or count == "0":
         raise StepError(f"反复测试：N={count} 不是正整数；例如 make flaky N=5")
     suites = os.environ.get("SUITES", "").split() or SUITES
-    env, failed = surroundings(), []
+    env, runs, report = surroundings(), [], CACHE / "flaky.xml"
     env.setdefault("OMP_NUM_THREADS", "1")
     words = [PYTHON, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile"]
-    words += ["--nbval", "--nbval-current-env"]
+    words += ["--nbval", "--nbval-current-env", f"--junitxml={report}"]
     for turn in range(1, int(count) + 1):
         seed = random.SystemRandom().getrandbits(32)
         say(f"第 {turn} 遍，--randomly-seed={seed}")
-        if call([*words, f"--randomly-seed={seed}", *suites], env):
-            failed.append(str(seed))
-    if failed:
+        remove(report)
+        code = call([*words, f"--randomly-seed={seed}", *suites], env)
+        if not report.exists():
+            raise StepError(f"反复测试：种子 {seed} 的一遍没有跑完，结果不记")
+        runs.append({"seed": seed, "code": code, **outcome(report)})
+    if suites == SUITES:
+        record("flaky", {"runs": runs})
+    if failed := [str(run["seed"]) for run in runs if run["code"]]:
         raise StepError(
             f"反复测试：{count} 遍里 {len(failed)} 遍不过，种子 {'、'.join(failed)}；"
             "用 make test SEED=种子 重来"
