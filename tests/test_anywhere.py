@@ -187,6 +187,21 @@ def test_address_where_the_platforms_cannot_look_is_refused(tree):
     assert address.declared(tree) == before
 
 
+def test_without_an_address_there_is_one_sentence(tree):
+    project = tree / "pyproject.toml"
+    kept = project.read_text("utf8").replace("Repository = ", "Elsewhere = ")
+    project.write_text(kept, "utf8")
+    words = [sys.executable, str(tree / "tools" / "address.py")]
+    for given in ([], [address.slug(FORK)]):
+        done = subprocess.run(
+            [*words, *given], check=False, capture_output=True, text=True
+        )
+        assert done.returncode == 1
+        assert done.stderr.splitlines() == [
+            "✗ 地址：pyproject.toml 的 [project.urls] 里没有 Repository"
+        ]
+
+
 def test_fork_may_bear_the_name_of_a_repository_we_cite(tree):
     cited = re.search(r"github\.com/[\w.-]+/([\w-]+)", bibliography(tree))[1]
     address.rename(tree, f"a-fork/{cited}")

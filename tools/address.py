@@ -133,15 +133,14 @@ def rename(root: Path, given: str) -> list[str]:
 def main(*given: str) -> int:
     """没有参数时报告地址；给了就换。"""
     try:
-        changed = rename(ROOT, *given) if given else []
+        for name in rename(ROOT, *given) if given else []:
+            print(f"  改了 {name}")
+        print(f"仓库的地址是 {declared()}")
+        if advice := elsewhere():
+            print(advice)
     except ValueError as error:
-        print(f"✗ 换地址：{error}", file=sys.stderr)
+        print(f"✗ 地址：{error}", file=sys.stderr)
         return 1
-    for name in changed:
-        print(f"  改了 {name}")
-    print(f"仓库的地址是 {declared()}")
-    if advice := elsewhere():
-        print(advice)
     return 0
 
 

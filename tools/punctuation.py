@@ -19,8 +19,8 @@ HAN = "\u3400-\u9fff"
 WIDE = dict(zip(",;:?!()", "\uff0c\uff1b\uff1a\uff1f\uff01\uff08\uff09", strict=True))
 CLOSING = "\u3001\u3002\u300b\u300d\u300f\u201d\uff09\uff0c\uff1b\uff1a"
 OPENING = "\u300a\u300c\u300e\u201c\uff08"
-# 文档字符串里的六个标签用半角冒号，两翼逐字相同
-LABEL = re.compile(r"^[ \t]*(?:形状|参数|单位|错误|出处|内容|用法)$")
+# 文档字符串里的七个标签用半角冒号，两翼逐字相同
+LABEL = re.compile(r"^[ \t]*(?:形状|参数|单位|错误|出处|内容|用法|返回)$")
 # 汉字后面，或者紧挨着汉字、代码、公式前面的半角标点
 AFTER = re.compile(rf"(?<=[{HAN}{CLOSING}])[,;:?!](?![:)\]]) ?(?!\[)")
 BEFORE = re.compile(rf"(?<=[^\s:{{,])[,;:](?=[{HAN}{OPENING}])")

@@ -44,7 +44,7 @@ def learning_curves(
     参数: histories 从模型的名字到一份训练历史，或同一模型几次运行的历史列表；历史有
     step 与 train_accuracy、test_accuracy、train_loss、test_loss；metric 为 "accuracy"
     或 "loss"；limits 为纵轴的下限与上限
-    返回：Figure，每个模型一格，共用纵轴；细线是每次运行，粗线是平均
+    返回: Figure，每个模型一格，共用纵轴；细线是每次运行，粗线是平均
     错误: metric 不认识，一份历史也没有，或几次运行的步数不同时抛出 ValueError
     """
     checks.choice("metric", metric, METRICS)
@@ -107,7 +107,7 @@ def accuracy_by_data_size(
     """准确率随数据量的变化：每次运行一个点，连线是平均，竖线是 95 % 置信区间。
 
     参数: runs 从模型的名字到 （训练图像数 → 每个种子的准确率）；准确率 0–1
-    返回：Figure，横轴为对数刻度；各模型略微错开，免得互相遮住
+    返回: Figure，横轴为对数刻度；各模型略微错开，免得互相遮住
     """
     figure, axes = new_figure()
     axis = axes[0, 0]
@@ -138,7 +138,7 @@ def bar_with_values(
     """横条与末端的数字：参数量、乘加次数；也可以是有正有负的差。
 
     参数: names 与 values 一一对应；xlabel 写明单位；digits 为小数位数，千位加逗号
-    返回：Figure，从上到下的顺序与 names 相同；横轴从 0 起，有负数时画出 0 线
+    返回: Figure，从上到下的顺序与 names 相同；横轴从 0 起，有负数时画出 0 线
     错误: names 与 values 个数不同时抛出 ValueError
     """
     if len(names) != len(values):
@@ -175,7 +175,7 @@ def paired_differences(
     """成对差值的森林图：每个种子一个点，菱形是平均，横线是 95 % 置信区间，虚线是零。
 
     参数: differences 与 names 一一对应，各是每个种子的差值；verdicts 为写在右边的结论
-    返回：Figure，从上到下的顺序与 names 相同；区间不含零的用朱色，其余用灰色
+    返回: Figure，从上到下的顺序与 names 相同；区间不含零的用朱色，其余用灰色
     错误: 三者个数不同时抛出 ValueError
     """
     labels = verdicts or [""] * len(names)
@@ -214,7 +214,7 @@ def matched(
 
     参数: panels 从组的名字到（横坐标，纵坐标），两者一一对应；xlabel、ylabel 写一次，
         各格共用；columns 为一行几格
-    返回：Figure，每格的横轴与纵轴同刻度、同范围；各格的范围不同
+    返回: Figure，每格的横轴与纵轴同刻度、同范围；各格的范围不同
     错误: panels 是空的，columns 不是正整数，或一组里两者个数不同时抛出 ValueError
     """
     _nonempty("panels", panels)

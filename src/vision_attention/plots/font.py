@@ -26,7 +26,7 @@ FALLBACKS = "'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', sans-serif"
 def font_path() -> Path:
     """思源黑体（Noto Sans SC）的文件，随 PyPI 上的 zhplot 安装。
 
-    返回：字体文件的路径；只定位文件，不载入 zhplot（它一载入就改全局设置）
+    返回: 字体文件的路径；只定位文件，不载入 zhplot（它一载入就改全局设置）
     错误: 没有安装 zhplot 时抛出 ModuleNotFoundError，并给出安装命令
     """
     spec = find_spec("zhplot")
@@ -42,7 +42,7 @@ def subset(characters: str) -> bytes:
     """只含给定字符的 WOFF 字体，几十个汉字约 10 KB。
 
     参数: characters 为要保留的字符
-    返回：WOFF 文件的字节；同样的字符给出同样的字节
+    返回: WOFF 文件的字节；同样的字符给出同样的字节
     """
     # 只有存 SVG 时才用得到，载入要 0.1 秒
     from fontTools.subset import Options, Subsetter
@@ -65,7 +65,7 @@ def embed(svg: str) -> str:
     """让 SVG 带上自己用到的字形：读者的机器没有中文字体，文字也显示得出来。
 
     参数: svg 为一张 SVG 的全文，文字写在 <text> 里，字体名为 `FAMILY`
-    返回：同一张图，开头多一段 @font-face；没有文字时原样返回
+    返回: 同一张图，开头多一段 @font-face；没有文字时原样返回
     """
     texts = re.findall(r"<text\b.*?</text>", svg, flags=re.DOTALL)
     written = unescape(re.sub(r"<[^>]*>", "", "".join(texts)))

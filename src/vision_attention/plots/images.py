@@ -26,7 +26,7 @@ def image_grid(
     形状: images [B, H, W] 或 [B, C, H, W]，C 为 1（灰度）或 3（彩色）
     参数: titles 为每张图上方的字；columns 为每行张数；size 为每张的边长（英寸）；
         limits 为灰度图共用的最黑与最白，None 表示每张各自拉伸到全部灰阶
-    返回：Figure；彩色浮点图取值应在 [0, 1]
+    返回: Figure；彩色浮点图取值应在 [0, 1]
     错误: 没有图像，维数、通道数、columns 不对，或 titles 的个数不对时抛出 ValueError
     """
     checks.positive("columns", columns)
@@ -62,7 +62,7 @@ def heatmap(
 
     形状: values [H, W]；多余的长为 1 的轴会被去掉
     参数: label 写在色条旁；limits 为色条的下限与上限，None 表示取数据的最小与最大值
-    返回：Figure
+    返回: Figure
     错误: 去掉长为 1 的轴后不是二维时抛出 ValueError
     """
     matrix = _matrix(values)
@@ -89,7 +89,7 @@ def overlay(
 
     形状: image [H, W] 或 [C, H, W]；values [h, w]，可比原图粗，按比例铺满
     参数: label 写在色条旁；opacity 为热力图的不透明度，0–1
-    返回：Figure，左边原图，右边叠加
+    返回: Figure，左边原图，右边叠加
     错误: image 或 values 的维数不对时抛出 ValueError
     """
     picture = _picture(np.asarray(image))
@@ -118,7 +118,7 @@ def attention_matrix(
 
     形状: weights [N, M]；边长都不超过 12 时格子里写出数字
     参数: row_labels 为 N 个查询的名字，col_labels 为 M 个键的名字；digits 为小数位数
-    返回：Figure
+    返回: Figure
     错误: 不是二维，或名字的个数与形状对不上时抛出 ValueError
     """
     matrix = _matrix(weights)

@@ -91,7 +91,7 @@ def new_figure(
     """一张不归 pyplot 管的图：不会自动弹出，也不会越积越多。
 
     参数: rows、columns 为格数；size 为英寸；options 传给 Figure.subplots
-    返回：图，以及 [rows, columns] 的坐标系数组
+    返回: 图，以及 [rows, columns] 的坐标系数组
     """
     figure = Figure(figsize=size, layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **options)

@@ -22,7 +22,7 @@ def look(
     """评估模式下前向一次，在选中的层上读数；各层原来的模式不变。
 
     参数: wanted（层） 为真的层被选中；read（层，输入，输出） 给出读数
-    返回：（层的名字，读数），按前向的次序；一层用两次就有两条
+    返回: （层的名字，读数），按前向的次序；一层用两次就有两条
     """
     with evaluation_mode(model), recorded(model, wanted, read) as seen:
         model(x)
