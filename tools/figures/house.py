@@ -70,7 +70,7 @@ def _ground(d: Drawing) -> None:
     d.text(MIDDLE, 427, "底层：NumPy，不认识任何框架，也不认识楼上", size=12)
     for y, names in (
         (454, ("specs · config", "data · augment", "schedules")),
-        (494, ("records", "plots/", "checks")),
+        (494, ("records", "plots/", "checks/")),
     ):
         for x, name in zip((LEFT, MIDDLE, RIGHT), names, strict=True):
             d.box(x, y, 112, name, GREEN)

@@ -29,6 +29,7 @@ def count_macs(model: nn.Layer, input_shape: tuple[int, ...]) -> int:
 
     归一化、激活、池化与逐元素的乘法不算，与文献里的 MACs 一致。有分类 token 的 ViT
     最后一块只替它算，数出来比文献里（每块都算全部 token）少一些。
+    只数卷积、全连接与课程里的注意力；自己写的矩阵乘、框架自带的多头注意力要另算。
 
     参数: input_shape 为 (C, H, W)，一张图
     单位: 乘加（1 MAC = 2 FLOPs）
