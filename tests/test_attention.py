@@ -228,6 +228,27 @@ def test_gate_equals_its_formula(case, wing):
     np.testing.assert_allclose(run(wing, module, x), x * expected, rtol=0, atol=2e-5)
 
 
+@pytest.mark.parametrize("case", GATES, **named)
+def test_gate_compiles_into_one_graph(case):
+    import torch
+
+    import vision_attention.torch as wing
+
+    if not torch._dynamo.is_dynamo_supported():
+        pytest.skip("这个 Python 上的 torch.compile 还不能用")
+    torch._dynamo.reset()
+    module, _ = disturbed(case, wing)
+    whole = torch.compile(module, fullgraph=True, backend="aot_eager")
+    seen = []
+    for way in (module, whole):
+        x = framework(wing).tensor(case.values(), grad=True)
+        y = way(x)
+        y.square().sum().backward()
+        seen.append((y.detach().numpy(), x.grad.numpy()))
+    np.testing.assert_array_equal(*[y for y, _ in seen])
+    np.testing.assert_allclose(*[slope for _, slope in seen], rtol=0, atol=1e-6)
+
+
 # ---- 每个开关都真的起作用 ----
 
 SAME = (

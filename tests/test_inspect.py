@@ -267,9 +267,10 @@ def test_rollout_multiplies_later_layers_on_the_left():
     np.testing.assert_allclose(total.sum(-1), 1)
 
 
-def test_rollout_refuses_nothing_and_mixtures():
+@pytest.mark.parametrize("shapes", [[], [(2, 2)], [(1, 2, 3, 3), (1, 2, 4, 4)]])
+def test_rollout_refuses_nothing_and_mixtures(shapes):
     with pytest.raises(ValueError, match="应至少有一层"):
-        attention_maps.rollout([])
+        attention_maps.rollout([np.zeros(shape) for shape in shapes])
 
 
 def test_attention_distance_of_known_patterns():

@@ -14,11 +14,11 @@ def rollout(weights: Sequence[np.ndarray]) -> np.ndarray:
 
     形状: weights 每层 (B, A, N, N) → (B, N, N)，每行和为 1
     参数: weights 从第一层排到最后一层
-    错误: 没有一层，或各层形状不同时抛出 ValueError
+    错误: 没有一层，或各层不是同一个四维的形状时抛出 ValueError
     出处: Abnar 与 Zuidema 2020，arXiv:2005.00928：各头平均，一半权重留给残差
     """
     shapes = {w.shape for w in weights}
-    if len(shapes) != 1:
+    if [len(shape) for shape in shapes] != [4]:
         raise ValueError(
             f"weights 的形状是 {sorted(shapes)}；应至少有一层，且各层都是 (B, A, N, N)"
         )
