@@ -5,9 +5,9 @@ import itertools
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
+from importlib import metadata
 
 import environment
 import pytest
@@ -93,15 +93,18 @@ def test_lock_starts_with_what_make_lock_writes():
     head = trust.HEAD.format(
         python="{}.{}".format(*environment.LOCKED), wheels=trust.CPU_WHEELS
     )
-    assert environment.LOCK.read_text("utf8").startswith(head + "accessible")
+    text = environment.LOCK.read_text("utf8")
+    assert text.startswith(head)
+    assert re.match(r"[\w.-]+==", text.removeprefix(head))
 
 
 def test_only_torch_comes_from_the_index_of_pytorch(monkeypatch):
     for name in ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL"):
         monkeypatch.delenv(name, raising=False)
     assert trust.torch_source() == ["--torch-backend", "cpu"]
-    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", trust.CPU_WHEELS)
-    assert trust.torch_source() == ["--torch-backend", "cpu"]
+    for same in (trust.CPU_WHEELS, trust.CPU_WHEELS + "/", "", " "):
+        monkeypatch.setenv("PIP_EXTRA_INDEX_URL", same)
+        assert trust.torch_source() == ["--torch-backend", "cpu"]
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://mirror.example/torch")
     assert trust.torch_source() == ["--index", "https://mirror.example/torch"]
     monkeypatch.setenv("PIP_FIND_LINKS", "wheels")
@@ -110,10 +113,12 @@ def test_only_torch_comes_from_the_index_of_pytorch(monkeypatch):
 
 @pytest.fixture
 def lists(tmp_path):
-    """两份清单的抄本：书的、Binder 的。"""
+    """两份清单的抄本：书的、Binder 的；都固定了 torch，不管仓库里此刻有没有松开。"""
     for name in trust.PINNED:
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / name)
+        text = (ROOT / name).read_text("utf8")
+        text = re.sub(r"^torch\b\S*", "torch==1.2.3", text, flags=re.M)
+        (tmp_path / name).write_text(text, "utf8")
     return tmp_path
 
 
@@ -136,6 +141,7 @@ def test_unpinning_twice_changes_nothing_more(lists):
 
 def test_lock_is_used_in_ci_only(monkeypatch):
     monkeypatch.setattr(environment, "LOCKED", sys.version_info[:2])
+    monkeypatch.setattr(environment, "THEME_PYTHON", (3, 10))
     monkeypatch.setattr(environment.platform, "system", lambda: "Linux")
     monkeypatch.setattr(environment.platform, "machine", lambda: "x86_64")
     monkeypatch.setenv("CI", "true")
@@ -149,6 +155,26 @@ def test_lock_is_used_in_ci_only(monkeypatch):
     monkeypatch.setenv("CI", "true")
     monkeypatch.setattr(environment.platform, "machine", lambda: "arm64")
     assert environment.pip_steps() == [["-r", "requirements.txt"]]
+
+
+def test_old_python_gets_the_theme_the_site_is_made_for(monkeypatch):
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(environment, "THEME_PYTHON", (99,))
+    old = environment.ready()
+    people, theme = environment.pip_steps()
+    assert people == ["-r", "requirements.txt"]
+    assert theme[:2] == ["--no-deps", "--ignore-requires-python"]
+    locked = {f"{name}=={version}" for name, version in pinned().items()}
+    assert set(theme[2:]) < locked
+    assert len(theme[2:]) == len(environment.THEME)
+    monkeypatch.setattr(environment, "THEME_PYTHON", (3, 10))
+    assert environment.ready() != old
+
+
+@pytest.mark.parametrize("name", environment.THEME)
+def test_theme_is_not_older_than_the_site_is_made_for(name):
+    """Python 3.10 上 pip 自己只肯装旧的一版，网站的样子、搜索与无障碍全不对。"""
+    assert Version(metadata.version(name)) >= pinned()[name]
 
 
 def test_wrong_hash_installs_nothing(tmp_path):
@@ -254,18 +280,18 @@ def test_flaky_writes_down_every_turn(monkeypatch, tmp_path, table):
     assert trust.command_flaky() == 0
     trial = json.loads(table.read_text("utf8"))["flaky"]
     text = status.trial_table({"flaky": trial})
-    assert "2 遍，每遍 2 个测试通过，0 个失败 |" in text
+    assert "2 遍各 2 个测试通过，0 个失败 |" in text
     seeds = [run["seed"] for run in trial["runs"]]
     assert f"种子 {seeds[0]}、{seeds[1]}。" in text
 
 
 def test_flaky_writes_down_what_failed(monkeypatch, tmp_path, table):
-    turns(monkeypatch, tmp_path, "", "<failure/>")
-    with pytest.raises(StepError, match="2 遍里 1 遍不过"):
+    turns(monkeypatch, tmp_path, "", "<failure/>", "")
+    with pytest.raises(StepError, match="3 遍里 1 遍不过"):
         trust.command_flaky()
     known = json.loads(table.read_text("utf8"))
     text = status.trial_table({"flaky": known["flaky"]})
-    assert "分别是 2 个测试通过，0 个失败；1 个测试通过，1 个失败" in text
+    assert "3 遍：2 遍各 2 个测试通过，0 个失败；1 遍 1 个测试通过，1 个失败 |" in text
     assert "没有通过的：\n\n- <code>t::<wbr>a</code>" in text
 
 
@@ -280,10 +306,21 @@ def test_unfinished_or_partial_turns_are_not_written_down(monkeypatch, tmp_path,
 
 
 def test_commit_is_said_and_its_absence_too(monkeypatch, tmp_path):
-    assert re.fullmatch(r"[0-9a-f]{7,}(-dirty)?", tried.commit())
     monkeypatch.setattr(tried, "ROOT", tmp_path)
+    monkeypatch.setattr(tried, "TRIED", tmp_path / "tried.json")
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert tried.commit() == ""
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
+    for name in ("tried.json", "a.txt"):
+        (tmp_path / name).write_text("{}", "utf8")
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "a"]):
+        subprocess.run([*git, *words], cwd=tmp_path, check=True)
+    clean = tried.commit()
+    assert re.fullmatch("[0-9a-f]{7,}", clean)
+    tried.record("audit", {}, clean)
+    assert tried.commit() == clean
+    (tmp_path / "a.txt").write_text("b", "utf8")
+    assert tried.commit() == f"{clean}-dirty"
 
 
 def test_trial_runs_tests_that_exist():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -37,6 +38,9 @@ from workplace import (
 SPARE = 16 * 2**20  # 字节；剩得比这还少，pip 自己都装不下
 LOCK = ROOT / "requirements.lock"
 LOCKED = (3, 11)  # 锁是给哪个 CPython 解的；make lock 也照它
+# 新的主题不许 pip 装在 Python 3.10 上，其实那里也能用；旧的一版，网站的样子全不对
+THEME = ("pydata-sphinx-theme", "sphinx-book-theme", "sphinx-design")
+THEME_PYTHON = (3, 11)
 
 
 def uses_lock() -> bool:
@@ -49,7 +53,8 @@ def uses_lock() -> bool:
 def ready() -> str:
     """返回 .venv/.ready 里该写的话：给哪个位置装的、装了什么。"""
     wanted = {"root": str(ROOT), "packages": packages()}
-    return json.dumps(wanted | ({"lock": fingerprint(LOCK)} if uses_lock() else {}))
+    wanted |= {"lock": fingerprint(LOCK)} if uses_lock() else {}
+    return json.dumps(wanted | ({"theme": theme()} if theme() else {}))
 
 
 def install() -> str:
@@ -124,10 +129,19 @@ def pip_environment() -> dict[str, str]:
     return env
 
 
+def theme() -> list[str]:
+    """返回要绕开 Requires-Python 装的主题，版本照锁；pip 自己肯装的，就不必。"""
+    if sys.version_info >= THEME_PYTHON or not LOCK.exists():
+        return []
+    pins = re.findall(r"^[\w.-]+==[^\s;]+", LOCK.read_text("utf8"), re.M)
+    return [pin for pin in pins if pin.partition("==")[0] in THEME]
+
+
 def pip_steps() -> list[list[str]]:
     """返回要依次执行的 pip install；锁里没有本仓库自己，它另装，什么也不再下载。"""
     if not uses_lock():
-        return [["-r", "requirements.txt"]]
+        around = ["--no-deps", "--ignore-requires-python", *theme()]
+        return [["-r", "requirements.txt"], *([around] if theme() else [])]
     own = ["--no-deps", "--no-build-isolation", "-e", "."]
     return [["--require-hashes", "-r", LOCK.name], own]
 

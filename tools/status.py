@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import platform
+from collections import Counter
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
@@ -103,9 +104,10 @@ def tests_said(counts: dict) -> str:
 
 def flaky_said(trial: dict) -> str:
     """反复测试：几遍，各遍怎样。"""
-    runs = trial["runs"]
-    said = "；".join(dict.fromkeys(tests_said(run) for run in runs))
-    return f"{len(runs)} 遍，{'每遍 ' if '；' not in said else '分别是 '}{said}"
+    counts = Counter(tests_said(run) for run in trial["runs"])
+    said = [f"{n} 遍{'各' if n > 1 else ''} {what}" for what, n in counts.items()]
+    whole = "" if len(said) == 1 else f"{len(trial['runs'])} 遍："
+    return whole + "；".join(said)
 
 
 def audit_said(trial: dict) -> str:

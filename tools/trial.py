@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from environment import side
-from tried import TRIED, outcome, record
+from tried import TRIED, commit, outcome, record
 from trust import uv_environment
 from workplace import CACHE, ROOT, StepError, lock, reason, remove, run, say
 from workplace import workplace as surroundings
@@ -73,6 +73,7 @@ def make(name: str) -> Path:
 
 def trial(name: str) -> int:
     """造环境、跑测试、写下结果。"""
+    started_from = commit()
     python = make(name)
     report = CACHE / f"{name}.xml"
     remove(report)
@@ -89,7 +90,8 @@ def trial(name: str) -> int:
         raise StepError(f"测试：{reason(text, f'{name}-tests.log')}")
     result = outcome(report)
     _, said = run([python, "-c", ASK], env, f"{name}-versions.log")
-    record(name, {**result, "versions": json.loads(said.splitlines()[-1])})
+    result["versions"] = json.loads(said.splitlines()[-1])
+    record(name, result, started_from)
     say(f"{result['passed']} 个通过，{result['failed']} 个失败 → {TRIED.name}")
     for test in result["names"]:
         say(f"  ✗ {test}")

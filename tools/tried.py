@@ -40,13 +40,24 @@ def machine() -> str:
 
 
 def commit() -> str:
-    """返回此刻的提交，有没提交的改动就带 -dirty；不是 git 仓库时是空串。"""
-    words = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
+    """返回此刻的提交，有没提交的改动就带 -dirty；不是 git 仓库时是空串。
+
+    记录自己的改动不算：先后记两次，第二次不因第一次而带上它。
+    """
+    here = f":(exclude,glob)**/{TRIED.name}"
+    name = _git("rev-parse", "--short", "HEAD")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", here)
+    return f"{name}-dirty" if name and changed else name
+
+
+def _git(*words: str) -> str:
+    """返回 git 说的话；没有装 git，或不是仓库，就是空串。"""
+    command = ["git", *words]
     try:
         done = subprocess.run(
-            words, cwd=ROOT, check=False, capture_output=True, text=True
+            command, cwd=ROOT, check=False, capture_output=True, text=True
         )
-    except OSError:  # 没有装 git
+    except OSError:
         return ""
     return done.stdout.strip()
 
@@ -69,8 +80,11 @@ def everything() -> dict[str, dict]:
     return json.loads(TRIED.read_text("utf8")) if TRIED.exists() else {}
 
 
-def record(name: str, result: dict) -> None:
-    """记下一次的结果，连同何时、什么机器、哪个提交；别的几样不动。"""
-    where = {"finished": now(), "machine": machine(), "commit": commit()}
+def record(name: str, result: dict, started_from: str) -> None:
+    """记下一次的结果，连同何时、什么机器；别的几样不动。
+
+    参数: started_from 为动手之前的 commit()：跑上一个钟头，提交可能已经换了
+    """
+    where = {"finished": now(), "machine": machine(), "commit": started_from}
     known = everything() | {name: {**result, **where}}
     write(TRIED, json.dumps(known, ensure_ascii=False, indent=1) + "\n")

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from environment import LOCK, LOCKED, side
-from tried import outcome, record
+from tried import commit, outcome, record
 from workplace import (
     CACHE,
     PYTHON,
@@ -45,7 +45,7 @@ def tools() -> str:
 
 
 def uv_environment() -> dict[str, str]:
-    """给 uv 的环境：缓存放在仓库里；torch 从哪里取，照 pip 的设置。"""
+    """给 uv 的环境：缓存放在仓库里，不画进度条。"""
     env = {**os.environ}
     env.setdefault("UV_CACHE_DIR", str(CACHE / "uv"))
     env["UV_NO_PROGRESS"] = "1"
@@ -55,12 +55,16 @@ def uv_environment() -> dict[str, str]:
 def torch_source() -> list[str]:
     """返回 uv 从哪里取 torch；别的包都来自 PyPI。
 
-    不用 --index：uv 只认最先有这个包的源，而 PyTorch 的源里也有旧的 NumPy 等等。
+    PyTorch 自己的源不用 --index：uv 只认最先有这个包的源，而那里也有旧的 NumPy 等等。
+    别的源（自己的镜像）照 PIP_EXTRA_INDEX_URL 给 --index，它得是一个完整的镜像。
     """
     if folder := os.environ.get("PIP_FIND_LINKS"):
         return ["--find-links", folder]
-    mirror = os.environ.get("PIP_EXTRA_INDEX_URL", CPU_WHEELS)
-    return ["--torch-backend", "cpu"] if mirror == CPU_WHEELS else ["--index", mirror]
+    mirrors = os.environ.get("PIP_EXTRA_INDEX_URL", "").split()
+    others = [url for url in mirrors if url.rstrip("/") != CPU_WHEELS]
+    if not others:
+        return ["--torch-backend", "cpu"]
+    return [word for url in others for word in ("--index", url)]
 
 
 def command_lock() -> int:
@@ -149,7 +153,7 @@ def command_audit() -> int:
             f"查漏洞：问不到漏洞库（pypi.org 的 JSON 接口），{total} 个包一个也没有查；"
             "换一台能上网的机器再来（全文见 .cache/log/audit.log）"
         )
-    record("audit", {"packages": total, "bad": bad, "unknown": unknown})
+    record("audit", {"packages": total, "bad": bad, "unknown": unknown}, commit())
     if bad or unknown:
         lines = [*bad, *(f"{name}：没有查到" for name in unknown)]
         raise StepError(f"查漏洞：{total} 个包里——\n  " + "\n  ".join(lines))
@@ -167,6 +171,7 @@ def command_flaky() -> int:
         raise StepError(f"反复测试：N={count} 不是正整数；例如 make flaky N=5")
     suites = os.environ.get("SUITES", "").split() or SUITES
     env, runs, report = surroundings(), [], CACHE / "flaky.xml"
+    started_from = commit()
     env.setdefault("OMP_NUM_THREADS", "1")
     words = [PYTHON, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile"]
     words += ["--nbval", "--nbval-current-env", f"--junitxml={report}"]
@@ -179,7 +184,7 @@ def command_flaky() -> int:
             raise StepError(f"反复测试：种子 {seed} 的一遍没有跑完，结果不记")
         runs.append({"seed": seed, "code": code, **outcome(report)})
     if suites == SUITES:
-        record("flaky", {"runs": runs})
+        record("flaky", {"runs": runs}, started_from)
     if failed := [str(run["seed"]) for run in runs if run["code"]]:
         raise StepError(
             f"反复测试：{count} 遍里 {len(failed)} 遍不过，种子 {'、'.join(failed)}；"
