@@ -10,5 +10,5 @@ colab-image: env ## 在 Google 公开的 Colab 镜像里跑每一本笔记本（
 workflows: env ## 用 actionlint 与 zizmor 检查 .github/workflows（首次要联网）
 	@.venv/bin/python tools/workflows.py
 
-light: env ## 不靠 Unix 的那一小份测试；macOS、Windows 上跑的就是它
+light: env ## 不靠 Unix 的那一小份测试：macOS 上跑的就是它，Windows 上直接跑 tools/light.py
 	@.venv/bin/python tools/light.py

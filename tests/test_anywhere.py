@@ -174,7 +174,9 @@ def test_renaming_there_and_back_changes_nothing(tree):
     assert {path: path.read_bytes() for path in address.files(tree)} == before
 
 
-@pytest.mark.parametrize("given", ["", "only-a-name", "a/b/c", "a b/c"])
+@pytest.mark.parametrize(
+    "given", ["", "only-a-name", "a/b/c", "a b/c", "github.com/me"]
+)
 def test_wrong_address_is_refused(tree, given):
     with pytest.raises(ValueError, match="主人/名字"):
         address.rename(tree, given)
@@ -200,6 +202,11 @@ def test_without_an_address_there_is_one_sentence(tree):
         assert done.stderr.splitlines() == [
             "✗ 地址：pyproject.toml 的 [project.urls] 里没有 Repository"
         ]
+
+
+def test_the_host_is_read_without_regard_to_case(tree):
+    assert address.rename(tree, "https://GitHub.com/Some-One/course")
+    assert address.declared(tree) == "https://github.com/Some-One/course"
 
 
 def test_fork_may_bear_the_name_of_a_repository_we_cite(tree):

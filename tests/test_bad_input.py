@@ -222,7 +222,7 @@ CONSTRUCTIONS = [
         )
         for name in ("scale", "fused")
     ],
-    # multiscale 用不上的三项
+    # multiscale 用不上的两项
     case(
         "spatial_norm=True 与 spatial='multiscale' 不相容.*请去掉",
         lambda wing: wing.CBAM(64, spatial="multiscale", spatial_norm=True),
@@ -230,10 +230,6 @@ CONSTRUCTIONS = [
     case(
         "kernel_size=4 与 spatial='multiscale' 不相容",
         lambda wing: wing.CBAM(64, kernel_size=4, spatial="multiscale"),
-    ),
-    case(
-        "pooling='avg' 与 spatial='multiscale' 不相容",
-        lambda wing: wing.CBAM(64, spatial="multiscale", pooling="avg"),
     ),
     # 掩码
     case(

@@ -192,8 +192,10 @@ def test_threads_are_those_of_the_framework(monkeypatch):
 
     before = torch.get_num_threads()
     torch.set_num_threads(3)
-    assert threads_used("torch") == 3
-    torch.set_num_threads(before)
+    try:
+        assert threads_used("torch") == 3
+    finally:
+        torch.set_num_threads(before)
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
     assert threads_used("paddle") == 5
 

@@ -267,7 +267,10 @@ def test_rollout_multiplies_later_layers_on_the_left():
     np.testing.assert_allclose(total.sum(-1), 1)
 
 
-@pytest.mark.parametrize("shapes", [[], [(2, 2)], [(1, 2, 3, 3), (1, 2, 4, 4)]])
+@pytest.mark.parametrize(
+    "shapes",
+    [[], [(2, 2)], [(1, 2, 3, 4)], [(1, 2, 3, 3), (1, 2, 4, 4)]],
+)
 def test_rollout_refuses_nothing_and_mixtures(shapes):
     with pytest.raises(ValueError, match="应至少有一层"):
         attention_maps.rollout([np.zeros(shape) for shape in shapes])

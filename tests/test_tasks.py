@@ -171,18 +171,19 @@ def test_cost_counts_the_size_that_the_model_has(framework):
     assert plain["macs"] == first + second + third + 640
 
 
-def test_cost_is_measured_where_the_study_says(framework):
-    """写了 gpu 而没有，就说没有，不悄悄在别处量。"""
+def test_cost_is_measured_on_the_cpu_only(framework, monkeypatch):
+    """处理器时间与进程的内存，GPU 上的都不算：写了 gpu 就说，没有写就用 CPU。"""
+    room, asked = load_wing(framework).room("device"), []
+    find = room.find_device
+    monkeypatch.setattr(
+        room, "find_device", lambda *words: asked.append(words[0]) or find(*words)
+    )
     run = cost_run(framework)
+    execute(run)
+    assert set(asked) == {"cpu"}
     run.train["device"] = "gpu"
-    wing = load_wing(framework)
-    try:
-        wing.room("device").find_device("gpu")
-    except ValueError:
-        with pytest.raises(ValueError, match="没有找到可用的 GPU"):
-            execute(run)
-    else:
-        assert execute(run)["processor"]["device"] == "gpu"
+    with pytest.raises(ValueError, match="请写 device: cpu"):
+        TASKS["cost"].check(vars(run))
 
 
 def test_without_proc_there_is_no_memory(framework, monkeypatch):

@@ -397,7 +397,7 @@ def watch(event, arguments):
         HOSTS.append(f"lookup {arguments[0]}")
 sys.addaudithook(watch)
 def counters():
-    '''此刻这个网络空间里，因为没有路而发不出去的包；含 C++ 里发的。'''
+    '''此刻这个网络命名空间里，因为没有路而发不出去的包；含 C++ 里发的。'''
     total = 0
     rows = [line.split() for line in open("/proc/self/net/snmp") if line[:3] == "Ip:"]
     total += int(rows[1][rows[0].index("OutNoRoutes")])

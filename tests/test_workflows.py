@@ -68,7 +68,7 @@ def detour_faults(data):
 
 
 def space_faults(data):
-    """跑全部测试之前，先许可普通用户开自己的挂载与网络空间。"""
+    """跑全部测试之前，先许可普通用户开自己的挂载与网络命名空间。"""
     faults = []
     for name, job in data["jobs"].items():
         runs = [step.get("run", "").strip() for step in job["steps"]]

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BRANCH = "main"
 DECLARED = re.compile(r'^(Repository *= *")([^"]+)(")', re.M)
 HOME = "https://github.com"  # Colab、Kaggle、Binder 只从这里取笔记本
-GIVEN = re.compile(r"(?:(https://[\w.:-]+)/)?([\w.-]+)/([\w.-]+?)(?:\.git)?/?")
+GIVEN = re.compile(r"(?:(https://[\w.:-]+)/)?([\w-]+)/([\w.-]+?)(?:\.git)?/?")
 PUBLIC = (".github", ".ci", ".binder")  # 点开头而属于仓库的文件夹
 BUILT = {"_build", "dist", "runs", "node_modules", "__pycache__"}
 AI_STUDIO = "https://aistudio.baidu.com/"  # 没有打开 GitHub 笔记本的直达网址
@@ -113,7 +113,7 @@ def rename(root: Path, given: str) -> list[str]:
         raise ValueError(
             f"REPO={given} 不是仓库的地址；写成 主人/名字，例如 me/attention"
         )
-    if match[1] not in {None, HOME}:
+    if (match[1] or HOME).lower() != HOME:
         raise ValueError(
             f"REPO={given} 不在 github.com 上，Colab、Kaggle、Binder 打不开；"
             "在 GitHub 上放一份镜像，写它的 主人/名字"

@@ -42,7 +42,8 @@ def workplace() -> dict[str, str]:
     """返回构建用的环境变量：各个工具在家目录里写的东西都改写到 .cache 之下。
 
     paddle、matplotlib、jupyter、ipython 一导入就在家目录建文件夹，所以连 HOME 也换掉：
-    仓库之外一个字节都不动。只有 pip 留着真的 HOME：它要读使用者的镜像设置。
+    仓库之外，除了用完就删的临时文件，什么也不写。只有 pip 留着真的 HOME：它要读使用者的
+    镜像设置。
     """
     home = CACHE / "home"
     (home / "tmp").mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,8 @@ def rollout(weights: Sequence[np.ndarray]) -> np.ndarray:
     出处: Abnar 与 Zuidema 2020，arXiv:2005.00928：各头平均，一半权重留给残差
     """
     shapes = {w.shape for w in weights}
-    if [len(shape) for shape in shapes] != [4]:
+    square = all(len(shape) == 4 and shape[2] == shape[3] for shape in shapes)
+    if len(shapes) != 1 or not square:
         raise ValueError(
             f"weights 的形状是 {sorted(shapes)}；应至少有一层，且各层都是 (B, A, N, N)"
         )

@@ -10,7 +10,7 @@ import glob
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 # 临时文件搁了这么久，写它的进程一定不在了；单位秒
@@ -48,8 +48,11 @@ def rehearse(path: Path) -> None:
     temporary.touch()
     temporary.unlink()
     for left in path.parent.glob(_temporary(Path(glob.escape(path.name)), "*").name):
-        if time.time() - left.stat().st_mtime > STALE:
-            left.unlink(missing_ok=True)
+        process = left.name.removeprefix(f".{path.name}.").removesuffix(".tmp")
+        # 收不走的（别人的，或别的进程先收了）不碍事
+        with suppress(OSError):
+            if process.isdecimal() and time.time() - left.stat().st_mtime > STALE:
+                left.unlink()
 
 
 def _temporary(path: Path, process: int | str) -> Path:

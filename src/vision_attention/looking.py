@@ -39,14 +39,21 @@ def place(position: Any, sizes: Sequence[int]) -> tuple[int, ...]:
     raise ValueError(f"position={position!r} 不合适；{told}，都从 0 数起")
 
 
-def classes(target: Any, count: int, num_classes: int) -> list[int]:
+def classes(target: Any, sizes: Sequence[int]) -> list[int]:
     """一张图一个类别。
 
-    参数: target 为收到的类别；count 为图的张数；num_classes 为模型的类别数
-    返回: count 个整数
-    错误: 个数不对、不是整数，或不在模型的类别之内时抛出 ValueError
+    参数: target 为收到的类别；sizes 为模型输出的形状，应为 (B, num_classes)
+    返回: B 个整数
+    错误: 模型的输出不是二维，或类别的个数不对、不是整数、不在模型的类别之内时抛出
+        ValueError
     """
-    given = np.asarray(target)
+    if len(sizes) != 2:
+        raise ValueError(f"模型的输出是 {tuple(sizes)}；应为 (B, num_classes)")
+    count, num_classes = sizes
+    try:
+        given = np.asarray(target)
+    except ValueError:  # 长短不一的一列
+        given = np.empty(0, object)
     whole = given.shape == (count,) and given.dtype.kind in "iu"
     if whole and ((given >= 0) & (given < num_classes)).all():
         return given.tolist()

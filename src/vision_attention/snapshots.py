@@ -119,7 +119,7 @@ def read(path: Path) -> Snapshot:
 
 
 def settings(layers: Iterable[tuple[str, object]]) -> dict[str, Any]:
-    """各层自己的设定：repr 不显示、张量里也没有的那些，例如 CBAM 的 order。
+    """各层公开的属性里看得出取值的：repr 不一定显示，例如 CBAM 的 order。
 
     参数: layers 为（层的名字，层）
     返回: {"model.层.设定": 值}；层在不在训练模式不算

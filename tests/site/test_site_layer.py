@@ -177,11 +177,11 @@ def test_page_keeps_scripts_it_does_not_know():
     assert bundled.count("book.js") == bundled.count("book.css") == 1
 
 
-def test_katex_travels_with_its_licence():
+def test_katex_travels_with_its_licence(book):
     folder = Path(maths.KATEX)
     assert "MIT" in (folder / "LICENSE").read_text("utf8")
-    site = Path(__file__).parents[2] / "_build" / "html" / "_static" / "katex"
-    assert (site / "LICENSE").read_bytes() == (folder / "LICENSE").read_bytes()
+    published = book / "_static" / "katex" / "LICENSE"
+    assert published.read_bytes() == (folder / "LICENSE").read_bytes()
     for path in folder.joinpath("katex.min.css").read_text("utf8").split("url(")[1:]:
         assert (folder / path.split(")")[0]).is_file()
 

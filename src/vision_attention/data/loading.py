@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
@@ -105,8 +105,9 @@ def check_kinds(
         raise ValueError(f"n_train={n_train!r} 不合适；应为整数，例如 n_train=200")
     if isinstance(label_noise, bool) or not isinstance(label_noise, Real):
         raise ValueError(f"label_noise={label_noise!r} 不合适；它是份额，应取 0–1")
-    listed = isinstance(classes, Iterable) and all(_whole(k) for k in classes)
-    if classes is not None and not listed:
+    # 只能走一遍的（生成器）看过就空了，不收
+    listed = isinstance(classes, Collection) and not isinstance(classes, str | bytes)
+    if classes is not None and not (listed and all(map(_whole, classes))):
         raise ValueError(
             f"classes={classes!r} 不合适；应为一列类别的编号，例如 (0, 1, 2)"
         )

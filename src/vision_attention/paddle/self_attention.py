@@ -27,8 +27,8 @@ class MultiHeadSelfAttention(nn.Layer):
         fused 为真时用框架的融合核（结果相同，不建权重矩阵）
     单位: 权重无量纲，取值 [0, 1]
     错误: num_heads 不能整除 embed_dim，softmax_axis 不认识或与 fused、keep 矛盾，
-        mask 不合要求，keep 不在 1 与 N 之间，x 不是 (B, N, D) 浮点或 N 与 mask
-        不符时抛出 ValueError
+        qkv_bias、scale、fused 不是布尔，mask 不合要求，keep 不在 1 与 N 之间，
+        x 不是 (B, N, D) 浮点或 N 与 mask 不符时抛出 ValueError
     出处: Vaswani 等 2017，arXiv:1706.03762，式 (1) 与 §3.2.2；参数名与 timm 相同
     """
 
@@ -132,7 +132,8 @@ class SelfAttention2d(nn.Layer):
         None 表示没有 γ（恒为 1）；fused 为真时用框架的融合核
     单位: 权重无量纲，取值 [0, 1]
     错误: num_heads 不能整除 in_channels、softmax_axis 不认识或与 fused 矛盾、
-        gamma 不是有限的数、x 不是 (B, C, H, W) 浮点时抛出 ValueError
+        scale、fused 不是布尔、gamma 不是有限的数、x 不是 (B, C, H, W) 浮点时抛出
+        ValueError
     出处: Zhang 等 2018（SAGAN），arXiv:1805.08318，式 (1)–(3)，γ 从 0 起步。与作者
         代码的差别：查询与键不缩到 C/8，值不池化，打分乘 1/√K
     """

@@ -81,11 +81,13 @@ class TransformerBlock(nn.Layer):
         drop_path_rate: float = 0.0,
     ):
         super().__init__()
-        checks.mlp_width(checks.positive("embed_dim", embed_dim), mlp_ratio)
+        hidden_dim = checks.mlp_width(
+            checks.positive("embed_dim", embed_dim), mlp_ratio
+        )
         self.norm1 = nn.LayerNorm(embed_dim, 1e-6)
         self.attn = attention
         self.norm2 = nn.LayerNorm(embed_dim, 1e-6)
-        self.mlp = MLP(embed_dim, int(embed_dim * mlp_ratio))
+        self.mlp = MLP(embed_dim, hidden_dim)
         self.drop_path = DropPath(drop_path_rate)
 
     def forward(self, x: Tensor, keep: int | None = None) -> Tensor:

@@ -121,7 +121,7 @@ def grad_cam(
     features = seen[-1][1]
     if features.ndim != 4:
         raise ValueError(f"layer 的输出是 {tuple(features.shape)}；应为 (B, C, H, W)")
-    labels = looking.classes(target, *logits.shape)
+    labels = looking.classes(target, tuple(logits.shape))
     score = sum(logits[i, label] for i, label in enumerate(labels))
     slopes = _gradient(score, features).mean((2, 3), keepdims=True)
     return np.maximum((slopes * _numpy(features)).sum(1), 0)

@@ -36,10 +36,15 @@ Pair = tuple[Any, Any]
 
 
 def examine(rooms: Rooms) -> None:
-    """Options 的取值：reference 里的每一项都得是这个模型的字段。
+    """Options 的取值：reference 里的每一项都得是这个模型的字段；只在 CPU 上量。
 
     错误: 不合适时抛出 ValueError
     """
+    if rooms["train"].get("device") == "gpu":
+        raise ValueError(
+            "device='gpu' 不合适：代价是处理器时间与进程的内存，GPU 上的算在别处；"
+            "请写 device: cpu"
+        )
     reference = rooms["options"]["reference"]
     if not isinstance(reference, dict):
         raise ValueError(
@@ -54,11 +59,12 @@ def cost(bench: Bench, *, reference: dict[str, Any], rounds: int = 15) -> Outcom
 
     时间是处理器时间，两个模型轮流跑 rounds 轮：秒数取中位数，比值取逐轮之比的
     中位数，机器忙闲的起伏因此大多约去。内存是走一步时进程多占的，只有 Linux 上有，
-    别处记为 None。图片是随机数，大小照模型的 image_size 与 in_channels。
+    别处记为 None。图片是随机数，大小照模型的 image_size 与 in_channels。有 GPU 也只用
+    CPU。
 
     参数: reference 为参照模型要改的字段，例如 {attention: none}；rounds 为轮数
     单位: 时间为秒，内存为字节
-    错误: train.device、train.precision 在这里用不了时抛出 ValueError
+    错误: train.precision 在这里用不了时抛出 ValueError
     """
     started = time.perf_counter(), time.process_time()
     spec = dataclasses.replace(bench.model.spec, **plain_values(reference))
@@ -66,8 +72,7 @@ def cost(bench: Bench, *, reference: dict[str, Any], rounds: int = 15) -> Outcom
     models = bench.model, bench.wing.room("models").build(spec)
     results: dict[str, float | None] = {}
     sizes = bench.size, size_of(bench.wing, models[1])
-    config = bench.config
-    place = bench.wing.room("device").find_device(config.device, config.precision)
+    place = bench.wing.room("device").find_device("cpu", bench.config.precision)
     for model in models:
         model.to(place)
     for name in ("parameters", "macs"):

@@ -29,8 +29,9 @@ class CBAM(nn.Module):
         order 为两道门的次序；pooling 为两道门的描述；mlp 为通道门怎样合并两个
         描述（shared、separate、concat）；spatial 为空间门：conv 照论文，
         multiscale 照原笔记的文字；spatial_norm 照作者代码加批归一化；min_hidden
-        为瓶颈宽的下限；multiscale 用不上 kernel_size、spatial_norm，也只有一种
-        描述，三项都不能改；identity_init 为真时两道门起步恰为 1：插入后输出一位不变
+        为瓶颈宽的下限；multiscale 用不上 kernel_size、spatial_norm，两项不能改，
+        它的描述也只有一种，pooling 只管通道门；identity_init 为真时两道门起步恰为
+        1：插入后输出一位不变
     单位: 门控无量纲，取值 (0, 1)；identity_init 时取值 (0, 2)
     错误: 任何一项不认识或不相容时抛出 ValueError
     出处: Woo 等 2018，arXiv:1807.06521，式 (1)；默认每个模块 C=64 时 679 个参数，
@@ -65,7 +66,6 @@ class CBAM(nn.Module):
         else:
             fixed = {
                 "kernel_size": (kernel_size, 7),
-                "pooling": (pooling, "both"),
                 "spatial_norm": (spatial_norm, False),
             }
             checks.unused("spatial='multiscale'", fixed)
