@@ -12,8 +12,8 @@ from pathlib import Path
 MODULES = ("fcntl", "grp", "pwd", "resource", "termios")
 FUNCTIONS = ("fork", "killpg", "mkfifo", "sched_getaffinity", "sched_setaffinity")
 # 框架与锁载入时按系统各走各的路；先在真的系统上载入
-FIRST = ("numpy", "paddle", "pytest", "scipy.special", "sklearn.datasets")
-FIRST += ("torch", "torch._dynamo")
+FIRST = ("filelock", "numpy", "paddle", "pytest", "scipy.special")
+FIRST += ("sklearn.datasets", "torch")
 TOOLS = Path(__file__).resolve().parent.parent / "tools"
 
 
