@@ -251,6 +251,10 @@ def test_a_readers_own_study_has_a_title_and_its_command_works(
     words = shlex.split(printed)
     assert words == ["study", "run", given]
     assert call("study", "status", words[-1])[0] == 0
+    elsewhere = tmp_path / "别处 的记录"
+    text = call("study", "report", given, "--out", elsewhere)[1]
+    printed = re.search("重做：`vision-attention (.*)`", text)[1]
+    assert shlex.split(printed) == [*words, "--out", str(elsewhere)]
 
 
 def test_study_runs_reports_and_verifies(tmp_path, study):

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,19 +41,20 @@ class Shelf:
     """一项研究在磁盘上的样子。
 
     参数: name 为名字；study 为研究；runs 为它要求的全部运行；folder 为记录所在；
-        asked 为在命令里怎样叫它，缺省同 name
+        asked 为命令里它的名字与选项，缺省只有 name
     """
 
     name: str
     study: Study
     runs: tuple[Run, ...]
     folder: Path
-    asked: str = ""
+    asked: tuple[str, ...] = ()
 
     @property
     def command(self) -> str:
-        """重做它的命令。"""
-        return f"vision-attention study run {shlex.quote(self.asked or self.name)}"
+        """重做它的命令，照这个系统的命令行加引号。"""
+        words = ["vision-attention", "study", "run", *(self.asked or [self.name])]
+        return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
     @property
     def path(self) -> Path:
@@ -99,7 +102,8 @@ def open_study(name: str, out: str | Path | None = None) -> Shelf:
         raise ValueError(f"读不到 {path}：{error}；请检查路径与编码（UTF-8）") from None
     study = parse(text, str(path) if title != name else f"{name}/{STUDY_NAME}")
     folder = Path(out) if out is not None else path.parent
-    return Shelf(title, study, tuple(expand(study)), folder, name)
+    asked = (name,) if out is None else (name, "--out", str(out))
+    return Shelf(title, study, tuple(expand(study)), folder, asked)
 
 
 def foreign(record: dict) -> str | None:
