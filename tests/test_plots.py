@@ -76,10 +76,15 @@ SAMPLES = {
 }
 
 
+OLD = "matplotlib|pyparsing"
+
+
 @pytest.fixture(autouse=True)
 def style():
     with matplotlib.rc_context(), warnings.catch_warnings():
         warnings.simplefilter("error")
+        # 最低的 Matplotlib 配最新的 pyparsing：它自己用着要淘汰的名字
+        warnings.filterwarnings("ignore", "", DeprecationWarning, OLD)
         plots.use_style()
         yield
 

@@ -12,11 +12,13 @@ def tensor(x: Any) -> None:
 
     错误: 不是张量时抛出 ValueError
     """
-    if not hasattr(x, "is_floating_point"):
+    try:  # 不用 hasattr：torch.compile 的旧版画不进图
+        x.is_floating_point  # noqa: B018
+    except AttributeError:
         raise ValueError(
             f"x 是 {type(x).__name__}，不是张量；请先换成张量："
             "torch.from_numpy(x) 或 paddle.to_tensor(x)"
-        )
+        ) from None
 
 
 def floating(x: Any) -> None:
