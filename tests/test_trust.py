@@ -283,6 +283,8 @@ def test_flaky_writes_down_every_turn(monkeypatch, tmp_path, table):
     assert "2 遍各 2 个测试通过，0 个失败 |" in text
     seeds = [run["seed"] for run in trial["runs"]]
     assert f"种子 {seeds[0]}、{seeds[1]}。" in text
+    noted = {"flaky": {**trial, "note": "照输出补记"}}
+    assert status.trial_table(noted).endswith("。照输出补记。")
 
 
 def test_flaky_writes_down_what_failed(monkeypatch, tmp_path, table):
