@@ -24,17 +24,15 @@ import os
 import subprocess
 import sys
 import tempfile
-import warnings
 from importlib import import_module, metadata, util
 
 os.environ["CUDA_VISIBLE_DEVICES"] = ""  # 例子都小，只用 CPU
 package = "{package}"
 needs = {{"{module}": "{pip_name}>={lowest}"}}
 needs["vision_attention"] = os.environ.get("COURSE_PACKAGE", package)
-firm = {{"numpy", "torch", "paddlepaddle", "paddlepaddle-gpu"}}
 missing = [source for name, source in needs.items() if not util.find_spec(name)]
 have = {{found.name for found in metadata.distributions() if found.name}}
-for keep in (have, have & firm):
+for keep in (have, have & {{"numpy", "torch", "paddlepaddle", "paddlepaddle-gpu"}}):
     if missing:
         with tempfile.NamedTemporaryFile("w", delete=False) as kept:
             kept.writelines(f"{{name}}=={{metadata.version(name)}}\\n" for name in keep)
@@ -42,10 +40,9 @@ for keep in (have, have & firm):
         done = subprocess.run(pip, check=False, capture_output=True, text=True)
         missing = missing if done.returncode else []
 assert not missing, f"没装上，先连上网再运行这一格：{{done.stderr[-600:]}}"
-warnings.filterwarnings("ignore", "No ccache")  # Paddle 的提醒，与课程无关
-modules = [import_module(name) for name in ("numpy", *needs)]
-print(", ".join(f"{{module.__name__}} {{module.__version__}}" for module in modules))
-if [int(n) for n in modules[1].__version__.split(".")[:2]] < [{parts}]:
+import_module("warnings").filterwarnings("ignore", "No ccache")  # 与课程无关
+print(*(f"{{n}} {{import_module(n).__version__}}" for n in ("numpy", *needs)), sep=", ")
+if [*map(int, import_module(next(iter(needs))).__version__.split(".")[:2])] < [{parts}]:
     print("课程要 {pip_name} {lowest} 以上：后面报错的话，升级它，再重启内核")
 """
 
