@@ -9,7 +9,7 @@ from differences import disturb
 from frameworks import FRAMEWORKS, count
 from scipy.special import expit, softmax
 
-from vision_attention import geometry, initial, interop
+from vision_attention import checks, geometry, initial, interop
 
 GATES = [c for c in cases.GATES if "identity_init" not in c.name]
 named = {"ids": lambda c: c.name}
@@ -337,6 +337,23 @@ def test_identity_init_changes_no_bit_and_can_learn(case, wing):
     (module(framework(wing).tensor(x)) ** 2).sum().backward()
     parameters = framework(wing).named_parameters(module)
     assert any(abs(p.grad.numpy()).max() > 0 for p in parameters.values())
+
+
+def test_pooling_of_the_channel_gate_goes_with_either_spatial_gate(wing):
+    module = wing.CBAM(64, spatial="multiscale", pooling="avg")
+    x = cases.GATES[0].values()
+    x = np.repeat(x[:, :1], 64, 1)
+    wing.init.seed(0)
+    alone = wing.ChannelAttention(64, pooling="avg")
+    interop.copy_weights(module.channel, alone)
+    np.testing.assert_array_equal(run(wing, module.channel, x), run(wing, alone, x))
+
+
+def test_block_is_as_wide_as_the_check_says(wing):
+    ratio = np.float32(0.7)  # 10 × float32(0.7) 差一点不到 7
+    block = wing.TransformerBlock(10, wing.MultiHeadSelfAttention(10, 2), ratio)
+    hidden = interop.state(block)["mlp.fc1.weight"].shape[0]
+    assert hidden == checks.mlp_width(10, ratio)
 
 
 @pytest.mark.parametrize(("norm", "parameters"), [(False, 679), (True, 680)])

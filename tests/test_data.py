@@ -224,6 +224,8 @@ def test_normalizing_twice_is_refused(digits):
         ({"label_noise": "0.1"}, r"label_noise='0.1' 不合适"),
         ({"pixel_noise": "0.1"}, r"pixel_noise='0.1' 超出范围"),
         ({"classes": 3}, r"classes=3 不合适"),
+        ({"classes": (k for k in (1, 2))}, "classes=<generator.*不合适"),
+        ({"classes": b"\x00\x01"}, r"classes=b.* 不合适"),
         ({"classes": (1.0, 2.0)}, r"classes=\(1.0, 2.0\) 不合适"),
         ({"classes": ([0], 1)}, r"classes=\(\[0\], 1\) 不合适"),
         ({"image_size": 32}, r"image_size=32 只用于 folder"),

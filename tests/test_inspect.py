@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from frameworks import FRAMEWORKS
 
-from vision_attention import attention_maps, geometry, interop, memory, specs
+from vision_attention import attention_maps, geometry, interop, looking, memory, specs
 
 CBAM = {"attention": "cbam", "attention_options": {"min_hidden": 2}}
 
@@ -265,6 +265,13 @@ def test_rollout_multiplies_later_layers_on_the_left():
     total = attention_maps.rollout(layers)
     np.testing.assert_allclose(total, mixed[1] @ mixed[0])
     np.testing.assert_allclose(total.sum(-1), 1)
+
+
+def test_classes_are_looked_for_in_a_table_of_logits():
+    with pytest.raises(ValueError, match=r"模型的输出是 \(2, 10, 1\)"):
+        looking.classes([0, 1], (2, 10, 1))
+    with pytest.raises(ValueError, match="应为 2 个整数"):
+        looking.classes([[0], [1, 2]], (2, 10))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from limits import largest_file
 
-from vision_attention import data, specs
+from vision_attention import data, files, specs
 from vision_attention.config import TrainConfig
 from vision_attention.history import History, TrainingDivergedError
 from vision_attention.journal import learning_rate
@@ -559,6 +559,19 @@ def test_killed_while_writing_a_checkpoint(room, tmp_path):
     model = network(room, "vit_tiny", seed=8, **DROPPING)
     assert room.training.fit(model, DIGITS, QUICK, checkpoint=path) == expected
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_trying_out_a_place_takes_only_its_own_leftovers(tmp_path):
+    own, other = tmp_path / ".a.st.5.tmp", tmp_path / ".a.st.bak.5.tmp"
+    for left in (own, other):
+        left.write_text("", "utf8")
+        os.utime(left, (0, 0))
+    files.rehearse(tmp_path / "a.st")
+    assert list(tmp_path.iterdir()) == [other]
+    own.mkdir()  # 收不走的不碍事
+    os.utime(own, (0, 0))
+    files.rehearse(tmp_path / "a.st")
+    assert own.is_dir()
 
 
 def test_trying_out_a_place_spares_what_others_are_writing(room, tmp_path):
