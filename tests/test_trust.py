@@ -1,5 +1,7 @@
 """可信：次序随机而可重来、锁定的依赖没有过期、什么也不向外报告。"""
 
+import functools
+import http.server
 import importlib
 import itertools
 import json
@@ -7,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from importlib import metadata
 
 import environment
@@ -206,6 +209,7 @@ def report(*packages):
 
 CLEAN = {"name": "a", "version": "1", "vulns": []}
 HOLED = {"name": "b", "version": "2", "vulns": [{"id": "PYSEC-1"}]}
+PINS = list(enumerate("abcde", start=1))
 SKIPPED = {"name": "c", "skip_reason": "Dependency not found on PyPI"}
 
 
@@ -225,6 +229,7 @@ def test_audit_never_passes_in_silence(monkeypatch, tmp_path, table, answer):
     monkeypatch.setattr(trust, "run", asked)
     monkeypatch.setattr(trust, "tools", lambda: "")
     monkeypatch.setattr(trust, "pins", lambda: ["c==1"])
+    monkeypatch.setattr(trust, "latest", lambda name: None)
     with pytest.raises(StepError, match=r"问不到漏洞库|PYSEC-1"):
         trust.command_audit()
 
@@ -253,6 +258,60 @@ def test_audit_writes_down_what_it_could_ask(monkeypatch, tmp_path, table):
     text = status.trial_table({"audit": known["audit"]})
     assert "2 个包：1 个有已知的漏洞 |" in text
     assert "- <code>b 2：PYSEC-1</code>" in text
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """发一个文件夹的服务器。"""
+
+    def log_message(self, *_):
+        """不说话。"""
+
+
+@pytest.fixture
+def projects(monkeypatch, tmp_path):
+    """本机上的几个 PyPI 主页；别的包一问是 404。"""
+    root = tmp_path / "pypi"
+    root.mkdir()
+    holes = [{"id": "PYSEC-2", "withdrawn": None}]
+    old = [{"id": "PYSEC-3", "withdrawn": "2020-01-01T00:00:00Z"}]
+    pages = {"a": ("1", old), "b": ("2", holes), "c": ("9", [])}
+    for name, (version, found) in pages.items():
+        page = {"info": {"version": version}, "vulnerabilities": found}
+        (root / name).write_text(json.dumps(page), "utf8")
+    (root / "d").write_text("<html>", "utf8")
+    serve = functools.partial(Quiet, directory=root)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/{{}}"
+        monkeypatch.setattr(trust, "PROJECT", address)
+        yield
+        server.shutdown()
+
+
+def test_projects_speak_only_for_the_locked_version(monkeypatch, projects):
+    assert trust.latest("b") == ("2", ["PYSEC-2"])
+    assert trust.latest("d") is trust.latest("e") is None
+    monkeypatch.setattr(trust, "pins", lambda: [f"{k}=={n}" for n, k in PINS])
+    assert trust.ask_projects(["a", "b"]) == (["b 2：PYSEC-2"], [])
+    assert trust.ask_projects(["a", "c", "d", "e"]) == ([], ["c", "d", "e"])
+
+
+def test_audit_says_who_answered(monkeypatch, tmp_path, table, projects):
+    skipped = [{"name": k, "skip_reason": "404"} for n, k in PINS if k != "b"]
+
+    def asked(words, env, log):
+        (tmp_path / "audit.json").write_text(json.dumps(report(*skipped)), "utf8")
+
+    monkeypatch.setattr(trust, "CACHE", tmp_path)
+    monkeypatch.setattr(trust, "run", asked)
+    monkeypatch.setattr(trust, "tools", lambda: "")
+    monkeypatch.setattr(trust, "pins", lambda: [f"{k}=={n}" for n, k in PINS])
+    with pytest.raises(StepError, match="c：没有查到\n  d：没有查到"):
+        trust.command_audit()
+    known = json.loads(table.read_text("utf8"))
+    text = status.trial_table({"audit": known["audit"]})
+    assert "5 个包：0 个有已知的漏洞，3 个没有查到 |" in text
+    assert "没有查到的：c、d、e。其中 1 个锁的是最新的一版" in text
 
 
 CASES = "<testsuites>{}</testsuites>".format(

@@ -127,6 +127,8 @@ def details(what: str, trial: dict) -> str:
     facts.append(f"机器：{trial['machine']}")
     if trial.get("commit"):
         facts.append(f"提交 {trial['commit']}")
+    if trial.get("unknown"):
+        facts.append("没有查到的：" + "、".join(trial["unknown"]))
     if "note" in trial:
         facts.append(trial["note"])
     lines = [f"{what}：{'。'.join(facts)}。"]
