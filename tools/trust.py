@@ -8,6 +8,7 @@ import random
 import re
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
 from pathlib import Path
 
 from environment import LOCK, LOCKED, side
@@ -143,10 +144,11 @@ def latest(name: str) -> tuple[str, list[str]] | None:
     try:
         with urllib.request.urlopen(PROJECT.format(name), timeout=60) as answer:
             found = json.load(answer)
-    except (OSError, ValueError):
+    except (OSError, HTTPException, ValueError):
         return None
-    holes = [hole["id"] for hole in found["vulnerabilities"] if not hole["withdrawn"]]
-    return found["info"]["version"], holes
+    holes = found["vulnerabilities"]
+    alive = [hole["id"] for hole in holes if not hole.get("withdrawn")]
+    return found["info"]["version"], alive
 
 
 def ask_projects(unknown: list[str]) -> tuple[list[str], list[str]]:
