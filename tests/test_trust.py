@@ -209,7 +209,7 @@ def report(*packages):
 
 CLEAN = {"name": "a", "version": "1", "vulns": []}
 HOLED = {"name": "b", "version": "2", "vulns": [{"id": "PYSEC-1"}]}
-PINS = list(enumerate("abcde", start=1))
+PINS = [f"{name}=={version}" for version, name in enumerate("abcde", start=1)]
 SKIPPED = {"name": "c", "skip_reason": "Dependency not found on PyPI"}
 
 
@@ -218,17 +218,22 @@ def test_audit_tells_holes_and_what_it_could_not_ask():
     assert trust.verdict(report(CLEAN, HOLED, SKIPPED)) == (["b 2：PYSEC-1"], ["c"])
 
 
-@pytest.mark.parametrize("answer", [None, report(SKIPPED), report(HOLED, CLEAN)])
-def test_audit_never_passes_in_silence(monkeypatch, tmp_path, table, answer):
+def answers(monkeypatch, tmp_path, answer, locked):
+    """锁着这些，pip-audit 的报告用写好的代替；None 是没有报告。"""
+
     def asked(words, env, log):
         if answer is not None:
             (tmp_path / "audit.json").write_text(json.dumps(answer), "utf8")
-        return 0, ""
 
     monkeypatch.setattr(trust, "CACHE", tmp_path)
     monkeypatch.setattr(trust, "run", asked)
     monkeypatch.setattr(trust, "tools", lambda: "")
-    monkeypatch.setattr(trust, "pins", lambda: ["c==1"])
+    monkeypatch.setattr(trust, "pins", lambda: locked)
+
+
+@pytest.mark.parametrize("answer", [None, report(SKIPPED), report(HOLED, CLEAN)])
+def test_audit_never_passes_in_silence(monkeypatch, tmp_path, table, answer):
+    answers(monkeypatch, tmp_path, answer, ["c==1"])
     monkeypatch.setattr(trust, "latest", lambda name: None)
     with pytest.raises(StepError, match=r"问不到漏洞库|PYSEC-1"):
         trust.command_audit()
@@ -244,13 +249,7 @@ def table(monkeypatch, tmp_path):
 
 
 def test_audit_writes_down_what_it_could_ask(monkeypatch, tmp_path, table):
-    def asked(words, env, log):
-        (tmp_path / "audit.json").write_text(json.dumps(report(CLEAN, HOLED)), "utf8")
-
-    monkeypatch.setattr(trust, "CACHE", tmp_path)
-    monkeypatch.setattr(trust, "run", asked)
-    monkeypatch.setattr(trust, "tools", lambda: "")
-    monkeypatch.setattr(trust, "pins", lambda: ["a==1", "b==2"])
+    answers(monkeypatch, tmp_path, report(CLEAN, HOLED), ["a==1", "b==2"])
     with pytest.raises(StepError, match="PYSEC-1"):
         trust.command_audit()
     known = json.loads(table.read_text("utf8"))
@@ -299,21 +298,14 @@ def projects(monkeypatch, tmp_path):
 def test_projects_speak_only_for_the_locked_version(monkeypatch, projects):
     assert trust.latest("b") == ("2", ["PYSEC-2"])
     assert trust.latest("d") is trust.latest("e") is trust.latest("cut") is None
-    monkeypatch.setattr(trust, "pins", lambda: [f"{k}=={n}" for n, k in PINS])
+    monkeypatch.setattr(trust, "pins", lambda: PINS)
     assert trust.ask_projects(["a", "b"]) == (["b 2：PYSEC-2"], [])
     assert trust.ask_projects(["a", "c", "d", "e"]) == ([], ["c", "d", "e"])
 
 
 def test_audit_says_who_answered(monkeypatch, tmp_path, table, projects):
-    skipped = [{"name": k, "skip_reason": "404"} for n, k in PINS if k != "b"]
-
-    def asked(words, env, log):
-        (tmp_path / "audit.json").write_text(json.dumps(report(*skipped)), "utf8")
-
-    monkeypatch.setattr(trust, "CACHE", tmp_path)
-    monkeypatch.setattr(trust, "run", asked)
-    monkeypatch.setattr(trust, "tools", lambda: "")
-    monkeypatch.setattr(trust, "pins", lambda: [f"{k}=={n}" for n, k in PINS])
+    skipped = [{"name": k, "skip_reason": "404"} for k in "acde"]
+    answers(monkeypatch, tmp_path, report(*skipped), PINS)
     with pytest.raises(StepError, match="c：没有查到\n  d：没有查到"):
         trust.command_audit()
     known = json.loads(table.read_text("utf8"))
