@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 import zipfile
 from pathlib import Path
 
@@ -22,6 +21,7 @@ import pytest
 import release
 import spacing
 import yaml
+from servers import serving
 from workplace import StepError
 
 import vision_attention
@@ -276,10 +276,8 @@ class Site(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def site():
     """本机的一个网站。"""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with serving(Site) as address:
+        yield address
 
 
 @pytest.mark.parametrize(

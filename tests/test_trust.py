@@ -9,7 +9,6 @@ import os
 import re
 import subprocess
 import sys
-import threading
 from importlib import metadata
 
 import environment
@@ -22,6 +21,7 @@ from capabilities import unshared
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+from servers import serving
 from workplace import ROOT, StepError, workplace
 
 NOTEBOOKS = ROOT / "notebooks"
@@ -248,13 +248,17 @@ def table(monkeypatch, tmp_path):
     return path
 
 
+def shown(table, name):
+    """状态页照这份记录写的一段。"""
+    return status.trial_table({name: json.loads(table.read_text("utf8"))[name]})
+
+
 def test_audit_writes_down_what_it_could_ask(monkeypatch, tmp_path, table):
     answers(monkeypatch, tmp_path, report(CLEAN, HOLED), ["a==1", "b==2"])
     with pytest.raises(StepError, match="PYSEC-1"):
         trust.command_audit()
-    known = json.loads(table.read_text("utf8"))
-    assert known["newest"] == {"passed": 1}
-    text = status.trial_table({"audit": known["audit"]})
+    assert json.loads(table.read_text("utf8"))["newest"] == {"passed": 1}
+    text = shown(table, "audit")
     assert "2 个包：1 个有已知的漏洞 |" in text
     assert "- <code>b 2：PYSEC-1</code>" in text
 
@@ -286,21 +290,19 @@ def projects(monkeypatch, tmp_path):
         page = {"info": {"version": version}, "vulnerabilities": found}
         (root / name).write_text(json.dumps(page), "utf8")
     (root / "d").write_text("<html>", "utf8")
+    (root / "f").write_text("{}", "utf8")
     serve = functools.partial(Quiet, directory=root)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}/{{}}"
-        monkeypatch.setattr(trust, "PROJECT", address)
+    with serving(serve) as address:
+        monkeypatch.setattr(trust, "PROJECT", f"{address}/{{}}")
         yield
-        server.shutdown()
 
 
-def test_projects_speak_only_for_the_locked_version(monkeypatch, projects):
+def test_projects_speak_only_for_the_locked_version(projects):
     assert trust.latest("b") == ("2", ["PYSEC-2"])
-    assert trust.latest("d") is trust.latest("e") is trust.latest("cut") is None
-    monkeypatch.setattr(trust, "pins", lambda: PINS)
-    assert trust.ask_projects(["a", "b"]) == (["b 2：PYSEC-2"], [])
-    assert trust.ask_projects(["a", "c", "d", "e"]) == ([], ["c", "d", "e"])
+    assert [trust.latest(name) for name in ("d", "e", "f", "cut")] == [None] * 4
+    locked = dict(pin.split("==") for pin in PINS)
+    assert trust.ask_projects(["a", "b"], locked) == (["b 2：PYSEC-2"], [])
+    assert trust.ask_projects([*"acde"], locked) == ([], ["c", "d", "e"])
 
 
 def test_audit_says_who_answered(monkeypatch, tmp_path, table, projects):
@@ -308,8 +310,7 @@ def test_audit_says_who_answered(monkeypatch, tmp_path, table, projects):
     answers(monkeypatch, tmp_path, report(*skipped), PINS)
     with pytest.raises(StepError, match="c：没有查到\n  d：没有查到"):
         trust.command_audit()
-    known = json.loads(table.read_text("utf8"))
-    text = status.trial_table({"audit": known["audit"]})
+    text = shown(table, "audit")
     assert "5 个包：0 个有已知的漏洞，3 个没有查到 |" in text
     assert "没有查到的：c、d、e。其中 1 个锁的是最新的一版" in text
 
@@ -350,8 +351,7 @@ def test_flaky_writes_down_what_failed(monkeypatch, tmp_path, table):
     turns(monkeypatch, tmp_path, "", "<failure/>", "")
     with pytest.raises(StepError, match="3 遍里 1 遍不过"):
         trust.command_flaky()
-    known = json.loads(table.read_text("utf8"))
-    text = status.trial_table({"flaky": known["flaky"]})
+    text = shown(table, "flaky")
     assert "3 遍：2 遍各 2 个测试通过，0 个失败；1 遍 1 个测试通过，1 个失败 |" in text
     assert "没有通过的：\n\n- <code>t::<wbr>a</code>" in text
 

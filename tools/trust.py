@@ -144,20 +144,20 @@ def latest(name: str) -> tuple[str, list[str]] | None:
     try:
         with urllib.request.urlopen(PROJECT.format(name), timeout=60) as answer:
             found = json.load(answer)
-    except (OSError, HTTPException, ValueError):
+        version, holes = found["info"]["version"], found["vulnerabilities"]
+    except (OSError, HTTPException, ValueError, KeyError):
         return None
-    holes = found["vulnerabilities"]
-    alive = [hole["id"] for hole in holes if not hole.get("withdrawn")]
-    return found["info"]["version"], alive
+    return version, [hole["id"] for hole in holes if not hole.get("withdrawn")]
 
 
-def ask_projects(unknown: list[str]) -> tuple[list[str], list[str]]:
+def ask_projects(
+    unknown: list[str], locked: dict[str, str]
+) -> tuple[list[str], list[str]]:
     """pip-audit 没有问到的，再问 PyPI 上包的主页；返回有漏洞的、仍没有查到的。
 
     pip-audit 问的是逐版本的页，有的网络与镜像只有包的主页。那里只说最新的一版，
     所以只有锁的正是最新的一版时才算查到。
     """
-    locked = dict(pin.split("==") for pin in pins())
     with ThreadPoolExecutor(8) as pool:
         answers = dict(zip(unknown, pool.map(latest, unknown), strict=True))
     known = {
@@ -172,16 +172,17 @@ def ask_projects(unknown: list[str]) -> tuple[list[str], list[str]]:
 def command_audit() -> int:
     """拿锁定的版本去查已知的漏洞；没有查到的照实说，不当作没有漏洞。"""
     listing, result = CACHE / "audit.txt", CACHE / "audit.json"
+    locked = dict(pin.split("==") for pin in pins())
     write(listing, "\n".join([*pins(), ""]))
     remove(result)
     words = [f"{tools()}/pip-audit", "-r", listing, "--no-deps", "--disable-pip"]
     words += ["--progress-spinner", "off", "-f", "json", "-o", result]
     run(words, {**os.environ}, "audit.log")
-    total = len(pins())
-    bad, skipped = [], [pin.split("==")[0] for pin in pins()]
+    total = len(locked)
+    bad, skipped = [], [*locked]
     if result.exists():
         bad, skipped = verdict(json.loads(result.read_text("utf8")))
-    worse, unknown = ask_projects(skipped)
+    worse, unknown = ask_projects(skipped, locked)
     bad += worse
     if len(unknown) == total:
         raise StepError(
