@@ -1,23 +1,24 @@
 """书与笔记本从这里取一项研究的结果：按臂的名字取数、配对相减、排成表。
 
-内容: Findings、told；由 studies.findings(名字) 打开。
+内容: Findings、findings（由名字打开）、told。
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from vision_attention.studies.library import Shelf
-from vision_attention.studies.positions import nearest
-from vision_attention.studies.report import summarize, value_of
-from vision_attention.studies.statistics import (
+from vision_attention.checks import nearest
+from vision_attention.statistics import (
     Estimate,
     mean_interval,
     paired_difference,
 )
+from vision_attention.studies.results.report import summarize, value_of
+from vision_attention.studies.store.library import StudyStore, open_study
 from vision_attention.studies.tasks.metrics import METRICS
-from vision_attention.studies.wording import DIGITS, number, rows, signed, span
+from vision_attention.wording import DIGITS, number, rows, signed, span
 
 FRAMEWORK = "framework"
 
@@ -28,15 +29,15 @@ class Findings:
     臂由各因素的名字与取值指定，如 `values(where="none")`；framework 缺省为 "torch"。
     因素只有一个取值时也要写明。
 
-    参数: shelf 为 studies.open_study 的结果
+    参数: store 为 studies.open_study 的结果
     """
 
-    def __init__(self, shelf: Shelf) -> None:
-        done = shelf.done()
-        self.summary: dict[str, Any] = summarize(shelf)
-        self.compare = shelf.study.compare
-        self._factors = {**shelf.study.factors, FRAMEWORK: shelf.study.frameworks}
-        self._runs = [(run, done[run.key]) for run in shelf.runs if run.key in done]
+    def __init__(self, store: StudyStore) -> None:
+        done = store.done()
+        self.summary: dict[str, Any] = summarize(store)
+        self.compare = store.study.compare
+        self._factors = {**store.study.factors, FRAMEWORK: store.study.frameworks}
+        self._runs = [(run, done[run.key]) for run in store.runs if run.key in done]
 
     def __getitem__(self, name: str) -> Any:
         """取 summary 里的一项，如 findings["missing"]。"""
@@ -132,7 +133,7 @@ class Findings:
             f"共 {count}运行；数据 {'、'.join(found['data'])}；"
             f"框架 {'、'.join(found['frameworks'])}；"
             f"处理器 {'、'.join(found['processors'])}。"
-            f"重做：`vision-attention study run {found['name']}`"
+            f"重做：`{found['command']}`"
         )
 
     def _mean(self, metric: str, levels: Mapping[str, Any]) -> str:
@@ -155,6 +156,14 @@ class Findings:
         if asked not in [cell["levels"] for cell in self.summary["cells"]]:
             raise ValueError(f"没有这个组合：{asked}；少写了因素，或它在 exclude 里")
         return asked
+
+
+def findings(name: str, out: str | Path | None = None) -> Findings:
+    """一项研究的结果，按臂的名字取数、相减、排成表；见 Findings。
+
+    参数: 同 open_study
+    """
+    return Findings(open_study(name, out))
 
 
 def told(cell: Mapping[str, Any]) -> str:

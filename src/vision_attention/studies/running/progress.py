@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from vision_attention.studies.runner import Event, describe
-from vision_attention.studies.runs import Run
+from vision_attention.studies.design.runs import Run
+from vision_attention.studies.running.runner import Event, describe
 
 STATES = ("done", "running", "left", "failed", "elsewhere")
 HEADINGS = ("完成", "在跑", "待跑", "失败", "别处在跑")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from vision_attention.studies.statistics import (
+from vision_attention.statistics import (
     TOO_FEW,
     paired_difference,
     verdict,

@@ -16,7 +16,7 @@ import numpy as np
 
 import vision_attention
 from vision_attention.data import Dataset
-from vision_attention.studies.wings import import_quietly
+from vision_attention.wings import import_quietly
 
 PACKAGE_FOLDER = Path(vision_attention.__file__).parent
 

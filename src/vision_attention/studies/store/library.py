@@ -1,6 +1,6 @@
-"""研究的书架：随包发布的，以及读者自己的；一项研究一个文件夹。
+"""磁盘上的研究：随包发布的，以及读者自己的；一项研究一个文件夹。
 
-内容: names、open_study、Shelf（一项研究与它的记录）、records_of、summary、findings。
+内容: names、open_study、StudyStore（一项研究与它的记录）、records_of、foreign。
 """
 
 from __future__ import annotations
@@ -10,17 +10,14 @@ import shlex
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from vision_attention import records
-from vision_attention.studies.positions import nearest
-from vision_attention.studies.runs import Run, expand, key_of
-from vision_attention.studies.schema import Study, parse
+from vision_attention.checks import nearest
+from vision_attention.studies.design.runs import Run, expand, key_of
+from vision_attention.studies.design.schema import Study
+from vision_attention.studies.store.study_file import parse
 
-if TYPE_CHECKING:
-    from vision_attention.studies.evidence import Findings
-
-SHELVES = Path(__file__).parent
+CATALOG = Path(__file__).parents[1] / "catalog"
 STUDY_NAME = "study.yaml"
 RECORDS_NAME = "records.jsonl"
 # 一条记录里报告、复核与进度要读的：键 → 它下面的键
@@ -37,7 +34,7 @@ REQUIRED_PLAIN = ("key", "seconds", "cpu_seconds", "started")
 
 
 @dataclass(frozen=True)
-class Shelf:
+class StudyStore:
     """一项研究在磁盘上的样子。
 
     参数: name 为名字；study 为研究；runs 为它要求的全部运行；folder 为记录所在；
@@ -77,10 +74,10 @@ class Shelf:
 
 def names() -> list[str]:
     """随包发布的研究。"""
-    return sorted(path.parent.name for path in SHELVES.glob(f"*/{STUDY_NAME}"))
+    return sorted(path.parent.name for path in CATALOG.glob(f"*/{STUDY_NAME}"))
 
 
-def open_study(name: str, out: str | Path | None = None) -> Shelf:
+def open_study(name: str, out: str | Path | None = None) -> StudyStore:
     """打开一项研究：名字，或者读者自己的 study.yaml 的路径。
 
     参数: name 为名字或以 .yaml 结尾的路径；out 为记录所在，缺省与 study.yaml 同处
@@ -90,7 +87,7 @@ def open_study(name: str, out: str | Path | None = None) -> Shelf:
         path = Path(name)
         title = path.resolve().parent.name if path.stem == "study" else path.stem
     elif name in names():
-        path, title = SHELVES / name / STUDY_NAME, name
+        path, title = CATALOG / name / STUDY_NAME, name
     else:
         raise ValueError(
             f"没有研究 {name!r}。{nearest(name, names())}；"
@@ -103,7 +100,7 @@ def open_study(name: str, out: str | Path | None = None) -> Shelf:
     study = parse(text, str(path) if title != name else f"{name}/{STUDY_NAME}")
     folder = Path(out) if out is not None else path.parent
     asked = (name,) if out is None else (name, "--out", str(out))
-    return Shelf(title, study, tuple(expand(study)), folder, asked)
+    return StudyStore(title, study, tuple(expand(study)), folder, asked)
 
 
 def foreign(record: dict) -> str | None:
@@ -124,20 +121,6 @@ def foreign(record: dict) -> str | None:
 
 def records_of(name: str, out: str | Path | None = None) -> list[dict]:
     """一项研究已有的记录，按运行的次序。"""
-    shelf = open_study(name, out)
-    done = shelf.done()
-    return [done[run.key] for run in shelf.runs if run.key in done]
-
-
-def summary(name: str, out: str | Path | None = None) -> dict[str, Any]:
-    """一项研究的统计与结论；见 report.summarize。"""
-    from vision_attention.studies.report import summarize
-
-    return summarize(open_study(name, out))
-
-
-def findings(name: str, out: str | Path | None = None) -> Findings:
-    """一项研究的结果，按臂的名字取数、相减、排成表；见 Findings。"""
-    from vision_attention.studies.evidence import Findings
-
-    return Findings(open_study(name, out))
+    store = open_study(name, out)
+    done = store.done()
+    return [done[run.key] for run in store.runs if run.key in done]

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from vision_attention import records
-from vision_attention.locks import Claims, state_folder
-from vision_attention.studies.execute import execute
-from vision_attention.studies.library import Shelf, foreign
-from vision_attention.studies.pool import Pool, Result
-from vision_attention.studies.runs import Run
+from vision_attention.locks import Leases, state_folder
+from vision_attention.studies.design.runs import Run
+from vision_attention.studies.running.execute import execute
+from vision_attention.studies.running.pool import Pool, Result
+from vision_attention.studies.store.library import StudyStore, foreign
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Tally:
     elsewhere: int = 0
 
 
-class Hands(Protocol):
-    """做活的人：本机的 Pool，或 Ray 集群。"""
+class Executor(Protocol):
+    """执行者：本机的 Pool，或 Ray 集群。"""
 
     free: int
 
@@ -63,87 +63,87 @@ def work(run: Run, data_root: str | None = None, threads: int = 1) -> dict:
 
 
 def pending(
-    shelf: Shelf, frameworks: Sequence[str] | None = None, limit: int | None = None
+    store: StudyStore, frameworks: Sequence[str] | None = None, limit: int | None = None
 ) -> list[Run]:
     """还没有记录的运行。
 
     参数: frameworks 只要这些框架的；limit 最多几个
     """
-    done = shelf.done()
+    done = store.done()
     missing = [
         run
-        for run in shelf.runs
+        for run in store.runs
         if run.key not in done and (not frameworks or run.framework in frameworks)
     ]
     return missing[:limit]
 
 
-def local_hands(workers: int, threads: int, data_root: str | None) -> Pool:
+def local_executor(workers: int, threads: int, data_root: str | None) -> Pool:
     """本机的工作进程。"""
     job = functools.partial(work, data_root=data_root, threads=threads)
     return Pool(job, workers, threads)
 
 
-def clean(shelf: Shelf, watch: Watch) -> None:
+def clean(store: StudyStore, watch: Watch) -> None:
     """开跑前把写坏的、外来的行移开，并逐行报告。"""
-    state_folder(shelf.folder)
-    for item in records.set_aside(shelf.path, foreign):
-        text = f"{shelf.path.name} 第 {item.line} 行移到了 {records.REJECTED_NAME}："
+    state_folder(store.folder)
+    for item in records.set_aside(store.path, foreign):
+        text = f"{store.path.name} 第 {item.line} 行移到了 {records.REJECTED_NAME}："
         watch(Event("rejected", text=text + item.reason))
 
 
 def run_study(
-    shelf: Shelf, runs: Sequence[Run], hands: Hands, watch: Watch = quiet
+    store: StudyStore, runs: Sequence[Run], executor: Executor, watch: Watch = quiet
 ) -> Tally:
     """把 runs 做完，每完成一个就落盘一条。
 
-    参数: shelf 为研究；runs 为要做的运行；hands 为做活的人；watch 听取每件事
+    参数: store 为研究；runs 为要做的运行；executor 为执行者；watch 听取每件事
     返回: 这一趟的账；失败的运行不写记录，下次再跑会重做
     错误: 记录写不进去时抛出 OSError，已写的不受影响
     """
-    tally, claims, queue = Tally(), Claims(shelf.folder), list(runs)
+    tally, leases, queue = Tally(), Leases(store.folder), list(runs)
     busy = 0
     try:
         while queue or busy:
-            while queue and hands.free > 0:
+            while queue and executor.free > 0:
                 run = queue.pop(0)
-                if not _claim(shelf, claims, run):
+                if not _lease(store, leases, run):
                     tally.elsewhere += 1
                     watch(Event("elsewhere", run))
                     continue
-                hands.submit(run)
+                executor.submit(run)
                 busy += 1
                 watch(Event("start", run))
             if busy:
-                for result in hands.wait(1.0):
+                for result in executor.wait(1.0):
                     busy -= 1
-                    _settle(shelf, tally, result, watch)
-                    claims.free(result.job.key)
+                    _settle(store, tally, result, watch)
+                    leases.free(result.job.key)
     finally:
-        claims.close()
+        leases.close()
     return tally
 
 
-def _claim(shelf: Shelf, claims: Claims, run: Run) -> bool:
+def _lease(store: StudyStore, leases: Leases, run: Run) -> bool:
     """认领，并确认别人没有刚刚写完它。"""
-    if not claims.take(run.key):
+    if not leases.take(run.key):
         return False
-    if run.key in shelf.done():
-        claims.free(run.key)
+    if run.key in store.done():
+        leases.free(run.key)
         return False
     return True
 
 
-def _settle(shelf: Shelf, tally: Tally, result: Result, watch: Watch) -> None:
+def _settle(store: StudyStore, tally: Tally, result: Result, watch: Watch) -> None:
     """一个运行有了结果：落盘，或记下失败。"""
     run: Run = result.job
     if result.error is not None:
         tally.failed[run.key] = result.error
-        log = state_folder(shelf.folder) / f"{run.key}.error.txt"
+        log = state_folder(store.folder) / f"{run.key}.error.txt"
         log.write_text(f"{run}\n{result.error}\n{result.detail}", encoding="utf-8")
         watch(Event("failed", run, text=result.error))
         return
-    if records.append(shelf.path, result.value):
+    if records.append(store.path, result.value):
         tally.done += 1
         watch(Event("done", run, result.value))
     else:

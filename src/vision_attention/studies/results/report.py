@@ -1,18 +1,16 @@
 """从记录到结论：一份 summary，Markdown、JSON 与书里的图都从它来。
 
-内容: summarize、value_of、POLICY（结论的规矩，随表一起印出）。
+内容: summary、summarize、value_of、POLICY（结论的规矩，随表一起印出）。
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from vision_attention.studies.agreement import agreement
-from vision_attention.studies.library import Shelf
-from vision_attention.studies.runs import combinations
-from vision_attention.studies.statistics import (
+from vision_attention.statistics import (
     TOO_FEW,
     UNSEEN,
     holm,
@@ -20,6 +18,9 @@ from vision_attention.studies.statistics import (
     paired_difference,
     verdict,
 )
+from vision_attention.studies.design.runs import combinations
+from vision_attention.studies.results.agreement import agreement
+from vision_attention.studies.store.library import StudyStore, open_study
 from vision_attention.studies.tasks import METRICS
 
 POLICY = (
@@ -30,7 +31,15 @@ POLICY = (
 ALPHA = 0.05
 
 
-def summarize(shelf: Shelf) -> dict[str, Any]:
+def summary(name: str, out: str | Path | None = None) -> dict[str, Any]:
+    """一项研究的统计与结论；见 summarize。
+
+    参数: 同 open_study
+    """
+    return summarize(open_study(name, out))
+
+
+def summarize(store: StudyStore) -> dict[str, Any]:
     """一项研究的全部统计，可以直接存成 JSON。
 
     返回: name、command（重做的命令）、question、metric、policy、missing（还缺几个
@@ -38,38 +47,38 @@ def summarize(shelf: Shelf) -> dict[str, Any]:
         difference、p_holm、verdict）、agreement（两个框架的一致程度）、hardware、
         data、versions
     """
-    study, done = shelf.study, shelf.done()
-    cells = _cells(shelf, done)
-    _compare(shelf, cells)
+    study, done = store.study, store.done()
+    cells = _cells(store, done)
+    _compare(store, cells)
     return {
-        "name": shelf.name,
-        "command": shelf.command,
+        "name": store.name,
+        "command": store.command,
         "question": study.question,
         "metric": study.metric,
         "metric_name": METRICS[study.metric],
         "compare": study.compare.model_dump() if study.compare else None,
         "policy": POLICY,
         "note": study.note,
-        "n_runs": len(shelf.runs),
-        "missing": len(shelf.runs) - len(done),
+        "n_runs": len(store.runs),
+        "missing": len(store.runs) - len(done),
         "cells": cells,
         "agreement": agreement(cells),
         **_provenance(list(done.values())),
     }
 
 
-def _cells(shelf: Shelf, done: dict[str, dict]) -> list[dict[str, Any]]:
+def _cells(store: StudyStore, done: dict[str, dict]) -> list[dict[str, Any]]:
     """每个组合 × 框架一项，次序同 YAML。"""
     grouped: dict[tuple, dict[int, dict]] = defaultdict(dict)
-    for run in shelf.runs:
+    for run in store.runs:
         if run.key in done:
             grouped[tuple(run.levels.values())][run.seed] = done[run.key]
     cells = []
-    for framework in shelf.study.frameworks:
-        for levels in combinations(shelf.study):
+    for framework in store.study.frameworks:
+        for levels in combinations(store.study):
             named = {**levels, "framework": framework}
             found = grouped[tuple(named.values())]
-            cells.append(_cell(named, found, shelf.study.metric))
+            cells.append(_cell(named, found, store.study.metric))
     return cells
 
 
@@ -107,9 +116,9 @@ def _average(values: list[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _compare(shelf: Shelf, cells: list[dict[str, Any]]) -> None:
+def _compare(store: StudyStore, cells: list[dict[str, Any]]) -> None:
     """给参照臂以外的每一项添上配对差与结论。"""
-    compare = shelf.study.compare
+    compare = store.study.compare
     if compare is None:
         return
     by_levels = {_fix(cell["levels"]): cell for cell in cells}

@@ -1,7 +1,6 @@
 """一次运行 Run：凭它就能重做，凭它的 key 就知道做没做过。
 
-内容: Run、expand（研究 → 运行的列表）、merge（把臂的设置并进去）、plain_values、
-    factor_name。
+内容: Run、expand（研究 → 运行的列表）、merge（把臂的设置并进去）、plain_values。
 """
 
 from __future__ import annotations
@@ -11,12 +10,11 @@ import hashlib
 import itertools
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from vision_attention.studies.schema import Study
+from vision_attention.studies.design.schema import Study
 
-ROOMS = ("data", "model", "train", "options")
+SECTIONS = ("data", "model", "train", "options")
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Run:
         parts = {
             "task": self.task,
             "framework": self.framework,
-            **{room: getattr(self, room) for room in ROOMS},
+            **{section: getattr(self, section) for section in SECTIONS},
             "start_from": self.start_from,
         }
         return {k: v for k, v in parts.items() if v} | {"seed": self.seed}
@@ -60,7 +58,7 @@ class Run:
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> Run:
         """由记录里的设置还原。"""
-        empty = {room: {} for room in ROOMS}
+        empty = {section: {} for section in SECTIONS}
         return cls(**(empty | settings))
 
 
@@ -72,36 +70,31 @@ def key_of(settings: dict[str, Any]) -> str:
     return hashlib.sha256(canonical.encode("utf-8")).hexdigest()[:16]
 
 
-def merge(rooms: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+def merge(sections: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """把「路径: 取值」并进设置，返回新的一份；路径可以深入，如 model.options.a。
 
     错误: 路径半途不是「键: 值」，深入不下去时抛出 ValueError
     """
-    merged = copy.deepcopy(rooms)
+    merged = copy.deepcopy(sections)
     for path, value in changes.items():
         *parents, last = path.split(".")
         place = merged
         for parent in parents:
             inside = place.setdefault(parent, {})
             if not isinstance(inside, dict):
-                room = path.partition(".")[0]
+                section = path.partition(".")[0]
                 raise ValueError(
-                    f"{room}：{path!r} 写不进去，{parent}={inside!r} 不是「键: 值」；"
-                    f"请去掉 {parent} 后面的部分"
+                    f"{section}：{path!r} 写不进去，"
+                    f"{parent}={inside!r} 不是「键: 值」；请去掉 {parent} 后面的部分"
                 )
             place = inside
         place[last] = copy.deepcopy(value)
     return merged
 
 
-def factor_name(path: str, levels: Any) -> str:
-    """因素的名字：列表写法的以路径最后一段为名，另一种写法的就是它自己。"""
-    return path.rpartition(".")[2] if isinstance(levels, list) else path
-
-
 def fixed(study: Study) -> dict[str, Any]:
     """研究里不随臂变化的设置。"""
-    return {room: copy.deepcopy(getattr(study, room)) for room in ROOMS}
+    return {section: copy.deepcopy(getattr(study, section)) for section in SECTIONS}
 
 
 def combinations(study: Study) -> list[dict[str, Any]]:
@@ -116,12 +109,12 @@ def combinations(study: Study) -> list[dict[str, Any]]:
     ]
 
 
-def rooms_of(study: Study, levels: dict[str, Any]) -> dict[str, Any]:
+def sections_of(study: Study, levels: dict[str, Any]) -> dict[str, Any]:
     """一个组合的全部设置。"""
-    rooms = fixed(study)
+    sections = fixed(study)
     for name, level in levels.items():
-        rooms = merge(rooms, study.factors[name][level])
-    return rooms
+        sections = merge(sections, study.factors[name][level])
+    return sections
 
 
 def _start(study: Study, levels: dict[str, Any]) -> dict[str, Any] | None:
@@ -129,8 +122,8 @@ def _start(study: Study, levels: dict[str, Any]) -> dict[str, Any] | None:
     if not study.common_start or study.compare is None:
         return None
     reference = levels | {study.compare.factor: study.compare.reference}
-    start = rooms_of(study, reference)["model"]
-    return None if start == rooms_of(study, levels)["model"] else start
+    start = sections_of(study, reference)["model"]
+    return None if start == sections_of(study, levels)["model"] else start
 
 
 def plain_values(settings: dict[str, Any]) -> dict[str, Any]:
@@ -151,7 +144,7 @@ def expand(study: Study) -> list[Run]:
             seed=seed,
             start_from=_start(study, levels),
             levels={**levels, "framework": framework},
-            **rooms_of(study, levels),
+            **sections_of(study, levels),
         )
         for seed in study.seeds
         for framework in study.frameworks

@@ -12,8 +12,8 @@ from typing import Literal
 
 import yaml
 
-from vision_attention.studies.claims import Comparison, Judged, Strict, measure
-from vision_attention.studies.statistics import Estimate
+from vision_attention.statistics import Estimate
+from vision_attention.studies.claims.judging import Comparison, Judged, Strict, measure
 
 PATH = Path(__file__).with_name("decisions.yaml")
 BETTER, WORSE, SAME, UNTESTED = "更好", "更差", "看不出差别", "没有测"

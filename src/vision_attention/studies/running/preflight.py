@@ -8,10 +8,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 
-from vision_attention.studies.bench import build_model, load_data
-from vision_attention.studies.pool import Pool
-from vision_attention.studies.runs import Run, key_of
-from vision_attention.studies.wings import load_wing
+from vision_attention.studies.design.runs import Run, key_of
+from vision_attention.studies.running.pool import Pool
+from vision_attention.studies.tasks.prepared import build_model, load_data
+from vision_attention.wings import load_wing
 
 
 def preflight(runs: Sequence[Run], data_root: str | None = None) -> list[str]:

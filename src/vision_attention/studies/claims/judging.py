@@ -19,9 +19,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from vision_attention.studies.evidence import Findings
-from vision_attention.studies.library import findings
-from vision_attention.studies.statistics import (
+from vision_attention.statistics import (
     DOWN,
     UP,
     Estimate,
@@ -29,6 +27,7 @@ from vision_attention.studies.statistics import (
     mean_interval,
     paired_difference,
 )
+from vision_attention.studies.results.evidence import Findings, findings
 
 PATH = Path(__file__).with_name("claims.yaml")
 ALPHA = 0.05

@@ -1,4 +1,4 @@
-"""按名字挑一翼，用到时才载入；整个屋顶只在这里挑。
+"""按名字挑一翼，用到时才载入；整个程序库只在这里挑。
 
 内容: Wing、load_wing、wake_old_mkl、installed、threads_used、attention_names、
     PACKAGES。
@@ -28,7 +28,7 @@ class Wing:
 
     name: str
 
-    def room(self, name: str) -> ModuleType:
+    def module(self, name: str) -> ModuleType:
         """这一翼里的一个模块，如 training、models。"""
         import_quietly(self.name)
         return importlib.import_module(f"vision_attention.{self.name}.{name}")
@@ -90,7 +90,7 @@ def installed() -> list[str]:
 @functools.cache
 def attention_names() -> tuple[str, ...]:
     """模型的 attention 可以取的名字；两翼相同，只读源文件里的那张表，不载入框架。"""
-    source = Path(__file__).parents[1] / "torch" / "gates" / "__init__.py"
+    source = Path(__file__).parent / "torch" / "gates" / "__init__.py"
     for node in ast.parse(source.read_text("utf8")).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "GATES":
             gates = [ast.literal_eval(key) for key in node.value.keys]

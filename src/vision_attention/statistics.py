@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 LEVEL = 0.95
 UP, DOWN, UNSEEN, TOO_FEW = "提高", "降低", "看不出差别", "次数不够"
@@ -50,9 +49,15 @@ def mean_interval(values: Sequence[float]) -> Estimate:
     if sd <= 1e-12 * max(1.0, abs(mean)):
         return Estimate(n, mean, 0.0, mean, mean, float(abs(mean) <= 1e-12))
     error = sd / math.sqrt(n)
-    low, high = stats.t.interval(LEVEL, n - 1, loc=mean, scale=error)
-    p = 2 * stats.t.sf(abs(mean) / error, n - 1)
-    return Estimate(n, mean, sd, float(low), float(high), float(p))
+    # 与 scipy.stats.t 逐位相同；用到时才载入，做运行的进程从不算区间
+    from scipy.special import stdtr, stdtrit
+
+    low, high = (
+        mean + float(stdtrit(n - 1, share)) * error
+        for share in ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+    )
+    p = 2 * float(stdtr(n - 1, -abs(mean) / error))
+    return Estimate(n, mean, sd, low, high, p)
 
 
 def paired_difference(

@@ -1,6 +1,6 @@
-"""同一项研究放到 Ray 集群上：派活的人换了，认领、落盘与记录的样子都不变。
+"""同一项研究放到 Ray 集群上：换一个执行者，认领、落盘与记录的样子都不变。
 
-内容: RayHands。节点死了，它手上的运行会在别的节点上重做。
+内容: RayExecutor。节点死了，它手上的运行会在别的节点上重做。
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from vision_attention.studies.pool import Reply, Result, Work, attempt
-from vision_attention.studies.runner import work
-from vision_attention.studies.runs import Run
+from vision_attention.studies.design.runs import Run
+from vision_attention.studies.running.pool import Reply, Result, Work, attempt
+from vision_attention.studies.running.runner import work
 
 # 一个运行最多换几次节点；总失败就不是节点的问题了
 ATTEMPTS = 5
@@ -22,8 +22,8 @@ ATTEMPTS = 5
 KNOCK = 5.0
 
 
-class RayHands:
-    """Ray 集群上做活的人，用法同 Pool。
+class RayExecutor:
+    """Ray 集群上的执行者，用法同 Pool。
 
     有 GPU 的集群上，一个 GPU 一次做一个运行（device 写明 cpu 的除外）；
     没有则每个运行占 threads 个核。各节点要装同一版的本包与框架。
@@ -45,7 +45,7 @@ class RayHands:
         self.remote = self.ray.remote(_task(job or usual))
         self.jobs: dict[Any, tuple[Run, int]] = {}
 
-    def __enter__(self) -> RayHands:
+    def __enter__(self) -> RayExecutor:
         return self
 
     def __exit__(

@@ -10,10 +10,10 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from vision_attention.studies.pool import Pool
-from vision_attention.studies.provenance import processor, version_of
-from vision_attention.studies.runner import work
-from vision_attention.studies.runs import Run
+from vision_attention.studies.design.runs import Run
+from vision_attention.studies.running.pool import Pool
+from vision_attention.studies.running.provenance import processor, version_of
+from vision_attention.studies.running.runner import work
 from vision_attention.studies.tasks import TASKS
 
 # 换了处理器或版本，浮点求和的次序不同，训练会慢慢走岔；

@@ -7,11 +7,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from vision_attention.studies.claims import Claim, Judged, claims, compared, judge
-from vision_attention.studies.library import open_study
-from vision_attention.studies.statistics import DOWN, UP
+from vision_attention.statistics import DOWN, UP
+from vision_attention.studies.claims.judging import (
+    Claim,
+    Judged,
+    claims,
+    compared,
+    judge,
+)
+from vision_attention.studies.store.library import open_study
 from vision_attention.studies.tasks.metrics import METRICS
-from vision_attention.studies.wording import DIGITS, p_value, rows, signed, span
+from vision_attention.wording import DIGITS, p_value, rows, signed, span
 
 
 def short(*names: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vision_attention.studies.wording import p_value
+from vision_attention.wording import p_value
 
 # 大到不必看小数的指标；其余留四位
 LARGE = {"steps_to_fit", "cpu_seconds", "parameters", "macs", "memory"}

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from vision_attention.config import TrainConfig
-from vision_attention.studies.bench import build_model, load_data
-from vision_attention.studies.pool import Pool
-from vision_attention.studies.runs import Run
+from vision_attention.studies.design.runs import Run
+from vision_attention.studies.running.pool import Pool
 from vision_attention.studies.tasks import TASKS
-from vision_attention.studies.wings import load_wing
+from vision_attention.studies.tasks.prepared import build_model, load_data
+from vision_attention.wings import load_wing
 
 PROBE_STEPS = 20
 # 每个核分到的运行少于这么多个时，测量花的时间比省下的多
@@ -56,7 +56,7 @@ def probe(job: tuple[Run, str | None]) -> float:
         max_train_eval=dataset.num_classes,
     )
     model = build_model(wing, run, dataset)
-    history = wing.room("training").fit(model, dataset, config)
+    history = wing.module("training").fit(model, dataset, config)
     return history.images_per_second
 
 

@@ -8,26 +8,23 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vision_attention import data, specs
-from vision_attention.checks import choice
+from vision_attention.checks import choice, nearest
 from vision_attention.config import TrainConfig
 from vision_attention.data.loading import NAMES, check_kinds
-from vision_attention.studies.positions import Lines, locate, nearest
-from vision_attention.studies.runs import (
-    ROOMS,
+from vision_attention.studies.design.positions import Lines, locate
+from vision_attention.studies.design.runs import (
+    SECTIONS,
     combinations,
     expand,
-    factor_name,
     plain_values,
-    rooms_of,
+    sections_of,
 )
+from vision_attention.studies.design.schema import Study, factor_name
 from vision_attention.studies.tasks import METRICS, TASKS
-from vision_attention.studies.wings import attention_names
-
-if TYPE_CHECKING:
-    from vision_attention.studies.schema import Study
+from vision_attention.wings import attention_names
 
 Problem = tuple[int, str]
 FRAMEWORK = "framework"
@@ -91,22 +88,22 @@ def _same_names(study: Study, lines: Lines) -> Iterator[Problem]:
         seen.setdefault(name, path)
 
 
-def _known(room: str) -> list[str]:
+def _known(section: str) -> list[str]:
     """一个部分里认识的键；model 与 options 的键由别处检查，返回空。"""
-    if room == "train":
+    if section == "train":
         known = [item.name for item in fields(TrainConfig)]
-    elif room == "data":
+    elif section == "data":
         known = list(inspect.signature(data.load).parameters)
     else:
         return []
-    return [name for name in known if name not in ELSEWHERE[room]]
+    return [name for name in known if name not in ELSEWHERE[section]]
 
 
 def _paths(study: Study) -> Iterator[tuple[str, list]]:
     """每条设置的路径，以及它在 YAML 里的位置。"""
-    for room in ROOMS:
-        for name in getattr(study, room):
-            yield f"{room}.{name}", [room, name]
+    for section in SECTIONS:
+        for name in getattr(study, section):
+            yield f"{section}.{name}", [section, name]
     for factor, levels in study.grid.items():
         if isinstance(levels, list):
             yield factor, ["grid", factor]
@@ -118,15 +115,15 @@ def _paths(study: Study) -> Iterator[tuple[str, list]]:
 
 def _settings(study: Study, lines: Lines) -> Iterator[Problem]:
     for path, place in _paths(study):
-        room, _, name = path.partition(".")
+        section, _, name = path.partition(".")
         line = locate(lines, place)
-        if room not in ROOMS or not name:
+        if section not in SECTIONS or not name:
             hint = "应写成「部分.键」，例如 data.n_train、model.name、train.steps"
             yield line, f"路径 {path!r} 不对。{hint}"
-        elif name in ELSEWHERE.get(room, ()):
+        elif name in ELSEWHERE.get(section, ()):
             yield line, f"{path} 不能写在这里：种子写在 seeds，数据所在用 --data-root"
-        elif _known(room) and name.split(".")[0] not in _known(room):
-            yield line, f"不认识的键 {path!r}。{nearest(name, _known(room))}"
+        elif _known(section) and name.split(".")[0] not in _known(section):
+            yield line, f"不认识的键 {path!r}。{nearest(name, _known(section))}"
     for factor, levels in study.grid.items():
         line = locate(lines, ["grid", factor])
         if not levels:
@@ -175,7 +172,7 @@ def _values(study: Study, lines: Lines) -> Iterator[Problem]:
     """每个不同的组合都建一次配置与尺寸，看有没有不合适的取值。"""
     for levels in combinations(study):
         try:
-            problems = problems_of(study.task, rooms_of(study, levels))
+            problems = problems_of(study.task, sections_of(study, levels))
         except ValueError as error:
             problems = [str(error)]
         for problem in problems:
@@ -183,39 +180,39 @@ def _values(study: Study, lines: Lines) -> Iterator[Problem]:
             yield locate(lines, place), problem
 
 
-def problems_of(task: str, rooms: dict[str, Any]) -> list[str]:
+def problems_of(task: str, sections: dict[str, Any]) -> list[str]:
     """一个组合的设置里的问题；不载入框架，也不读数据。
 
-    参数: task 为任务的名字；rooms 为 data、model、train、options 四部分的设置
+    参数: task 为任务的名字；sections 为 data、model、train、options 四部分的设置
     """
     checks = {
-        "data": lambda: _data(_only_known("data", rooms["data"])),
-        "model": lambda: _model(plain_values(rooms["model"])),
-        "train": lambda: TrainConfig(**_only_known("train", rooms["train"])),
-        "options": lambda: TASKS[task].check(rooms),
+        "data": lambda: _data(_only_known("data", sections["data"])),
+        "model": lambda: _model(plain_values(sections["model"])),
+        "train": lambda: TrainConfig(**_only_known("train", sections["train"])),
+        "options": lambda: TASKS[task].check(sections),
     }
     problems: list[str] = []
-    for room, check in checks.items():
+    for section, check in checks.items():
         # 任务要看其余各部分；那里已经错了，就先改那里
-        if room == "options" and problems:
+        if section == "options" and problems:
             break
         try:
             check()
         except ValueError as error:
             # 任务挑出的毛病可能在别的部分，它自己会说是哪里
-            elsewhere = str(error).startswith(tuple(f"{name}：" for name in ROOMS))
-            problems.append(str(error) if elsewhere else f"{room}：{error}")
+            elsewhere = str(error).startswith(tuple(f"{name}：" for name in SECTIONS))
+            problems.append(str(error) if elsewhere else f"{section}：{error}")
         except TypeError as error:
-            given = f"请改正：{rooms[room]}。原话是 {error}"
-            problems.append(f"{room}：有一项的取值类型不对，{given}")
+            given = f"请改正：{sections[section]}。原话是 {error}"
+            problems.append(f"{section}：有一项的取值类型不对，{given}")
     return problems
 
 
-def _only_known(room: str, settings: dict[str, Any]) -> dict[str, Any]:
+def _only_known(section: str, settings: dict[str, Any]) -> dict[str, Any]:
     """设置本身；有不认识的键时抛出 ValueError。"""
     for name in settings:
-        if name not in _known(room):
-            raise ValueError(f"不认识的键 {name!r}。{nearest(name, _known(room))}")
+        if name not in _known(section):
+            raise ValueError(f"不认识的键 {name!r}。{nearest(name, _known(section))}")
     return settings
 
 
@@ -238,14 +235,14 @@ def _data(settings: dict[str, Any]) -> None:
 
 def _blame(study: Study, levels: dict[str, Any], problem: str) -> list:
     """问题最可能写在哪里：改到它提到的键的臂，否则是那个部分。"""
-    room = problem.partition("：")[0]
+    section = problem.partition("：")[0]
     for path, place in reversed(list(_paths(study))):
         key = path.split(".")[-1]
         mentioned = any(word in problem for word in (f"{key}=", repr(key), repr(path)))
         used = len(place) < 3 or levels.get(place[1]) == place[2]
-        if path.startswith(f"{room}.") and mentioned and used:
+        if path.startswith(f"{section}.") and mentioned and used:
             return place
-    return [room] if room in ROOMS else ["model"]
+    return [section] if section in SECTIONS else ["model"]
 
 
 def _repeated(study: Study, lines: Lines) -> Iterator[Problem]:

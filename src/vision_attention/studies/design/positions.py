@@ -1,13 +1,12 @@
 """YAML 里每个键在第几行，以及带行号的错误。
 
-内容: StudyError、read_yaml、read_value、locate、nearest。
+内容: StudyError、read_yaml、read_value、locate。
 """
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -90,11 +89,3 @@ def locate(lines: Lines, path: Sequence) -> int:
     while place not in lines:
         place = place[:-1]
     return lines[place]
-
-
-def nearest(word: Any, known: Iterable[str]) -> str:
-    """「是不是 'x'？」以及可用的取值。"""
-    options = [str(option) for option in known]
-    near = difflib.get_close_matches(str(word), options, n=1, cutoff=0.5)
-    hint = f"是不是 {near[0]!r}？" if near else ""
-    return f"{hint}可用的取值：{', '.join(options)}"

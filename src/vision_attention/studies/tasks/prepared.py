@@ -1,6 +1,6 @@
-"""一次运行的工作台：一翼、数据、配置、模型，备齐了交给任务。
+"""一次运行要用的：一翼、数据、配置、模型，备齐了交给任务。
 
-内容: Bench、prepare；它的几步：load_data、spec_of、build_model、size_of。
+内容: PreparedRun、prepare；它的几步：load_data、spec_of、build_model、size_of。
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import numpy as np
 from vision_attention import data, interop, specs
 from vision_attention.config import TrainConfig
 from vision_attention.data import Dataset
-from vision_attention.studies.runs import Run, plain_values
-from vision_attention.studies.wings import Wing, load_wing
+from vision_attention.studies.design.runs import Run, plain_values
+from vision_attention.wings import Wing, load_wing
 
 
 @dataclass(frozen=True)
-class Bench:
+class PreparedRun:
     """一次运行备齐的东西。
 
     参数: run 为设置；data_root 为数据所在；wing 为一翼；dataset、config、model 照设置
@@ -75,9 +75,9 @@ def build_model(wing: Wing, run: Run, dataset: Dataset) -> Any:
 
 def _seeded(wing: Wing, settings: dict[str, Any], seed: int, dataset: Dataset) -> Any:
     """建一个模型；深处的选项类型不对，建到那里才知道。"""
-    wing.room("init").seed(seed)
+    wing.module("init").seed(seed)
     try:
-        return wing.room("models").build(spec_of(settings, dataset))
+        return wing.module("models").build(spec_of(settings, dataset))
     except TypeError as error:
         raise ValueError(
             f"model：有一项的取值类型不对，请改正：{settings}。原话是 {error}"
@@ -100,7 +100,7 @@ def share_weights(source: Any, target: Any, except_for: str = "") -> None:
     interop.load_state(target, {**own, **shared})
 
 
-def prepare(run: Run, data_root: str | None = None) -> Bench:
+def prepare(run: Run, data_root: str | None = None) -> PreparedRun:
     """备齐一次运行；还没有开始训练。
 
     错误: 框架没装、数据或模型不合适时抛出 ValueError
@@ -111,12 +111,12 @@ def prepare(run: Run, data_root: str | None = None) -> Bench:
     model = build_model(wing, run, dataset)
     config = TrainConfig(**run.train, seed=run.seed)
     size = size_of(wing, model)
-    return Bench(run, data_root, wing, dataset, config, model, size, started)
+    return PreparedRun(run, data_root, wing, dataset, config, model, size, started)
 
 
 def size_of(wing: Wing, model: Any) -> dict[str, int]:
     """参数个数，与一张图前向一次的乘加次数。"""
-    counting, spec = wing.room("counting"), model.spec
+    counting, spec = wing.module("counting"), model.spec
     shape = (spec.in_channels, spec.image_size, spec.image_size)
     return {
         "parameters": int(counting.count_parameters(model)),
