@@ -1,6 +1,8 @@
 """统计：均值的区间、配对差、多重比较；数都出自 SciPy。
 
-内容: Estimate、mean_interval、paired_difference、holm、verdict。
+内容: Estimate、mean_interval、paired_difference、holm、verdict；
+    sign_flip_p、survives（少一粒种子还成不成立）、within（相差不到 δ）、
+    share_interval；half_width、detectable、needed（几粒种子看得见多大的差）。
 """
 
 from __future__ import annotations
@@ -96,3 +98,97 @@ def verdict(difference: Estimate) -> str:
     if difference.high < 0:
         return DOWN
     return UNSEEN
+
+
+FLIPS = 20  # 再多就不逐一数完全部 2ⁿ 种符号，改为抽样
+DRAWS = 200_000
+
+
+def sign_flip_p(differences: Sequence[float]) -> float | None:
+    """符号翻转检验的双侧 p：差若与 0 对称，每个差的正负号可以随意翻转。
+
+    不假定正态。n 个差至多 2ⁿ 种翻法，所以 n = 10 时 p 不会小于 2/1024。
+
+    参数: differences 为按种子配对的差；不足两个时返回 None；超过 FLIPS 个时抽样
+        DRAWS 次（种子固定），p 至少为 1 / (DRAWS + 1)
+    出处: Fisher 1935，The Design of Experiments，§21
+    """
+    sample = np.asarray(differences, dtype=float)
+    n = len(sample)
+    if n < 2:
+        return None
+    seen = abs(sample.sum()) * (1 - 1e-12)
+    if n > FLIPS:
+        signs = np.random.default_rng(0).integers(0, 2, (DRAWS, n)) * 2 - 1
+        return float((np.sum(abs(signs @ sample) >= seen) + 1) / (DRAWS + 1))
+    sums = np.zeros(1)
+    for value in sample:
+        sums = np.concatenate([sums - value, sums + value])
+    return float(np.mean(abs(sums) >= seen))
+
+
+def survives(differences: Sequence[float]) -> bool | None:
+    """去掉任何一粒种子，结论是否都与全部种子的相同；不足三粒时返回 None。"""
+    sample = list(differences)
+    if len(sample) < 3:
+        return None
+    whole = verdict(mean_interval(sample))
+    rest = (sample[:k] + sample[k + 1 :] for k in range(len(sample)))
+    return all(verdict(mean_interval(part)) == whole for part in rest)
+
+
+def within(difference: Estimate, margin: float) -> bool:
+    """相差不到 margin：整个 95 % 区间都在 ±margin 之内。"""
+    if difference.low is None or difference.high is None:
+        return False
+    return -margin < difference.low and difference.high < margin
+
+
+def share_interval(hits: int, n: int) -> tuple[float, float]:
+    """N 次里中了 hits 次，那一份额的精确 95 % 区间；两端不会越出 0 与 1。
+
+    出处: Clopper 与 Pearson 1934，Biometrika 26(4)
+    """
+    from scipy.special import betaincinv
+
+    tail = (1 - LEVEL) / 2
+    low = 0.0 if hits == 0 else float(betaincinv(hits, n - hits + 1, tail))
+    high = 1.0 if hits == n else float(betaincinv(hits + 1, n - hits, 1 - tail))
+    return low, high
+
+
+def half_width(sd: float, n: int) -> float:
+    """配对差有 n 个、标准差为 sd 时，95 % 区间的半宽。"""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(n - 1, (1 + LEVEL) / 2)) * sd / math.sqrt(n)
+
+
+def power_of(effect: float, sd: float, n: int) -> float:
+    """真正的差为 effect 时，n 粒种子的双侧 t 检验有几成把握看见它（p < 0.05）。"""
+    from scipy.special import nctdtr, stdtrit
+
+    critical = stdtrit(n - 1, (1 + LEVEL) / 2)
+    shift = effect * math.sqrt(n) / sd
+    upper = 1 - nctdtr(n - 1, shift, critical)
+    return float(upper + nctdtr(n - 1, shift, -critical))
+
+
+def detectable(sd: float, n: int, power: float = 0.8) -> float:
+    """有 n 粒种子时看得见的最小的差：真正的差这么大，有 power 的把握看见。"""
+    from scipy import optimize
+
+    if sd == 0:
+        return 0.0
+    high = half_width(sd, n)
+    while power_of(high, sd, n) < power:
+        high *= 1.5
+    return float(optimize.brentq(lambda e: power_of(e, sd, n) - power, 0.0, high))
+
+
+def needed(sd: float, effect: float, power: float = 0.8) -> int:
+    """要有 power 的把握看见 effect 那么大的差，至少几粒种子（不少于 3）。"""
+    n = 3
+    while power_of(effect, sd, n) < power:
+        n += 1
+    return n
