@@ -590,7 +590,7 @@ def test_records_say_everything_needed_to_trust_them(trained):
         assert record["framework"]["version"][0].isdigit()
         assert record["cpu_seconds"] > 0
         assert record["started"].endswith("+00:00")
-        assert set(record["code"]) == {"version", "commit", "dirty"}
+        assert set(record["code"]) == {"version", "commit", "dirty", "task"}
 
 
 def test_the_two_wings_tell_the_same_story(trained):

@@ -15,6 +15,7 @@ import numpy as np
 
 LEVEL = 0.95
 UP, DOWN, UNSEEN, TOO_FEW = "提高", "降低", "看不出差别", "次数不够"
+ALIKE, UNSURE = "相差不到 δ", "说不准"
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,17 @@ def within(difference: Estimate, margin: float) -> bool:
     return -margin < difference.low and difference.high < margin
 
 
+def answer(difference: Estimate, margin: float) -> str:
+    """四种回答之一：提高、降低、相差不到 δ、说不准；两次都没有的说次数不够。
+
+    参数: margin 即 δ
+    """
+    found = verdict(difference)
+    if found != UNSEEN:
+        return found
+    return ALIKE if within(difference, margin) else UNSURE
+
+
 def share_interval(hits: int, n: int) -> tuple[float, float]:
     """N 次里中了 hits 次，那一份额的精确 95 % 区间；两端不会越出 0 与 1。
 
@@ -170,8 +182,9 @@ def power_of(effect: float, sd: float, n: int) -> float:
 
     critical = stdtrit(n - 1, (1 + LEVEL) / 2)
     shift = effect * math.sqrt(n) / sd
-    upper = 1 - nctdtr(n - 1, shift, critical)
-    return float(upper + nctdtr(n - 1, shift, -critical))
+    missed = nctdtr(n - 1, shift, critical) - nctdtr(n - 1, shift, -critical)
+    # 差比起伏大得太多时库算不出来：那时不会看不见
+    return 1.0 if math.isnan(missed) else 1 - float(missed)
 
 
 def detectable(sd: float, n: int, power: float = 0.8) -> float:

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from vision_attention.cli.plainly import plainly
+from vision_attention.studies.results.power import plan, write_plan
 from vision_attention.studies.results.report import summarize
 from vision_attention.studies.results.tables import markdown
 from vision_attention.studies.running import verify as checking
@@ -47,7 +48,7 @@ def list_studies() -> None:
     """列出随包发布的研究：问题、进度与预算。"""
     for name in names():
         store = open_study(name)
-        done, every = len(store.done()), len(store.runs)
+        done, every = len(store.done()), len(store.runs) + store.waiting
         typer.echo(f"{name}  {done}/{every}  约 {store.study.budget.minutes:g} 分钟")
         typer.echo(f"    {store.study.question}")
 
@@ -60,6 +61,11 @@ def status(name: Name, out: Out = None) -> None:
     reading = store.read()
     done = {record["key"] for record in reading.records}
     typer.echo(f"{store.name}：{store.study.question}")
+    if store.tuning is not None:
+        tried = len(store.tuning.done())
+        typer.echo(f"  调参：完成 {tried}，还缺 {len(store.tuning.runs) - tried}")
+        if store.waiting:
+            typer.echo(f"  另有 {store.waiting} 个运行要等调参做完才定得下来")
     for framework in store.study.frameworks:
         runs = [run for run in store.runs if run.framework == framework]
         finished = sum(run.key in done for run in runs)
@@ -125,6 +131,33 @@ def _report(store: StudyStore, as_json: bool) -> str:
     if as_json:
         return json.dumps(found, ensure_ascii=False, indent=2)
     return markdown(found)
+
+
+@app.command()
+@plainly
+def power(
+    name: Name,
+    out: Out = None,
+    *,
+    effect: Annotated[float, typer.Option(help="想看见的差，单位同主要指标。")],
+    first: Annotated[int, typer.Option(min=2, help="用头几粒种子估计。")] = 4,
+    write: Annotated[
+        bool, typer.Option("--write", help="定下来，写在研究旁边；只写一次。")
+    ] = False,
+) -> None:
+    """要几粒种子才看得见想看的差。"""
+    store = open_study(name, out)
+    found = plan(store, effect, first)
+    for arm in found["arms"]:
+        levels = "，".join(f"{k}={v}" for k, v in arm["levels"].items())
+        typer.echo(
+            f"  {levels}：标准差 {arm['sd']:.4f}，要 {arm['needed']} 粒；"
+            f"现在的 {found['planned']} 粒，区间半宽 {arm['half_width']:.4f}，"
+            f"看得见 {arm['detectable']:.4f}"
+        )
+    typer.echo(f"要有八成把握看见 {effect:g}，{found['seeds']} 粒种子")
+    if write:
+        typer.echo(f"写进了 {write_plan(store, found)}")
 
 
 @app.command()

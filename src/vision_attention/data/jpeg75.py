@@ -43,8 +43,8 @@ def read(root: str | Path | None = None) -> Source:
 
     形状: 训练池 uint8 (50000, 3, 32, 32)，测试集 uint8 (10000, 3, 32, 32)
     参数: root 是 cifar10-jpeg.tar.xz、由它重排成官方样子的压缩包或文件夹，
-        或装着它们的文件夹；缺省时看缓存文件夹（见 download.cache_folder）
-    错误: 找不到时 FileNotFoundError；内容损坏、或像素与书里的研究所用的不同时 ValueError
+        或装着它们的文件夹；缺省时看缓存文件夹
+    错误: 找不到时 FileNotFoundError；内容损坏、像素与书里的研究所用的不同时 ValueError
     出处: Krizhevsky 2009 的照片，以 JPEG 质量 75 重存；次序由固定的排列打乱
     """
     path = locate(root)

@@ -19,10 +19,9 @@ from vision_attention.data.dataset import (
     fingerprint,
 )
 from vision_attention.data.harder import harder
+from vision_attention.data.scoring import check_score, reserved, scored
 from vision_attention.data.splits import (
     POOL,
-    RESERVE,
-    TEST,
     VALIDATION,
     at_least,
     noisy_labels,
@@ -37,7 +36,6 @@ NAMES = (
     "two_marks",
     "folder:PATH",
 )
-SCORES = ("test", "unused", "reserve")
 
 
 def load(
@@ -92,17 +90,10 @@ def load(
     if classes is not None:
         source = keep_classes(source, classes)
     check_score(score, reserve, max_test)
-    spared = _reserved(source.pool_labels, reserve)
-    open_to_training = np.arange(len(source.pool_labels))
-    if score == "reserve":
-        open_to_training = np.setdiff1d(open_to_training, spared)
-    train, held_out = (
-        open_to_training[part]
-        for part in _split(
-            source.pool_labels[open_to_training], n_train, validation, seed
-        )
-    )
-    test_images, test_labels = _scored(source, score, max_test, spared, train, held_out)
+    spared = reserved(source.pool_labels, reserve)
+    kept_away = spared if score == "reserve" else spared[:0]
+    train, held_out = _divided(source, kept_away, n_train, validation, seed)
+    test_images, test_labels = scored(source, score, max_test, spared, train, held_out)
     labels = source.pool_labels[train]
     dataset = Dataset(
         source.name,
@@ -136,21 +127,6 @@ def check_kinds(
     if classes is not None and not (listed and all(map(_whole, classes))):
         raise ValueError(
             f"classes={classes!r} 不合适；应为一列类别的编号，例如 (0, 1, 2)"
-        )
-
-
-def check_score(score: Any, reserve: Any, max_test: Any) -> None:
-    """不读数据就看得出的错：怎样打分，参数同 load。
-
-    错误: score 不认识，或与 reserve、max_test 矛盾时抛出 ValueError
-    """
-    choice("score", score, SCORES)
-    at_least("reserve", reserve, 0)
-    if score == "reserve" and reserve == 0:
-        raise ValueError('score="reserve" 要有留出的图片；请写 reserve=300 之类')
-    if score != "test" and max_test is not None:
-        raise ValueError(
-            f'max_test={max_test!r} 只用于 score="test"；score={score!r} 时请去掉它'
         )
 
 
@@ -206,6 +182,19 @@ def keep_classes(source: Source, classes: tuple[int, ...]) -> Source:
     )
 
 
+def _divided(
+    source: Source,
+    kept_away: np.ndarray,
+    n_train: int | None,
+    validation: int,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """训练与验证各用训练池里的哪些；kept_away 的不许用。"""
+    allowed = np.setdiff1d(np.arange(len(source.pool_labels)), kept_away)
+    parts = _split(source.pool_labels[allowed], n_train, validation, seed)
+    return allowed[parts[0]], allowed[parts[1]]
+
+
 def _split(
     labels: np.ndarray, n_train: int | None, validation: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -228,43 +217,3 @@ def _split(
     order = stratified_order(labels, seed, VALIDATION)
     held_out, rest = np.sort(order[:validation]), np.sort(order[validation:])
     return rest[stratified_order(labels[rest], seed, POOL)[:n_train]], held_out
-
-
-def _reserved(labels: np.ndarray, reserve: int) -> np.ndarray:
-    """训练池里固定留给调参的下标，与种子无关。"""
-    most = len(labels) - len(np.unique(labels))
-    if reserve > most:
-        raise ValueError(
-            f"reserve={reserve} 太大：训练池只有 {len(labels)} 张，至多留出 {most} 张"
-        )
-    return np.sort(stratified_order(labels, 0, RESERVE)[:reserve])
-
-
-def _scored(
-    source: Source,
-    score: str,
-    max_test: int | None,
-    spared: np.ndarray,
-    *taken: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """打分用的图片与标签；spared 为留给调参的下标，taken 为训练与验证用掉的。"""
-    if score == "reserve":
-        return source.pool_images[spared], source.pool_labels[spared]
-    if score == "test":
-        test = _first(source.test_labels, max_test)
-        return source.test_images[test], source.test_labels[test]
-    everything = np.arange(len(source.pool_labels))
-    unused = np.setdiff1d(everything, np.concatenate([spared, *taken]))
-    return (
-        np.concatenate([source.test_images, source.pool_images[unused]]),
-        np.concatenate([source.test_labels, source.pool_labels[unused]]),
-    )
-
-
-def _first(labels: np.ndarray, max_test: int | None) -> np.ndarray:
-    if max_test is None:
-        return np.arange(len(labels))
-    at_least("max_test", max_test, 1)
-    if max_test > len(labels):
-        raise ValueError(f"max_test={max_test} 超出测试集的 {len(labels)} 张；请减小它")
-    return np.sort(stratified_order(labels, 0, TEST, 1)[:max_test])

@@ -12,15 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from vision_attention.journal import step_seed
-
-Holder = TypeVar("Holder", nn.Module, Tensor)
 
 
 def find_device(name: str, precision: str = "float32") -> torch.device:
@@ -60,11 +58,12 @@ def tensor(array: np.ndarray, device: torch.device) -> Tensor:
     return torch.from_numpy(array).to(device)
 
 
-def arrange(holder: Holder, memory_format: str) -> Holder:
+def arrange(holder: Any, memory_format: str) -> Any:
     """照 memory_format 排好模型的权重，或一批图片；数值不变。
 
     形状: holder 为模型，或 (B, C, H, W)
-    参数: memory_format 取 "channels_first" 或 "channels_last"
+    参数: memory_format 取 "channels_first" 或 "channels_last"；后者只有 PyTorch 有
+    错误: 框架没有这种排法时抛出 ValueError
     """
     if memory_format == "channels_first":
         return holder

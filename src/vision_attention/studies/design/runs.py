@@ -9,12 +9,14 @@ import copy
 import hashlib
 import itertools
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from vision_attention.studies.design.schema import Study
 
 SECTIONS = ("data", "model", "train", "options")
+FRAMEWORK = "framework"
 
 
 @dataclass(frozen=True)
@@ -135,19 +137,43 @@ def _plain(value: Any) -> Any:
     return tuple(_plain(item) for item in value) if isinstance(value, list) else value
 
 
-def expand(study: Study) -> list[Run]:
-    """研究 → 运行的列表；种子在最外层，中途停下时各臂的次数仍然相同。"""
+def arm_of(levels: Mapping[str, Any]) -> tuple:
+    """一个组合的身份：各因素与取值，不含框架。"""
+    return tuple((name, level) for name, level in levels.items() if name != FRAMEWORK)
+
+
+Chosen = Mapping[tuple, dict[str, Any]]
+
+
+def _arms(
+    study: Study, chosen: Chosen | None
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """每个组合与它的全部设置；给了 chosen，还没有挑出设置的组合略过。"""
+    for levels in combinations(study):
+        settings = sections_of(study, levels)
+        if chosen is None:
+            yield levels, settings
+        elif arm_of(levels) in chosen:
+            yield levels, merge(settings, chosen[arm_of(levels)])
+
+
+def expand(study: Study, chosen: Chosen | None = None) -> list[Run]:
+    """研究 → 运行的列表；种子在最外层，中途停下时各臂的次数仍然相同。
+
+    参数: chosen 为调参时各臂挑中的设置：arm_of → 路径 → 取值
+    """
+    arms = list(_arms(study, chosen))
     return [
         Run(
             task=study.task,
             framework=framework,
             seed=seed,
             start_from=_start(study, levels),
-            levels={**levels, "framework": framework},
-            **sections_of(study, levels),
+            levels={**levels, FRAMEWORK: framework},
+            **settings,
         )
         for seed in study.seeds
         for framework in study.frameworks
         if seed in study.seeds_of(framework)
-        for levels in combinations(study)
+        for levels, settings in arms
     ]

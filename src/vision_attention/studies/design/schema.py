@@ -44,7 +44,40 @@ def factor_name(path: str, levels: Any) -> str:
     return path.rpartition(".")[2] if isinstance(levels, list) else path
 
 
-PARTS = {"compare": Compare, "budget": Budget}
+class Tune(Part):
+    """调参：每一臂先在留出的图片（data.reserve）上各自挑训练的设置，再正式比较。
+
+    参数：
+        values: 「路径: [候选…]」，只能是 train 的设置；几条路径时试遍各种组合
+        seeds: 挑的时候用的种子，不与研究的种子重合
+        at: 「因素: 取值」，只在这个取值上挑，这个因素的其余取值照用
+        metric: 在留出的图片上按哪个指标挑；goal: 越大越好（max）还是越小越好（min）
+    """
+
+    values: dict[str, list[Any]] = Field(min_length=1)
+    seeds: list[int] = Field(min_length=1)
+    at: dict[str, Any] = Field(default_factory=dict)
+    metric: str = "test_accuracy"
+    goal: Literal["max", "min"] = "max"
+
+
+class Judge(Part):
+    """判法，写在看见记录之前。
+
+    参数：
+        margin: δ：整个区间都在 ±δ 之内，才说「相差不到 δ」；单位同主要指标
+        family: 哪些因素的取值把读者分成几种情况；一种情况里的比较是一族，一起校正
+        controls: 不算在族里的臂：它们是对照，不是读者的选择
+        positive: 阳性对照：它没有显出差别，这项研究就什么也看不见
+    """
+
+    margin: float = Field(gt=0)
+    family: list[str] = Field(default_factory=list)
+    controls: list[Any] = Field(default_factory=list)
+    positive: Any = None
+
+
+PARTS = {"compare": Compare, "budget": Budget, "tune": Tune, "judge": Judge}
 Levels = list[Any] | dict[str, dict[str, Any]]
 
 
@@ -61,6 +94,7 @@ class Study(Part):
         exclude: 不跑的组合，每条是「因素: 取值」
         compare: 比哪个因素，以谁为参照
         common_start: 为真时，各臂与参照臂同名同形的权重从同一组数出发
+        tune: 每一臂先各自挑设置，见 Tune；judge: 怎样判，见 Judge
         seeds: 种子个数或列表；frameworks: 两翼中的哪些
         paddle_seeds: Paddle 只做这几粒种子（写法同 seeds），缺省为全部；与 torch 的
             同一粒种子配对
@@ -78,6 +112,8 @@ class Study(Part):
     exclude: list[dict[str, Any]] = Field(default_factory=list)
     compare: Compare | None = None
     common_start: bool = False
+    tune: Tune | None = None
+    judge: Judge | None = None
     seeds: Annotated[list[int], BeforeValidator(_seeds)] = Field(min_length=1)
     frameworks: list[Framework] = Field(["torch"], min_length=1)
     paddle_seeds: Annotated[list[int] | None, BeforeValidator(_seeds)] = None

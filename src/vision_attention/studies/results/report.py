@@ -10,16 +10,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vision_attention.statistics import (
-    TOO_FEW,
-    UNSEEN,
-    holm,
-    mean_interval,
-    paired_difference,
-    verdict,
-)
-from vision_attention.studies.design.runs import combinations
+from vision_attention.statistics import mean_interval
+from vision_attention.studies.design.runs import FRAMEWORK, combinations
+from vision_attention.studies.design.schema import Study
+from vision_attention.studies.design.tuning import Choice
 from vision_attention.studies.results.agreement import agreement
+from vision_attention.studies.results.comparing import POSITIVE, compare
 from vision_attention.studies.store.library import StudyStore, open_study
 from vision_attention.studies.tasks import METRICS
 
@@ -28,7 +24,12 @@ POLICY = (
     "配对差的区间不含 0 才说「提高」或「降低」，否则说「看不出差别」。"
     "一张表比了多次，另给 Holm 校正后的 p，校正后仍 < 0.05 的结论标 ✓。"
 )
-ALPHA = 0.05
+JUDGED = (
+    "均值与差都附 95 % t 区间；差按种子配对。区间不含 0 说「提高」或「降低」；"
+    "整个区间都在 ±{margin:g} 之内说「相差不到 {margin:g}」；两样都不是，说「说不准」，"
+    "旁边是有八成把握看得见的最小差。一族（{family}）里的比较一起做 Holm 校正，校正后的"
+    " p 仍 < 0.05 的结论标 ✓；对照不算在族里。"
+)
 
 
 def summary(name: str, out: str | Path | None = None) -> dict[str, Any]:
@@ -49,7 +50,7 @@ def summarize(store: StudyStore) -> dict[str, Any]:
     """
     study, done = store.study, store.done()
     cells = _cells(store, done)
-    _compare(store, cells)
+    compare(study, cells)
     return {
         "name": store.name,
         "command": store.command,
@@ -57,14 +58,35 @@ def summarize(store: StudyStore) -> dict[str, Any]:
         "metric": study.metric,
         "metric_name": METRICS[study.metric],
         "compare": study.compare.model_dump() if study.compare else None,
-        "policy": POLICY,
+        "policy": _policy(study),
+        "blind": _blind(study, cells),
         "note": study.note,
-        "n_runs": len(store.runs),
-        "missing": len(store.runs) - len(done),
+        "judge": study.judge.model_dump() if study.judge else None,
+        "n_runs": len(store.runs) + store.waiting,
+        "missing": len(store.runs) + store.waiting - len(done),
+        "tuning": [_tried(choice) for choice in store.choices],
         "cells": cells,
         "agreement": agreement(cells),
         **_provenance(list(done.values())),
     }
+
+
+def _policy(study: Study) -> str:
+    """结论的规矩，一段话。"""
+    if study.judge is None:
+        return POLICY
+    family = "、".join(study.judge.family)
+    named = f"每种 {family} 一族" if family else "整张表一族"
+    return JUDGED.format(margin=study.judge.margin, family=named)
+
+
+def _blind(study: Study, cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """阳性对照没有显出差别的情况：这些情况里，这项研究什么也看不见。"""
+    return [
+        cell["levels"]
+        for cell in cells
+        if cell.get("role") == POSITIVE and not cell["holds"]
+    ]
 
 
 def _cells(store: StudyStore, done: dict[str, dict]) -> list[dict[str, Any]]:
@@ -76,7 +98,7 @@ def _cells(store: StudyStore, done: dict[str, dict]) -> list[dict[str, Any]]:
     cells = []
     for framework in store.study.frameworks:
         for levels in combinations(store.study):
-            named = {**levels, "framework": framework}
+            named = {**levels, FRAMEWORK: framework}
             found = grouped[tuple(named.values())]
             cells.append(_cell(named, found, store.study.metric))
     return cells
@@ -95,7 +117,15 @@ def _cell(levels: dict[str, Any], found: dict[int, dict], metric: str) -> dict:
         "unmeasured": len(measured) - len(values),
         "estimate": asdict(mean_interval(list(values.values()))),
         "cost": cost,
+        "code": {seed: _meaning(record) for seed, record in found.items()},
     }
+
+
+def _meaning(record: dict) -> str:
+    """这条记录的代码是什么意思：任务的版本；早先没有记下版本的，看提交。"""
+    code = record["code"]
+    version = code.get("task")
+    return str(code["commit"] or code["version"]) if version is None else str(version)
 
 
 def value_of(record: dict, metric: str) -> float | None:
@@ -116,33 +146,16 @@ def _average(values: list[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _compare(store: StudyStore, cells: list[dict[str, Any]]) -> None:
-    """给参照臂以外的每一项添上配对差与结论。"""
-    compare = store.study.compare
-    if compare is None:
-        return
-    by_levels = {_fix(cell["levels"]): cell for cell in cells}
-    compared = []
-    for cell in cells:
-        if cell["levels"][compare.factor] == compare.reference:
-            continue
-        place = _fix(cell["levels"] | {compare.factor: compare.reference})
-        if place in by_levels:
-            reference = by_levels[place]["values"]
-            difference = paired_difference(cell["values"], reference)
-            cell["difference"] = asdict(difference)
-            cell["verdict"] = verdict(difference)
-            compared.append(cell)
-    adjusted = holm([cell["difference"]["p"] for cell in compared])
-    for cell, p in zip(compared, adjusted, strict=True):
-        cell["p_holm"] = p
-        cell["holds"] = (
-            p is not None and p < ALPHA and cell["verdict"] not in (UNSEEN, TOO_FEW)
-        )
-
-
-def _fix(levels: dict[str, Any]) -> tuple:
-    return tuple(sorted((name, str(level)) for name, level in levels.items()))
+def _tried(choice: Choice) -> dict[str, Any]:
+    """一臂挑设置的经过，可以直接存成 JSON。"""
+    return {
+        "levels": choice.levels,
+        "tried": {name: choice.mean(name) for name in choice.tried},
+        "n": max(len(values) for values in choice.tried.values()),
+        "chosen": choice.chosen,
+        "changes": choice.changes,
+        "at_end": choice.at_end,
+    }
 
 
 def _provenance(records: list[dict]) -> dict[str, list[str]]:

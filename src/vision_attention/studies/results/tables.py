@@ -22,7 +22,15 @@ def markdown(summary: dict[str, Any]) -> str:
     if summary["missing"]:
         missing, n_runs = summary["missing"], summary["n_runs"]
         parts.append(f"**还没有跑完**：{n_runs} 个运行还缺 {missing} 个，结论会变。")
+    if summary["blind"]:
+        listed = "；".join(_named(levels) for levels in summary["blind"])
+        parts.append(f"**这项研究看不见**：阳性对照没有显出差别（{listed}）。")
     parts += [_main(summary), summary["policy"]]
+    mixed = sum(cell.get("mixed", 0) for cell in summary["cells"])
+    if mixed:
+        parts.append(f"有 {mixed} 对比较的两边出自不同版本的代码。")
+    if summary["tuning"]:
+        parts += ["## 各臂的设置怎样挑的", _tuning(summary["tuning"])]
     if summary["note"]:
         parts.append(summary["note"].strip())
     if summary["agreement"]:
@@ -41,6 +49,8 @@ def _main(summary: dict[str, Any]) -> str:
     names = list(summary["cells"][0]["levels"])
     compare = summary["compare"]
     versus = [f"减 {compare['reference']}", "区间", "Holm p", "结论"] if compare else []
+    if summary["judge"]:
+        versus += ["少一粒种子", "符号翻转 p", "看得见的最小差", "算作"]
     header = [*names, "n", summary["metric_name"], "95 % 区间", *versus]
     header += ["参数", "乘加", "CPU 秒"]
     rows = [
@@ -48,6 +58,7 @@ def _main(summary: dict[str, Any]) -> str:
             *(str(level) for level in cell["levels"].values()),
             *_estimate(cell["estimate"], summary["metric"]),
             *(_versus(cell, summary["metric"]) if compare else []),
+            *(_sturdy(cell, summary["metric"]) if summary["judge"] else []),
             _count(cell["cost"]["parameters"]),
             _count(cell["cost"]["macs"]),
             _number(cell["cost"]["cpu_seconds"], 1),
@@ -55,6 +66,23 @@ def _main(summary: dict[str, Any]) -> str:
         for cell in summary["cells"]
     ]
     return _rows(header, rows)
+
+
+def _named(levels: dict[str, Any]) -> str:
+    return "，".join(f"{name}={level}" for name, level in levels.items())
+
+
+def _tuning(choices: list[dict[str, Any]]) -> str:
+    """每臂一行：试了什么、各得多少、挑中哪个；挑中的是头或尾的另外说。"""
+    rows = []
+    for choice in choices:
+        tried = "；".join(
+            f"{name} → {_number(mean, 4)}" for name, mean in choice["tried"].items()
+        )
+        note = "（到了候选的头尾）" if choice["at_end"] else ""
+        chosen = (choice["chosen"] or "还没有试完") + note
+        rows.append([_named(choice["levels"]), str(choice["n"]), tried, chosen])
+    return _rows(["臂", "种子数", "在留出的图片上", "挑中"], rows)
 
 
 def _estimate(estimate: dict, metric: str, sign: bool = False) -> list[str]:
@@ -73,6 +101,16 @@ def _versus(cell: dict[str, Any], metric: str) -> list[str]:
     _, mean, interval = _estimate(cell["difference"], metric, sign=True)
     mark = " ✓" if cell["holds"] else ""
     return [mean, interval, p_value(cell["p_holm"]), cell["verdict"] + mark]
+
+
+def _sturdy(cell: dict[str, Any], metric: str) -> list[str]:
+    """结论经不经得住的四格。"""
+    if "difference" not in cell:
+        return ["—"] * 4
+    kept = {True: "不变", False: "会变", None: "—"}[cell["survives"]]
+    digits = 1 if metric in LARGE else 4
+    smallest = _number(cell["detectable"], digits)
+    return [kept, p_value(cell["p_sign"]), smallest, cell["role"]]
 
 
 def _agreement(summary: dict[str, Any]) -> str:

@@ -38,7 +38,7 @@ def record_of(run: Run, prepared: PreparedRun, outcome: Outcome, threads: int) -
         "data": data_of(prepared.dataset),
         "framework": {"name": run.framework, "version": version_of(run.framework)},
         "processor": processor(device_of(prepared.wing, prepared.model), threads),
-        "code": code_version(),
+        "code": {**code_version(), "task": TASKS[run.task].version},
         "started": prepared.started,
     }
 

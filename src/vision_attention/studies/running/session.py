@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.console import Console
 
@@ -46,6 +46,13 @@ def run_session(store: StudyStore, options: Options, console: Console) -> int:
     参数: store 为研究；options 为选项；console 往哪里说话
     错误: 设置跑不起来、框架没装、文件夹写不进去时抛出 ValueError 或 OSError
     """
+    if store.tuning is not None and pending(store.tuning):
+        # 设置还没有挑完：先做调参，各臂的学习率定下来才知道要做哪些运行
+        if failed := run_session(
+            store.tuning, replace(options, framework=None), console
+        ):
+            return failed
+        store = store.reopened()
     for framework in options.framework or store.study.frameworks:
         load_wing(framework)
 

@@ -69,9 +69,11 @@ def same_machine(record: dict) -> bool:
     """现在的框架版本与处理器是否和记录时一样；一样就应当逐位相同。"""
     now = processor("cpu", record["processor"]["threads"])
     names = ("name", "threads", "system", "numpy")
-    framework = record["framework"]
+    framework, then = record["framework"], record["processor"]
+    # 早先的记录没有记下型号，只比得了名字
+    names += ("model",) if "model" in then else ()
     return framework["version"] == version_of(framework["name"]) and all(
-        now[name] == record["processor"].get(name) for name in names
+        now[name] == then.get(name) for name in names
     )
 
 

@@ -23,6 +23,7 @@ from vision_attention.studies.design.runs import (
     sections_of,
 )
 from vision_attention.studies.design.schema import Study, factor_name
+from vision_attention.studies.store.audit_design import audit_judge, audit_tune
 from vision_attention.studies.tasks import METRICS, TASKS
 from vision_attention.wings import attention_names
 
@@ -39,7 +40,12 @@ def audit(study: Study, lines: Lines) -> list[Problem]:
     """
     problems = [*_names(study, lines), *_settings(study, lines)]
     if not problems:
-        problems = [*_exclude(study, lines), *_compare(study, lines)]
+        problems = [
+            *_exclude(study, lines),
+            *_compare(study, lines),
+            *audit_tune(study, lines),
+            *audit_judge(study, lines),
+        ]
     if not problems:
         problems = [*_values(study, lines)]
     return problems or [*_repeated(study, lines)]

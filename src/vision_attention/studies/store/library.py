@@ -15,11 +15,18 @@ from vision_attention import records
 from vision_attention.checks import nearest
 from vision_attention.studies.design.runs import Run, expand, key_of
 from vision_attention.studies.design.schema import Study
+from vision_attention.studies.design.tuning import (
+    Choice,
+    changes_of,
+    choose,
+    tuning_study,
+)
 from vision_attention.studies.store.study_file import parse
 
 CATALOG = Path(__file__).parents[1] / "catalog"
 STUDY_NAME = "study.yaml"
 RECORDS_NAME = "records.jsonl"
+TUNING_NAME = "tuning.jsonl"
 # 一条记录里报告、复核与进度要读的：键 → 它下面的键
 REQUIRED = {
     "run": ("task", "framework"),
@@ -37,8 +44,10 @@ REQUIRED_PLAIN = ("key", "seconds", "cpu_seconds", "started")
 class StudyStore:
     """一项研究在磁盘上的样子。
 
-    参数: name 为名字；study 为研究；runs 为它要求的全部运行；folder 为记录所在；
-        asked 为命令里它的名字与选项，缺省只有 name
+    参数: name 为名字；study 为研究；runs 为它要求的运行；folder 为记录所在；
+        asked 为命令里它的名字与选项，缺省只有 name；records_name 为记录文件的名字；
+        tuning 为它的调参，choices 为各臂挑的经过，waiting 为还没有挑出设置、
+        因而不在 runs 里的运行有几个
     """
 
     name: str
@@ -46,6 +55,10 @@ class StudyStore:
     runs: tuple[Run, ...]
     folder: Path
     asked: tuple[str, ...] = ()
+    records_name: str = RECORDS_NAME
+    tuning: StudyStore | None = None
+    choices: tuple[Choice, ...] = ()
+    waiting: int = 0
 
     @property
     def command(self) -> str:
@@ -56,7 +69,11 @@ class StudyStore:
     @property
     def path(self) -> Path:
         """记录文件。"""
-        return self.folder / RECORDS_NAME
+        return self.folder / self.records_name
+
+    def reopened(self) -> StudyStore:
+        """照此刻的记录再打开一次：调参做完以后，各臂的设置才齐。"""
+        return store_of(self.name, self.study, self.folder, self.asked)
 
     def read(self) -> records.Reading:
         """读出记录；坏行另列，文件不动。"""
@@ -100,7 +117,37 @@ def open_study(name: str, out: str | Path | None = None) -> StudyStore:
     study = parse(text, str(path) if title != name else f"{name}/{STUDY_NAME}")
     folder = Path(out) if out is not None else path.parent
     asked = (name,) if out is None else (name, "--out", str(out))
-    return StudyStore(title, study, tuple(expand(study)), folder, asked)
+    return store_of(title, study, folder, asked)
+
+
+def store_of(
+    name: str, study: Study, folder: Path, asked: tuple[str, ...] = ()
+) -> StudyStore:
+    """一项研究与它的记录；要调参的，由已有的调参记录定下各臂的设置。"""
+    runs = expand(study)
+    if study.tune is None:
+        return StudyStore(name, study, tuple(runs), folder, asked)
+    trials = tuning_study(study)
+    title = f"{name}（调参）"
+    tuning = StudyStore(
+        title, trials, tuple(expand(trials)), folder, asked, TUNING_NAME
+    )
+    measured = {
+        key: record["results"].get(study.tune.metric)
+        for key, record in tuning.done().items()
+    }
+    choices = tuple(choose(study, tuning.runs, measured))
+    tuned = expand(study, changes_of(study, choices))
+    return StudyStore(
+        name,
+        study,
+        tuple(tuned),
+        folder,
+        asked,
+        tuning=tuning,
+        choices=choices,
+        waiting=len(runs) - len(tuned),
+    )
 
 
 def foreign(record: dict) -> str | None:

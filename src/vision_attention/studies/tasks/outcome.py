@@ -40,13 +40,15 @@ class Task:
 
     参数: work 是做法，接一个 PreparedRun，它的仅限关键字参数就是 options 里可以写的键；
         metrics 为它给出的指标；timed 为其中的用时与内存，重做一遍不会逐位相同；
-        examine 看各部分的设置合不合适，不合适时抛出 ValueError
+        examine 看各部分的设置合不合适，不合适时抛出 ValueError；version 为做法的版本：
+        改了代码而使同样的设置给出不同意思的数时加 1，它进记录
     """
 
     work: Callable[..., Outcome]
     metrics: tuple[str, ...]
     timed: tuple[str, ...] = ()
     examine: Callable[[Sections], None] = anything
+    version: int = 1
 
     @property
     def measures(self) -> tuple[str, ...]:
