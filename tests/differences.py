@@ -16,6 +16,7 @@ import numpy as np
 import paddle
 import torch
 from frameworks import Paddle, Torch, linear_weights
+from gaps import gap, size, worst
 from tried import machine
 
 import vision_attention.paddle
@@ -55,23 +56,6 @@ def twins(case, direction: str = DIRECTIONS[0]):
     disturb(source)
     interop.copy_weights(source, target)
     return left, right
-
-
-def size(*arrays) -> float:
-    """这些数组里最大的绝对值；都空着时为 0。"""
-    return worst(np.max(np.abs(a), initial=0.0) for a in arrays)
-
-
-def worst(gaps) -> float:
-    """最大的一个；有 NaN 就是 NaN，内建的 max 会把它漏掉。"""
-    return float(np.max(list(gaps), initial=0.0))
-
-
-def gap(left, right) -> float:
-    """两个数组最大的差，除以 max(1, 左边的最大绝对值)；形状不同是错误。"""
-    left, right = np.asarray(left), np.asarray(right)
-    assert left.shape == right.shape, (left.shape, right.shape)
-    return size(left - right) / max(1.0, size(left))
 
 
 def forward(case, mode: str, direction: str = DIRECTIONS[0]) -> float:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import SupportsFloat
 
@@ -91,12 +92,21 @@ def step_seed(seed: int, step: int) -> int:
 class Journal:
     """一次训练的记事本；用 with 打开，离开时收起进度条。
 
-    参数: history 为已有的曲线，续训时不空；progress 为真时画进度条
-    错误: 损失不是有限的数时，add 与 record 抛出 TrainingDivergedError
+    参数: history 为已有的曲线，续训时不空；whole 问模型里的数是不是都还有限；
+        progress 为真时画进度条
+    错误: 损失或模型里的数不是有限的时，add 与 record 抛出 TrainingDivergedError；
+        还没有训练就不是，抛出 ValueError
     """
 
-    def __init__(self, config: TrainConfig, history: History, progress: bool = False):
+    def __init__(
+        self,
+        config: TrainConfig,
+        history: History,
+        whole: Callable[[], bool],
+        progress: bool = False,
+    ):
         self.config = config
+        self.whole = whole
         self.history = history
         self.step = history.step[-1] if history.step else 0
         self.unread: list[SupportsFloat] = []
@@ -135,6 +145,11 @@ class Journal:
 
     def record(self, train: Score, test: Score) -> None:
         """记下一个评估点；评估所花的时间不算进 images_per_second。"""
+        if not self.step and not self.whole():
+            raise ValueError(
+                "还没有训练，模型的权重里就有 nan 或 inf；"
+                "请重新建立模型，或换一份完好的权重"
+            )
         self._refuse_infinite(self.step, train[0])
         self._refuse_infinite(self.step, test[0])
         self.clock = time.perf_counter()
@@ -147,6 +162,11 @@ class Journal:
         )
 
     def _read(self) -> None:
+        # 先问模型：同样的发散，一个框架让损失变成 nan，另一个的 ReLU 把 nan 变成 0
+        if not self.whole():
+            step = self.step - 1
+            lr = learning_rate(self.config, step)
+            raise TrainingDivergedError(step, lr, None, self.config)
         losses = [float(loss) for loss in self.unread]
         for step, loss in enumerate(losses, self.step - len(losses)):
             self._refuse_infinite(step, loss)
