@@ -16,7 +16,7 @@ import numpy as np
 import paddle
 import torch
 from frameworks import Paddle, Torch, linear_weights
-from gaps import gap, size, worst
+from gaps import BOUNDS, gap, size, worst
 from tried import machine
 
 import vision_attention.paddle
@@ -25,15 +25,6 @@ from vision_attention import files, interop
 
 DIRECTIONS = ("torch→paddle", "paddle→torch")
 STEPS = 20
-# 舍入误差与数的大小成正比，所以上限乘在大小上：换一种处理器，差会变，比例不会
-BOUNDS = {
-    "eval": 1e-5,
-    "train": 1e-5,
-    "buffers": 1e-5,
-    "gradients": 1e-4,
-    "step": 1e-5,
-    "curve": 1e-4,
-}
 
 
 def disturb(model, seed: int = 5) -> None:

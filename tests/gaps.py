@@ -2,12 +2,22 @@
 
 浮点数的舍入与数的大小成正比；别家的处理器换了加法的次序，舍入也换了样子，
 绝对的上限在一台机器上恰好够，在另一台上就恰好不够。
-内容: `size`、`worst`、`gap`、`close`
+内容: `BOUNDS`、`size`、`worst`、`gap`、`close`
 """
 
 from __future__ import annotations
 
 import numpy as np
+
+# 两翼的差的上限，见书里的「框架对照」
+BOUNDS = {
+    "eval": 1e-5,
+    "train": 1e-5,
+    "buffers": 1e-5,
+    "gradients": 1e-4,
+    "step": 1e-5,
+    "curve": 1e-4,
+}
 
 
 def size(*arrays) -> float:

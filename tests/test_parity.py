@@ -11,8 +11,8 @@ import gaps
 import numpy as np
 import paddle
 import pytest
-from differences import BOUNDS
 from frameworks import Paddle, Torch, count
+from gaps import BOUNDS
 
 import vision_attention.paddle
 import vision_attention.torch

@@ -15,8 +15,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from differences import BOUNDS
-from gaps import gap
+from gaps import BOUNDS, gap
 from limits import largest_file
 
 from vision_attention import data, files, specs
@@ -358,9 +357,9 @@ def test_too_many_classes_are_refused(room):
 
 def test_divergence_names_step_rate_and_remedy(room):
     config = replace(QUICK, lr=1e30, clip_norm=None)
-    with pytest.raises(TrainingDivergedError, match="第 1 步") as caught:
+    with pytest.raises(TrainingDivergedError, match="到第 2 步为止") as caught:
         room.training.fit(network(room), DIGITS, config)
-    assert caught.value.lr == learning_rate(config, 1)
+    assert caught.value.lr == learning_rate(config, 2)
     assert "clip_norm=1.0" in str(caught.value)
     assert "1e+29" in str(caught.value)
 

@@ -2,7 +2,7 @@
 
 - `Journal`：`fit` 每走一步告诉它损失，每次评估告诉它成绩
 - `evaluation_sets`：评估时看的两组图片
-- `check_scored`、`check_classes`：评估的入口检查
+- `check_scored`、`check_classes`：评估的入口检查；`check_whole`：训练的
 - `learning_rate`：每一步的学习率
 - `step_seed`：每一步的随机种子
 """
@@ -79,6 +79,18 @@ def check_classes(labels: np.ndarray, num_classes: int) -> None:
         )
 
 
+def check_whole(whole: Callable[[], bool]) -> None:
+    """训练之前问一句：模型里的数是不是都是有限的。
+
+    错误: 不是时抛出 ValueError
+    """
+    if not whole():
+        raise ValueError(
+            "还没有训练，模型的权重里就有 nan 或 inf；"
+            "请重新建立模型，或换一份完好的权重"
+        )
+
+
 def learning_rate(config: TrainConfig, step: int) -> float:
     """按配置的日程，第 step 步（从 0 数起）的学习率。"""
     return warmup_cosine(step, config.steps, config.warmup_steps, config.lr)
@@ -145,11 +157,8 @@ class Journal:
 
     def record(self, train: Score, test: Score) -> None:
         """记下一个评估点；评估所花的时间不算进 images_per_second。"""
-        if not self.step and not self.whole():
-            raise ValueError(
-                "还没有训练，模型的权重里就有 nan 或 inf；"
-                "请重新建立模型，或换一份完好的权重"
-            )
+        if not self.step:
+            check_whole(self.whole)
         self._refuse_infinite(self.step, train[0])
         self._refuse_infinite(self.step, test[0])
         self.clock = time.perf_counter()

@@ -132,7 +132,7 @@ class Findings:
             f"共 {count}运行；数据 {'、'.join(found['data'])}；"
             f"框架 {'、'.join(found['frameworks'])}；"
             f"处理器 {'、'.join(found['processors'])}。"
-            f"重做：`vision-attention study run {found['name']}`"
+            f"重做：`{found['command']}`"
         )
 
     def _mean(self, metric: str, levels: Mapping[str, Any]) -> str:
