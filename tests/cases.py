@@ -39,6 +39,14 @@ class Case:
         return np.random.default_rng(seed).standard_normal(self.shape).astype("float32")
 
 
+@dataclass(frozen=True)
+class Tied(Case):
+    """同一个用例，输入取整：处处有并列的最大值，梯度给谁就看得出来。"""
+
+    def values(self, seed: int = 0) -> np.ndarray:
+        return np.round(super().values(seed))
+
+
 def gate(build: str, parameters: int, **options) -> Case:
     """一种门：C = 12。"""
     name = "-".join([build, *(f"{k}={v}" for k, v in options.items())])

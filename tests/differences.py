@@ -1,13 +1,13 @@
 """量两翼的差：搬运权重之后，前向、梯度、一步优化与二十步损失各差多少。
 
-用法: python tests/differences.py [输出.json]
+用法: PYTHONPATH=tools python tests/differences.py [输出.json]
 打印每个类、每个开关的最大差；给出路径时也写成 JSON，书里「框架对照」一章的表由它生成。
+差一律除以被比较的数的大小（`gap`、`gradients`），上限是 BOUNDS。
 """
 
 from __future__ import annotations
 
 import json
-import platform
 import sys
 from pathlib import Path
 
@@ -16,6 +16,8 @@ import numpy as np
 import paddle
 import torch
 from frameworks import Paddle, Torch, linear_weights
+from gaps import BOUNDS, gap, size, worst
+from tried import machine
 
 import vision_attention.paddle
 import vision_attention.torch
@@ -47,33 +49,34 @@ def twins(case, direction: str = DIRECTIONS[0]):
     return left, right
 
 
-def largest(left, right) -> float:
-    """两个数组最大的绝对差；形状不同是错误。"""
-    left, right = np.asarray(left), np.asarray(right)
-    assert left.shape == right.shape, (left.shape, right.shape)
-    return float(np.max(np.abs(left - right), initial=0.0))
-
-
 def forward(case, mode: str, direction: str = DIRECTIONS[0]) -> float:
-    """eval 或 train 模式下，输出最大的差。"""
-    left, right = twins(case, direction)
+    """eval 或 train 模式下，输出的差。"""
+    return compared(case, *twins(case, direction), mode)
+
+
+def compared(case, left, right, mode: str) -> float:
+    """两个模型在同一批输入上，输出的差。"""
     getattr(left, mode)(), getattr(right, mode)()
     x = case.values()
     ours = left(Torch.tensor(x)).detach().numpy()
-    return largest(ours, right(Paddle.tensor(x)).numpy())
+    return gap(ours, right(Paddle.tensor(x)).numpy())
 
 
 def states(left, right) -> float:
-    """权重与缓冲区最大的差；方差的移动平均两边定义不同，见 test_traps。"""
+    """权重与缓冲区的差，逐个取最大；方差的移动平均两边定义不同，见 test_traps。"""
     ours, theirs = interop.state(left), interop.state(right)
     assert ours.keys() == theirs.keys()
     same = [name for name in ours if not name.endswith("running_var")]
-    return max((largest(ours[n], theirs[n]) for n in same), default=0.0)
+    return worst(gap(ours[n], theirs[n]) for n in same)
 
 
 def buffers(case) -> float:
-    """训练模式前向一次之后，缓冲区最大的差。"""
-    left, right = twins(case)
+    """训练模式前向一次之后，缓冲区的差。"""
+    return updated(case, *twins(case))
+
+
+def updated(case, left, right) -> float:
+    """两个模型在训练模式各前向一次，权重与缓冲区的差。"""
     left.train(), right.train()
     left(Torch.tensor(case.values())), right(Paddle.tensor(case.values()))
     return states(left, right)
@@ -93,28 +96,33 @@ def _gradients(framework, model, x) -> dict[str, np.ndarray]:
 
 
 def gradients(case) -> float:
-    """输入与权重的梯度最大的相对差：相对于这一项自己的最大值。
+    """输入与权重的梯度的差：相对于同一层里最大的梯度。"""
+    return descended(case, *twins(case))
 
-    没有自己的大小的，至少按全体最大值的千分之一算。理论上恰为 0 的（键的偏置、序列汇集
-    打分的偏置）只剩舍入，随内存对齐而变，按百分之一算；别的梯度不沾这个光。
+
+def descended(case, left, right) -> float:
+    """两个模型的梯度的差，除以同一层的权重与偏置里最大的梯度，逐个取最大。
+
+    理论上恰为 0 的（键的偏置、序列汇集打分的偏置）只剩舍入，没有自己的大小；舍入来自
+    同一层的那些加法，所以一层一起看。一层也至少按全体最大值的千分之一算。
     """
-    left, right = twins(case)
     left.eval(), right.eval()
     x = case.values()
     ours, theirs = _gradients(Torch, left, x), _gradients(Paddle, right, x)
     assert ours.keys() == theirs.keys()
-    whole = max(abs(g).max() for g in ours.values())
-    return max(
-        float(largest(grad, theirs[name]) / _size(grad, whole))
+    least = max(1e-3 * size(*ours.values()), 1e-30)
+    return worst(
+        size(grad - theirs[name]) / max(size(*_layer(ours, name)), least)
         for name, grad in ours.items()
     )
 
 
-def _size(grad, whole: float) -> float:
-    """一项梯度的大小；whole 为全体最大值。"""
-    own = abs(grad).max()
-    floor = 1e-2 if own < 1e-6 * whole else 1e-3
-    return max(own, floor * whole, 1e-30)
+def _layer(gradients, name: str) -> list[np.ndarray]:
+    """与 name 同一层的梯度；不属于哪一层的（输入、γ）只有自己。"""
+    layer = name.rpartition(".")[0]
+    if not layer:
+        return [gradients[name]]
+    return [g for n, g in gradients.items() if n.rpartition(".")[0] == layer]
 
 
 def _losses(framework, model, x, target, steps: int) -> list[float]:
@@ -146,7 +154,7 @@ def measure(case) -> dict[str, float | str | None]:
     """一个用例的全部差。"""
     row = {
         "case": case.name,
-        "eval": max(forward(case, "eval", d) for d in DIRECTIONS),
+        "eval": worst(forward(case, "eval", d) for d in DIRECTIONS),
         "train": forward(case, "train"),
         "buffers": buffers(case),
         "gradients": gradients(case),
@@ -157,24 +165,24 @@ def measure(case) -> dict[str, float | str | None]:
         left, right, _, _ = trained(case, 1)
         row["step"] = states(left, right)
         _, _, ours, theirs = trained(case, STEPS)
-        row["curve"] = largest(ours, theirs)
+        row["curve"] = gap(ours, theirs)
     return row
 
 
 def main(target: str | None = None) -> None:
     """逐个用例打印，可选写成 JSON。"""
-    columns = ("eval", "train", "buffers", "gradients", "step", "curve")
-    print(f"{'用例':<60}" + "".join(f"{c:>10}" for c in columns))
+    print(f"{'用例':<60}" + "".join(f"{c:>10}" for c in BOUNDS))
     rows = []
     for case in cases.ALL:
         row = measure(case)
-        cells = ("–" if row[c] is None else f"{row[c]:.0e}" for c in columns)
+        cells = ("–" if row[c] is None else f"{row[c]:.0e}" for c in BOUNDS)
         print(f"{case.name:<60}" + "".join(f"{cell:>10}" for cell in cells))
         rows.append(row)
     record = {
         "torch": torch.__version__,
         "paddle": paddle.__version__,
-        "processor": platform.processor() or platform.machine(),
+        "machine": machine(),
+        "bounds": BOUNDS,
         "rows": rows,
     }
     if target:

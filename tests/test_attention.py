@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from differences import disturb
 from frameworks import FRAMEWORKS, count
+from gaps import close, size
 from scipy.special import expit, softmax
 
 from vision_attention import checks, geometry, initial, interop
@@ -224,8 +225,8 @@ def test_gate_equals_its_formula(case, wing):
     expected = reference(case, x, weights)
     found = run(wing, module.gate, x)
     assert found.shape == expected.shape
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
-    np.testing.assert_allclose(run(wing, module, x), x * expected, rtol=0, atol=2e-5)
+    close(found, expected)
+    close(run(wing, module, x), x * expected)
 
 
 # Python 3.13.0 上 PyTorch 提醒编译后会慢一点
@@ -248,7 +249,7 @@ def test_gate_compiles_into_one_graph(case):
         y.square().sum().backward()
         seen.append((y.detach().numpy(), x.grad.numpy()))
     np.testing.assert_array_equal(*[y for y, _ in seen])
-    np.testing.assert_allclose(*[slope for _, slope in seen], rtol=0, atol=1e-6)
+    close(*[slope for _, slope in seen])
 
 
 # ---- 每个开关都真的起作用 ----
@@ -372,7 +373,7 @@ def test_adding_maps_is_concatenation_with_tied_kernels(wing):
     interop.load_state(module, weights)
     added = x.mean(1, keepdims=True) + x.max(1, keepdims=True)
     expected = expit(conv(added, kernel, weights["conv.bias"], 3))
-    np.testing.assert_allclose(run(wing, module.gate, x), expected, atol=1e-5)
+    close(run(wing, module.gate, x), expected)
 
 
 # ---- 自注意力 ----
@@ -418,7 +419,7 @@ def test_self_attention_equals_its_formula(case, wing):
     module, weights = disturbed(case, wing)
     x = case.values()
     expected = attention_reference(case, x, weights)
-    np.testing.assert_allclose(run(wing, module, x), expected, rtol=0, atol=1e-5)
+    close(run(wing, module, x), expected)
 
 
 @pytest.mark.parametrize("case", [c for c in SELF if c.shape == cases.MAP], **named)
@@ -436,7 +437,7 @@ def test_self_attention_2d_equals_its_formula(case, wing):
     rows = softmax(np.einsum("bakn,bakm->banm", q, k) * scale, axis)
     mixed = np.einsum("banm,bakm->bakn", rows, v).reshape(x.shape)
     expected = x + weights.get("gamma", np.float32([1.0])) * mixed
-    np.testing.assert_allclose(run(wing, module, x), expected, rtol=0, atol=2e-5)
+    close(run(wing, module, x), expected)
 
 
 def test_self_attention_2d_starts_as_the_identity(wing):
@@ -457,8 +458,8 @@ def test_against_the_frameworks_own_attention():
     theirs.out_proj.load_state_dict(ours.proj.state_dict())
     x = torch.tensor(cases.ATTENTION[0].values())
     expected, weights = theirs(x, x, x, average_attn_weights=False)
-    torch.testing.assert_close(ours(x), expected, rtol=0, atol=1e-6)
-    torch.testing.assert_close(ours.weights(x), weights, rtol=0, atol=1e-6)
+    close(ours(x).detach(), expected.detach())
+    close(ours.weights(x).detach(), weights.detach())
 
 
 def test_against_paddles_own_attention():
@@ -476,8 +477,8 @@ def test_against_paddles_own_attention():
     theirs.out_proj.set_state_dict(ours.proj.state_dict())
     x = paddle.to_tensor(cases.ATTENTION[0].values())
     expected, attention = theirs(x, x, x)
-    np.testing.assert_allclose(ours(x).numpy(), expected.numpy(), atol=1e-6)
-    np.testing.assert_allclose(ours.weights(x).numpy(), attention.numpy(), atol=1e-6)
+    close(ours(x).numpy(), expected.numpy())
+    close(ours.weights(x).numpy(), attention.numpy())
 
 
 @pytest.mark.parametrize("build", ["MultiHeadSelfAttention", "LocalitySelfAttention"])
@@ -487,15 +488,13 @@ def test_fused_and_explicit_agree(wing, build):
     explicit = getattr(wing, build)(15, num_heads=3, fused=False, **extra)
     interop.copy_weights(fused, explicit)
     x = 3 * cases.ATTENTION[0].values()
-    np.testing.assert_allclose(run(wing, fused, x), run(wing, explicit, x), atol=1e-6)
+    close(run(wing, fused, x), run(wing, explicit, x))
 
 
 def test_permuting_tokens_permutes_the_output(wing):
     module, x = wing.MultiHeadSelfAttention(15, 3), cases.ATTENTION[0].values()
     order = np.random.default_rng(0).permutation(11)
-    np.testing.assert_allclose(
-        run(wing, module, x[:, order]), run(wing, module, x)[:, order], atol=1e-6
-    )
+    close(run(wing, module, x[:, order]), run(wing, module, x)[:, order])
 
 
 def test_a_masked_token_is_not_seen(wing):
@@ -526,7 +525,7 @@ def test_unscaled_scores_are_sharper(wing):
 def test_patch_embedding_is_a_strided_convolution(wing):
     module, x = wing.PatchEmbedding(12, 4, 3, 15), cases.TRANSFORMER[0].values()
     convolution = run(wing, module.proj, x).reshape(2, 15, 9).transpose(0, 2, 1)
-    np.testing.assert_allclose(run(wing, module, x), convolution, atol=1e-6)
+    close(run(wing, module, x), convolution)
 
 
 def test_shifted_patches_move_half_a_patch_diagonally(wing):
@@ -553,7 +552,7 @@ def test_asking_for_the_first_tokens_only_changes_nothing_else(wing, build, fuse
     for keep in (1, 4, 11):
         first = run(wing, lambda tokens, n=keep: module(tokens, n), x)
         assert first.shape == (2, keep, 15)
-        np.testing.assert_allclose(first, whole[:, :keep], atol=1e-6)
+        close(first, whole[:, :keep])
 
 
 @pytest.mark.parametrize("attention", ["global", "window", "locality"])
@@ -572,7 +571,7 @@ def test_the_last_block_may_skip_what_the_head_never_reads(wing, pool, attention
             return model.head(tokens[:, 0])
         return model.head(tokens.mean(1) if pool == "mean" else model.pool(tokens))
 
-    np.testing.assert_allclose(run(wing, model, x), run(wing, whole, x), atol=1e-5)
+    close(run(wing, model, x), run(wing, whole, x))
 
 
 @pytest.mark.parametrize("position", ["learned", "sincos", "none"])
@@ -584,8 +583,9 @@ def test_only_the_position_code_tells_patches_apart(wing, position):
     model.eval()
     x = np.random.default_rng(0).standard_normal((2, 1, 8, 8)).astype("f4")
     swapped = np.concatenate([x[:, :, 4:], x[:, :, :4]], 2)
-    change = abs(run(wing, model, x) - run(wing, model, swapped)).max()
-    assert (change < 1e-6) == (position == "none")
+    seen = run(wing, model, x)
+    change = size(seen - run(wing, model, swapped)) / size(seen)
+    assert (change < 1e-5) == (position == "none")
 
 
 def test_drop_path_drops_whole_samples_and_keeps_the_mean(wing):

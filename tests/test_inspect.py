@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from frameworks import FRAMEWORKS
+from gaps import close
 
 from vision_attention import attention_maps, geometry, interop, looking, memory, specs
 
@@ -66,11 +67,8 @@ def test_gates_are_the_ones_the_forward_used(wing):
     model.eval()
     block = model.stages[1][0]
     before = block.branch(model.stages[0](model.stem(images(wing)).clip(min=0)))
-    np.testing.assert_allclose(
-        gates["stages.1.0.branch_attention"],
-        block.branch_attention.gate(before).detach().numpy(),
-        atol=1e-6,
-    )
+    expected = block.branch_attention.gate(before).detach().numpy()
+    close(gates["stages.1.0.branch_attention"], expected)
 
 
 def test_attention_of_every_layer(wing):
@@ -133,7 +131,7 @@ def test_grad_cam_of_a_linear_network_by_hand(wing):
     # 平均池化加全连接：斜率就是分类头的那一行，除以像素数
     slopes = np.stack([weights[label] for label in (1, 2, 3)]) / 4
     expected = np.maximum(np.einsum("bc,bchw->bhw", slopes, features), 0)
-    np.testing.assert_allclose(cam, expected, atol=1e-6)
+    close(cam, expected)
 
 
 def test_grad_cam_refuses_a_layer_of_another_model(wing):

@@ -6,6 +6,7 @@ import numpy as np
 import paddle
 import pytest
 import torch
+from gaps import close
 
 import vision_attention.paddle
 import vision_attention.torch
@@ -26,7 +27,7 @@ def test_linear_weights_are_transposed_and_a_square_one_hides_it():
     right.bias.set_value(left.bias.detach().numpy())
     assert abs(right(paddle.to_tensor(x)).numpy() - expected).max() > 0.05
     interop.copy_weights(left, right)
-    np.testing.assert_allclose(right(paddle.to_tensor(x)).numpy(), expected, atol=1e-6)
+    close(right(paddle.to_tensor(x)).numpy(), expected)
 
 
 def norms():
@@ -39,7 +40,7 @@ def norms():
 
 def test_batch_norm_momentum_is_the_complement():
     ours, theirs, _ = norms()
-    np.testing.assert_allclose(ours["running_mean"], theirs["running_mean"], atol=1e-6)
+    close(theirs["running_mean"], ours["running_mean"])
     wrong = paddle.nn.BatchNorm2D(3, momentum=0.1)
     wrong.train()
     with pytest.warns(UserWarning, match="always track"):
@@ -51,9 +52,7 @@ def test_batch_norm_momentum_is_the_complement():
 def test_paddle_running_variance_is_biased():
     ours, theirs, n = norms()
     grown = ours["running_var"] - 0.9
-    np.testing.assert_allclose(
-        grown * (n - 1) / n, theirs["running_var"] - 0.9, atol=1e-5
-    )
+    close(theirs["running_var"] - 0.9, grown * (n - 1) / n)
     assert abs(ours["running_var"] - theirs["running_var"]).max() > 1e-3
 
 
@@ -70,7 +69,7 @@ def test_fused_attention_layouts_differ():
     swapped = torch.nn.functional.scaled_dot_product_attention(
         *(torch.tensor(a).transpose(1, 2) for a in (q, k, v))
     ).transpose(1, 2)
-    np.testing.assert_allclose(swapped.numpy(), theirs, atol=1e-6)
+    close(swapped.numpy(), theirs)
 
 
 def test_paddle_max_has_no_indices_and_shares_tie_gradients():
@@ -148,4 +147,4 @@ def test_gelu_is_the_exact_one(wing):
     }
     interop.load_state(mlp, identity)
     found = framework.numpy(mlp(framework.tensor(x)))
-    np.testing.assert_allclose(found, x * 0.5 * (1 + erf(x / np.sqrt(2))), atol=2e-6)
+    close(found, x * 0.5 * (1 + erf(x / np.sqrt(2))))

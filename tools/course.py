@@ -173,7 +173,8 @@ def command_parity() -> int:
     """量两翼的差，写成书里「框架对照」的数据。"""
     install()
     target = ROOT / "book" / "_data" / "differences.json"
-    return call([PYTHON, "tests/differences.py", target], workplace())
+    env = workplace() | {"PYTHONPATH": str(ROOT / "tools")}
+    return call([PYTHON, "tests/differences.py", target], env)
 
 
 def command_bench() -> int:

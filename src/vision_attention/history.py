@@ -1,7 +1,7 @@
 """一次训练的经过：学习曲线与它的用时。
 
 - `History`：逐个评估点的数字，可以直接写进 JSON
-- `TrainingDivergedError`：损失不再是有限的数
+- `TrainingDivergedError`：损失或模型里的数不再是有限的
 """
 
 from __future__ import annotations
@@ -50,14 +50,18 @@ class History:
 
 
 class TrainingDivergedError(RuntimeError):
-    """训练发散：某一步的损失是 inf 或 nan。
+    """训练发散：某一步的损失，或走到那一步时模型里的数，是 inf 或 nan。
 
-    参数: step 为出事的步（从 0 数起）；lr 为那一步的学习率；loss 为那个数
+    参数: step 为出事的步（从 0 数起；模型里的数每几步才看一眼，真正出事可能更早）；
+        lr 为那一步的学习率；loss 为那一步的损失，None 表示出事的是权重或移动平均
     """
 
-    def __init__(self, step: int, lr: float, loss: float, config: TrainConfig):
+    def __init__(self, step: int, lr: float, loss: float | None, config: TrainConfig):
+        found = f"第 {step} 步的损失是 {loss}，不是有限的数"
+        if loss is None:
+            found = f"到第 {step} 步为止，模型的权重或移动平均里已有 nan 或 inf"
         super().__init__(
-            f"第 {step} 步的损失是 {loss}，不是有限的数；这一步的学习率是 {lr:.3g}。"
+            f"{found}；这一步的学习率是 {lr:.3g}。"
             f"可以试：{'；'.join(_remedies(config))}"
         )
         self.step, self.lr, self.loss = step, lr, loss

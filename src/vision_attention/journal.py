@@ -2,7 +2,7 @@
 
 - `Journal`：`fit` 每走一步告诉它损失，每次评估告诉它成绩
 - `evaluation_sets`：评估时看的两组图片
-- `check_scored`、`check_classes`：评估的入口检查
+- `check_scored`、`check_classes`：评估的入口检查；`check_whole`：训练的
 - `learning_rate`：每一步的学习率
 - `step_seed`：每一步的随机种子
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import SupportsFloat
 
@@ -78,6 +79,18 @@ def check_classes(labels: np.ndarray, num_classes: int) -> None:
         )
 
 
+def check_whole(whole: Callable[[], bool]) -> None:
+    """训练之前问一句：模型里的数是不是都是有限的。
+
+    错误: 不是时抛出 ValueError
+    """
+    if not whole():
+        raise ValueError(
+            "还没有训练，模型的权重里就有 nan 或 inf；"
+            "请重新建立模型，或换一份完好的权重"
+        )
+
+
 def learning_rate(config: TrainConfig, step: int) -> float:
     """按配置的日程，第 step 步（从 0 数起）的学习率。"""
     return warmup_cosine(step, config.steps, config.warmup_steps, config.lr)
@@ -91,12 +104,21 @@ def step_seed(seed: int, step: int) -> int:
 class Journal:
     """一次训练的记事本；用 with 打开，离开时收起进度条。
 
-    参数: history 为已有的曲线，续训时不空；progress 为真时画进度条
-    错误: 损失不是有限的数时，add 与 record 抛出 TrainingDivergedError
+    参数: history 为已有的曲线，续训时不空；whole 问模型里的数是不是都还有限；
+        progress 为真时画进度条
+    错误: 损失或模型里的数不是有限的时，add 与 record 抛出 TrainingDivergedError；
+        还没有训练就不是，抛出 ValueError
     """
 
-    def __init__(self, config: TrainConfig, history: History, progress: bool = False):
+    def __init__(
+        self,
+        config: TrainConfig,
+        history: History,
+        whole: Callable[[], bool],
+        progress: bool = False,
+    ):
         self.config = config
+        self.whole = whole
         self.history = history
         self.step = history.step[-1] if history.step else 0
         self.unread: list[SupportsFloat] = []
@@ -135,6 +157,8 @@ class Journal:
 
     def record(self, train: Score, test: Score) -> None:
         """记下一个评估点；评估所花的时间不算进 images_per_second。"""
+        if not self.step:
+            check_whole(self.whole)
         self._refuse_infinite(self.step, train[0])
         self._refuse_infinite(self.step, test[0])
         self.clock = time.perf_counter()
@@ -147,6 +171,11 @@ class Journal:
         )
 
     def _read(self) -> None:
+        # 先问模型：同样的发散，一个框架让损失变成 nan，另一个的 ReLU 把 nan 变成 0
+        if not self.whole():
+            step = self.step - 1
+            lr = learning_rate(self.config, step)
+            raise TrainingDivergedError(step, lr, None, self.config)
         losses = [float(loss) for loss in self.unread]
         for step, loss in enumerate(losses, self.step - len(losses)):
             self._refuse_infinite(step, loss)

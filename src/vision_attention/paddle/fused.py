@@ -90,6 +90,9 @@ def global_max(x: Tensor, size: int = 1) -> Tensor:
     形状: x (B, C, H, W) → (B, C, 1, 1)
     参数: size 只能是 1，为的是与 F.adaptive_avg_pool2d 同样调用
     """
+    if paddle.in_dynamic_mode() and not x.stop_gradient:
+        # 整张都是 nan 的图，自适应池化的反向会写坏内存，训练发散时整个进程就没了
+        return F.max_pool2d(x, x.shape[2:])
     return F.adaptive_max_pool2d(x, size)
 
 

@@ -11,7 +11,7 @@ import math
 from paddle import nn
 
 from vision_attention.data import Dataset
-from vision_attention.journal import learning_rate
+from vision_attention.journal import check_whole, learning_rate
 from vision_attention.paddle.device import own_randomness, reseed
 from vision_attention.paddle.training import (
     batches,
@@ -20,6 +20,7 @@ from vision_attention.paddle.training import (
     set_lr,
     train_step,
 )
+from vision_attention.paddle.watching import watch
 from vision_attention.sanity import Sanity, labelled_images, one_batch
 
 
@@ -30,9 +31,12 @@ def sanity(model: nn.Layer, dataset: Dataset, steps: int = 150) -> Sanity:
     背下来：背不下来的是程序错了，背得下来而测试差的才是过拟合。
 
     参数: steps 为在同一批上训练的步数，默认 150
+    错误: 模型的权重里已有 nan 或 inf 时抛出 ValueError
     """
     trial = copy.deepcopy(model)
     trial.train()
+    whole = watch(trial)
+    check_whole(whole)
     config = one_batch(steps)
     images, targets = next(batches(dataset, config))
     optimizer = build_optimizer(trial, config)
@@ -43,6 +47,8 @@ def sanity(model: nn.Layer, dataset: Dataset, steps: int = 150) -> Sanity:
             set_lr(optimizer, learning_rate(config, step))
             losses.append(train_step(trial, optimizer, images, targets, config))
     loss, accuracy = evaluate(trial, images, targets.argmax(1))
+    if not whole():
+        loss = math.nan
     shown, labels = labelled_images(dataset)
     return Sanity(
         first_loss=float(losses[0]),

@@ -2,7 +2,6 @@
 
 - `fit`：训练的循环，随时可以被打断，再从检查点续上
 - `train_step`：一步，六条语句
-- `cross_entropy`：软目标的交叉熵
 - `evaluate`：评估模式下的损失与准确率
 - `build_optimizer`：优化器，偏置与归一化的参数不衰减
 """
@@ -15,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from vision_attention import checks, data
@@ -38,6 +36,8 @@ from vision_attention.torch.device import (
     tensor,
 )
 from vision_attention.torch.hooks import evaluation_mode
+from vision_attention.torch.losses import cross_entropy, total_cross_entropy
+from vision_attention.torch.watching import watch
 
 
 def fit(
@@ -55,8 +55,9 @@ def fit(
 
     参数: checkpoint 为检查点的路径（.safetensors），每次评估后写入，已存在则续训；
         progress 为真时画进度条，默认什么也不打印
-    错误: 损失不是有限的数时抛出 TrainingDivergedError；检查点属于别的模型、数据或配置时
-        抛出 ValueError；checkpoint 写不进去或是文件夹时抛出 OSError，旧的检查点仍然完好
+    错误: 损失、权重或移动平均不是有限的数时抛出 TrainingDivergedError，还没训练就
+        不是则抛出 ValueError；检查点属于别的模型、数据或配置时抛出 ValueError；
+        checkpoint 写不进去或是文件夹时抛出 OSError，旧的检查点仍然完好
     """
     device = find_device(config.device, config.precision)
     arrange(model.to(device), config.memory_format)
@@ -64,7 +65,8 @@ def fit(
     forget_gradients(optimizer)
     train, test = evaluation_sets(dataset, config)
     saved = Checkpoint(checkpoint, model, optimizer, config, dataset)
-    with Journal(config, saved.restore(), progress) as journal:
+    history = saved.restore()
+    with Journal(config, history, watch(model), progress) as journal:
         if not journal.history.step:
             journal.record(evaluate(model, *train), evaluate(model, *test))
         model.train()
@@ -119,23 +121,6 @@ def train_step(
     return loss.detach()
 
 
-def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """软目标的交叉熵：−Σ 目标 × log softmax(logits)，再对一批取平均。
-
-    标签平滑、mixup 与 CutMix 都已写在 targets 里，损失只有这一个式子。
-
-    形状: logits (B, num_classes);targets (B, num_classes) → ()
-    单位: nat
-    错误: 两者形状不同时抛出 ValueError
-    """
-    if logits.shape != targets.shape:
-        raise ValueError(
-            f"模型的输出是 {tuple(logits.shape)}，数据的目标是 {tuple(targets.shape)}；"
-            f"建立模型时请写 num_classes={targets.shape[1]}"
-        )
-    return -(targets * F.log_softmax(logits, -1)).sum(-1).mean()
-
-
 def evaluate(
     model: nn.Module, images: np.ndarray, labels: np.ndarray, batch_size: int = 500
 ) -> Score:
@@ -158,7 +143,7 @@ def evaluate(
             logits = model(tensor(images[part], device))
             check_classes(labels[part], logits.shape[1])
             target = tensor(labels[part], device)
-            loss += float(F.cross_entropy(logits, target, reduction="sum"))
+            loss += float(total_cross_entropy(logits, target))
             hits += int((logits.argmax(-1) == target).sum())
     return loss / len(labels), hits / len(labels)
 
