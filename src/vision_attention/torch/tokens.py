@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from vision_attention import checks
 
 from . import init
-from .fused import cut_patches, project_patches
+from .kernels import cut_patches, project_patches
 
 
 class PatchEmbedding(nn.Module):

@@ -10,7 +10,7 @@ from paddle.nn import functional as F
 from vision_attention import checks
 
 from .. import init
-from ..fused import global_mean
+from ..kernels import global_mean
 
 
 class SqueezeExcitation(nn.Layer):

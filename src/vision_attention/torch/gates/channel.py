@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from vision_attention import checks
 
 from .. import init
-from ..fused import global_max
+from ..kernels import global_max
 
 POOLS = {
     "avg": (F.adaptive_avg_pool2d,),
