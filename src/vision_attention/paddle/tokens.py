@@ -115,4 +115,4 @@ class ConvTokenizer(nn.Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         checks.image(x, self.in_channels, self.image_size)
-        return self.layers(x).flatten(2).mT
+        return self.layers(x).flatten(2).moveaxis(1, 2)
