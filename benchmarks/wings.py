@@ -64,7 +64,7 @@ def parts(seconds: float) -> list[dict]:
     import vision_attention.torch
 
     def attention(wing):
-        return lambda x: wing.fused.fused_attention(*x.unbind(2), 32**-0.5, None)
+        return lambda x: wing.kernels.fused_attention(*x.unbind(2), 32**-0.5, None)
 
     tokens = (BATCH, 65, WIDTH)
     image = (BATCH, 16, 32, 32)

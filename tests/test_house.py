@@ -88,7 +88,7 @@ def word_faults(name, tree):
             called = node.func
             word = getattr(called, "id", getattr(called, "attr", ""))
             spoken = word == "print" and storey(name) not in ("cli", "studies")
-            slow = word == "amax" and name != "torch/fused.py"  # 那里不求导时才用
+            slow = word == "amax" and name != "torch/pooling.py"  # 那里不求导时才用
             faults += [word] * (spoken or slow)
         inside_wing = storey(name) in WINGS and isinstance(node, ast.FunctionDef)
         if inside_wing and node.args.kwarg:

@@ -23,15 +23,16 @@ WORDS = {
     r"\bbias=": "bias_attr=",
 }
 # 这几间房里两个框架做法不同，只比较公开的名字、签名与文档
-DIFFERENT = {"init.py", "fused.py", "training.py", "checkpoint.py", "device.py"}
-DIFFERENT |= {
+DIFFERENT = {
+    "init.py",
+    "kernels.py",
     "losses.py",
-    "inspect.py",
-    "counting.py",
-    "hooks.py",
-    "sanity.py",
-    "__init__.py",
+    "pooling.py",
+    "training.py",
+    "checkpoint.py",
+    "device.py",
 }
+DIFFERENT |= {"inspect.py", "counting.py", "hooks.py", "sanity.py", "__init__.py"}
 
 
 def files(wing: str) -> dict[str, Path]:

@@ -86,8 +86,8 @@ def test_our_maxima_give_ties_to_the_first_in_both_wings(how):
     left = torch.ones(1, 4, 1, 3, requires_grad=True)
     right = paddle.ones([1, 4, 1, 3], dtype="float32")
     right.stop_gradient = False
-    getattr(vision_attention.torch.fused, how)(left).sum().backward()
-    getattr(vision_attention.paddle.fused, how)(right).sum().backward()
+    getattr(vision_attention.torch.pooling, how)(left).sum().backward()
+    getattr(vision_attention.paddle.pooling, how)(right).sum().backward()
     first = np.zeros((1, 4, 1, 3), "f4")
     if how == "channel_max":
         first[:, 0] = 1

@@ -219,7 +219,13 @@ def test_the_course_is_covered():
         step.get("run", "") for path in WORKFLOWS for step in steps(load(path))
     )
     wanted = [".ci/run", "make lint", "make workflows", "make book", "make release"]
-    wanted += ["make colab-image", "make links", "make light", "tools/light.py"]
+    wanted += [
+        "make colab-image",
+        "make links",
+        "make exports",
+        "make light",
+        "tools/light.py",
+    ]
     wanted += [
         "make unpin",
         "make lock",

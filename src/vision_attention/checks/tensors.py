@@ -1,10 +1,23 @@
-"""前向的输入：张量的形状、数据类型与个数。"""
+"""前向的输入：张量的形状、数据类型与个数。
+
+追踪、导出、编译时，大小可以不是一个数：那样的大小不检查，图才不会把它记成常数。
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from vision_attention.checks.values import plain
+
+
+def sizes(x: Any) -> tuple[int | None, ...]:
+    """各维的大小；画图时还不是一个数的，写成 None。"""
+    return tuple(known(size) for size in x.shape)
+
+
+def known(size: Any) -> int | None:
+    """确定的大小原样返回；不是整数的，或是静态图里的 −1，返回 None。"""
+    return size if type(size) is int and size >= 0 else None
 
 
 def tensor(x: Any) -> None:
@@ -40,13 +53,13 @@ def feature_map(x: Any, in_channels: int) -> None:
     错误: 不是张量，维数、通道数或数据类型不对时抛出 ValueError
     """
     tensor(x)
-    shape = tuple(x.shape)
+    shape = sizes(x)
     if len(shape) != 4:
         raise ValueError(
             f"x 的形状是 {shape}，共 {len(shape)} 维；应为四维 (B, C, H, W)。"
             "单张图请先加上批次一维：x.unsqueeze(0)"
         )
-    if in_channels and shape[1] != in_channels:
+    if in_channels and shape[1] not in (None, in_channels):
         raise ValueError(
             f"x 有 {shape[1]} 个通道，而构造时 in_channels={in_channels}；"
             f"请改成 in_channels={shape[1]}，或检查 x 是否为 (B, C, H, W)"
@@ -61,13 +74,13 @@ def tokens(x: Any, embed_dim: int, bias: Any = None) -> None:
     错误: 不是张量，维数、宽度、token 数或数据类型不对时抛出 ValueError
     """
     tensor(x)
-    shape = tuple(x.shape)
-    if len(shape) != 3 or shape[2] != embed_dim:
+    shape = sizes(x)
+    if len(shape) != 3 or shape[2] not in (None, embed_dim):
         raise ValueError(
             f"x 的形状是 {shape}；应为三维 (B, N, D)，D = embed_dim = {embed_dim}。"
             "特征图请先展平：x.flatten(2) 再交换后两维"
         )
-    if bias is not None and bias.shape[0] != shape[1]:
+    if bias is not None and shape[1] not in (None, bias.shape[0]):
         seen = bias.shape[0]
         raise ValueError(
             f"x 有 {shape[1]} 个 token，而掩码是 {seen}×{seen} 的；"
@@ -82,8 +95,8 @@ def kept(keep: int, count: int, axis: int) -> int:
     参数: count 即 N；axis 为 softmax 的轴
     错误: keep 不在 1 与 N 之间，或沿查询归一化时抛出 ValueError
     """
-    keep = plain(keep)
-    if type(keep) is not int or not 1 <= keep <= count:
+    keep, most = plain(keep), known(count)
+    if type(keep) is not int or keep < 1 or (most is not None and keep > most):
         raise ValueError(f"keep={keep!r} 不合适；应为整数，1 ≤ keep ≤ {count}")
     if axis != -1:
         raise ValueError(
@@ -99,8 +112,8 @@ def image(x: Any, in_channels: int, image_size: int) -> None:
     错误: 形状或数据类型不对时抛出 ValueError
     """
     feature_map(x, in_channels)
-    height, width = tuple(x.shape)[2:]
-    if (height, width) != (image_size, image_size):
+    height, width = sizes(x)[2:]
+    if not {height, width} <= {None, image_size}:
         raise ValueError(
             f"x 是 {height}×{width} 的图，而模型的 image_size={image_size}；"
             f"请先缩放图像，或用 image_size={height} 重新构造模型"
@@ -112,7 +125,7 @@ def batch_norm_input(x: Any, training: bool) -> None:
 
     错误: 训练且 B=1 时抛出 ValueError
     """
-    if training and x.shape[0] == 1:
+    if training and known(x.shape[0]) == 1:
         raise ValueError(
             "训练时 x 只有 1 张图，批归一化没有方差可算；"
             "请让一批至少有 2 张，或先切换到评估：model.eval()"
@@ -125,7 +138,7 @@ def several_pixels(x: Any) -> int:
     错误: 只有一个像素时抛出 ValueError
     """
     pixels = x.shape[2] * x.shape[3]
-    if pixels < 2:
+    if known(pixels) in (0, 1):
         raise ValueError(
             "x 只有一个像素，没有方差可算；"
             "请把这个模块放在更靠前、图还没缩到 1×1 的位置"

@@ -10,7 +10,7 @@ from paddle.nn import functional as F
 from vision_attention import checks, geometry
 
 from . import init
-from .fused import PartLinear, fused_attention
+from .kernels import PartLinear, fused_attention
 
 SOFTMAX_AXES = {"keys": -1, "queries": -2}
 

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from .fused import PartLinear
 from .hooks import look
+from .kernels import PartLinear
 from .self_attention import (
     LocalitySelfAttention,
     MultiHeadSelfAttention,

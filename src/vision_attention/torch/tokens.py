@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from vision_attention import checks
 
 from . import init
-from .fused import cut_patches, project_patches
+from .kernels import cut_patches, project_patches
 
 
 class PatchEmbedding(nn.Module):
@@ -115,4 +115,4 @@ class ConvTokenizer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         checks.image(x, self.in_channels, self.image_size)
-        return self.layers(x).flatten(2).mT
+        return self.layers(x).flatten(2).moveaxis(1, 2)

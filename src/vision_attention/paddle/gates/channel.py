@@ -9,12 +9,12 @@ from paddle.nn import functional as F
 from vision_attention import checks
 
 from .. import init
-from ..fused import global_max
+from ..pooling import global_max, global_mean
 
 POOLS = {
-    "avg": (F.adaptive_avg_pool2d,),
+    "avg": (global_mean,),
     "max": (global_max,),
-    "both": (F.adaptive_avg_pool2d, global_max),
+    "both": (global_mean, global_max),
 }
 
 
@@ -49,7 +49,7 @@ class ChannelAttention(nn.Layer):
     def describe(self, x: Tensor) -> list[Tensor]:
         """全局描述：每种池化给出一个 (B, C) 的向量。"""
         checks.feature_map(x, self.in_channels)
-        return [pool(x, 1).flatten(1) for pool in self.pools]
+        return [pool(x) for pool in self.pools]
 
     def score(self, descriptors: list[Tensor]) -> Tensor:
         """同一个两层 MLP 看每个描述，输出相加。"""

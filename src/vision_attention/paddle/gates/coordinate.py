@@ -38,12 +38,12 @@ class CoordinateAttention(nn.Layer):
         checks.feature_map(x, self.in_channels)
         _, _, height, width = x.shape
         # 行的平均与列的平均首尾相接，共用一个 1×1 卷积：(B, C, H + W, 1)
-        lines = paddle.concat([x.mean(3), x.mean(2)], 2).unsqueeze(3)
+        lines = paddle.concat([x.mean(3, keepdim=True), x.mean(2).unsqueeze(3)], 2)
         lines = F.hardswish(self.norm(self.shared(lines)))
         rows, columns = lines.split([height, width], 2)
         rows = self.to_height(rows).sigmoid()  # (B, C, H, 1)
         columns = self.to_width(columns).sigmoid()  # (B, C, W, 1)
-        return rows * columns.mT
+        return rows * columns.moveaxis(2, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.gate(x)

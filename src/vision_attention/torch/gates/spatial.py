@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from vision_attention import checks
 
 from .. import init
-from ..fused import channel_max
+from ..pooling import channel_max
 
 POOLINGS = ("avg", "max", "both")
 

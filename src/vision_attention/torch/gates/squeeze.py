@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from vision_attention import checks
 
 from .. import init
-from ..fused import global_mean
+from ..pooling import global_mean
 
 
 class SqueezeExcitation(nn.Module):
@@ -36,8 +36,7 @@ class SqueezeExcitation(nn.Module):
 
     def gate(self, x: Tensor) -> Tensor:
         checks.feature_map(x, self.in_channels)
-        squeezed = F.adaptive_avg_pool2d(x, 1).flatten(1)
-        score = self.fc2(F.relu(self.fc1(squeezed)))
+        score = self.fc2(F.relu(self.fc1(global_mean(x))))
         return score.sigmoid().reshape((*score.shape, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:

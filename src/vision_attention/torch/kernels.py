@@ -1,17 +1,16 @@
 """两翼写法不同的几个算子：结果相同，各用自己框架里最快的那一种。
 
 内容: `fused_attention` 融合注意力，两翼的布局在这里对齐；`cut_patches` 切块；
-`project_patches` 切块并投影；`PartLinear` 可以只算一段输出的全连接；`global_mean`
-沿空间的平均；`global_max`、`channel_max` 沿空间、沿通道的最大值，并列时梯度给第一个
+`project_patches` 切块并投影；`PartLinear` 可以只算一段输出的全连接
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from .modes import functional
 
 
 def fused_attention(
@@ -24,6 +23,11 @@ def fused_attention(
     出处: PyTorch 的布局是 (B, A, N, K)，Paddle 是 (B, N, A, K)：喂错形状也对得上，
         数却是错的
     """
+    if functional():
+        # 融合核不会求方向导数，也不会成批地求导：照式子写
+        scores = torch.einsum("bnak,bmak->banm", q * scale, k)
+        weights = F.softmax(scores if bias is None else scores + bias, -1)
+        return torch.einsum("banm,bmak->bnak", weights, v)
     q, k, v = (part.transpose(1, 2) for part in (q, k, v))
     if isinstance(scale, Tensor):
         # 每头一个温度：先乘进查询，核里的缩放关掉
@@ -70,61 +74,3 @@ def project_patches(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """
     maps = F.conv2d(x, weight, bias, stride=weight.shape[-1])
     return maps.flatten(2).transpose(1, 2)
-
-
-def global_mean(x: Tensor) -> Tensor:
-    """沿空间的平均。
-
-    形状: x (B, C, H, W) → (B, C)
-    """
-    return x.mean((2, 3))
-
-
-def global_max(x: Tensor, size: int = 1) -> Tensor:
-    """沿空间的最大值，与 F.adaptive_max_pool2d 同值、同梯度。
-
-    形状: x (B, C, H, W) → (B, C, 1, 1)
-    参数: size 只能是 1，为的是与 F.adaptive_avg_pool2d 同样调用
-    """
-    if needs_gradient(x):
-        return F.max_pool2d(x, x.shape[2:])
-    return x.amax((2, 3), keepdim=True)
-
-
-def channel_max(x: Tensor) -> Tensor:
-    """沿通道的最大值；并列时梯度给第一个（topk 给的是哪一个，说不准）。
-
-    形状: x (B, C, H, W) → (B, 1, H, W)
-    """
-    if not needs_gradient(x):
-        return x.amax(1, keepdim=True)
-    # 编译时走池化：下面的反向要看一眼数值才决定怎样走，画不成一张图
-    if x.is_cpu and not torch.compiler.is_compiling():
-        return _ChannelMax.apply(x)
-    lines = x.flatten(2).unsqueeze(1)
-    return F.max_pool2d(lines, (x.shape[1], 1)).unflatten(3, x.shape[2:]).squeeze(2)
-
-
-class _ChannelMax(torch.autograd.Function):
-    """CPU 上的 channel_max：不记下标，反向时再看最大值在哪里，比池化快一倍多。"""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        peak = x.amax(1, keepdim=True)
-        ctx.save_for_backward(x, peak)
-        return peak
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        x, peak = (saved.detach() for saved in ctx.saved_tensors)
-        # 结果直接写成浮点：写成布尔慢 7 倍
-        first = torch.eq(x, peak, out=torch.empty_like(x))
-        # 空的一批没有最大值可看
-        if x.numel() and first.sum(1).amax() > 1:
-            first = torch.zeros_like(x).scatter_(1, first.argmax(1, keepdim=True), 1.0)
-        return first * grad
-
-
-def needs_gradient(x: Tensor) -> bool:
-    """反向会不会经过 x；不会的话可以用 amax：快得多，只是并列时平分梯度。"""
-    return x.requires_grad and torch.is_grad_enabled()

@@ -1,8 +1,7 @@
 """两翼写法不同的几个算子：结果相同，各用自己框架里最快的那一种。
 
 内容: `fused_attention` 融合注意力，两翼的布局在这里对齐；`cut_patches` 切块；
-`project_patches` 切块并投影；`PartLinear` 可以只算一段输出的全连接；`global_mean`
-沿空间的平均；`global_max`、`channel_max` 沿空间、沿通道的最大值，并列时梯度给第一个
+`project_patches` 切块并投影；`PartLinear` 可以只算一段输出的全连接
 """
 
 from __future__ import annotations
@@ -10,6 +9,8 @@ from __future__ import annotations
 import paddle
 from paddle import Tensor, nn
 from paddle.nn import functional as F
+
+from .modes import eager
 
 
 def fused_attention(
@@ -22,8 +23,9 @@ def fused_attention(
     出处: PyTorch 的布局是 (B, A, N, K)，Paddle 是 (B, N, A, K)：喂错形状也对得上，
         数却是错的
     """
-    if q.place.is_cpu_place():
-        # CPU 上 Paddle 的融合核也要建权重，而且慢一倍：不如直接写
+    if not eager() or q.place.is_cpu_place():
+        # CPU 上 Paddle 的融合核也要建权重，而且慢一倍：不如照式子写；静态图不知道将来
+        # 在哪里算，也照式子写
         scores = paddle.einsum("bnak,bmak->banm", q * scale, k)
         weights = F.softmax(scores if bias is None else scores + bias, -1)
         return paddle.einsum("banm,bmak->bnak", weights, v)
@@ -73,35 +75,3 @@ def project_patches(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     # 这样的卷积就是一次矩阵乘；写成卷积，Paddle 在 CPU 上慢 6 倍
     patches = cut_patches(x, x.shape[-1] // weight.shape[-1])
     return paddle.matmul(patches, weight.flatten(1), transpose_y=True) + bias
-
-
-def global_mean(x: Tensor) -> Tensor:
-    """沿空间的平均。
-
-    形状: x (B, C, H, W) → (B, C)
-    """
-    # 不用 mean：它的反向比池化慢十倍
-    return F.adaptive_avg_pool2d(x, 1).flatten(1)
-
-
-def global_max(x: Tensor, size: int = 1) -> Tensor:
-    """沿空间的最大值，与 F.adaptive_max_pool2d 同值、同梯度。
-
-    形状: x (B, C, H, W) → (B, C, 1, 1)
-    参数: size 只能是 1，为的是与 F.adaptive_avg_pool2d 同样调用
-    """
-    if paddle.in_dynamic_mode() and not x.stop_gradient:
-        # 整张都是 nan 的图，自适应池化的反向会写坏内存，训练发散时整个进程就没了
-        return F.max_pool2d(x, x.shape[2:])
-    return F.adaptive_max_pool2d(x, size)
-
-
-def channel_max(x: Tensor) -> Tensor:
-    """沿通道的最大值；并列时梯度给第一个（topk 给的是哪一个，说不准）。
-
-    形状: x (B, C, H, W) → (B, 1, H, W)
-    """
-    b, c, h, w = x.shape
-    # 把通道当成图的高来池化：比 topk 快几倍，max 的反向则慢几百倍
-    lines = x.reshape((b, 1, c, h * w))
-    return F.max_pool2d(lines, (c, 1)).reshape((b, 1, h, w))

@@ -1,0 +1,256 @@
+"""导出与追踪：每个类、每种办法，换一个大小，载回来的数都相同。
+
+形状相同的用例拼成一块板，一次导出；`make exports` 再逐个用例、逐种办法做一遍。
+"""
+
+from __future__ import annotations
+
+import exporting
+import numpy as np
+import paddle
+import pytest
+import torch
+from cases import ALL, MAP, MODULES, TOKENS, VIT, Case
+from cases import model as backbone
+from torch.autograd import forward_ad
+from torch.func import functional_call, grad, jacfwd, jacrev, jvp, vmap
+
+import vision_attention.paddle
+import vision_attention.torch
+
+pytestmark = [
+    # 框架劝人改用新的办法，说的不是我们
+    pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:You are using the legacy:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.onnx"),
+    # 旧的导出器见到补零就说这一句，算得对
+    pytest.mark.filterwarnings("ignore:Constant folding - Only steps=1:UserWarning"),
+    # 一个参数也没有的层，Paddle 提醒没有变量可存
+    pytest.mark.filterwarnings("ignore:no variable in your model:UserWarning"),
+]
+
+
+def free(case: Case) -> tuple[int, ...]:
+    """可以是变量的几维：批次，以及这个类收任何大小的那几维。"""
+    if case.shape == MAP:
+        return 0, 2, 3
+    if case.shape == TOKENS and not {"mask", "num_tokens"} & set(case.options):
+        return 0, 1
+    return (0,)
+
+
+# 每种主干一个，各带不同的注意力；其余的在逐个做的那一遍里
+BACKBONES = [
+    backbone("vit_tiny", **VIT),
+    backbone("small_cnn", attention="cbam", attention_options={"min_hidden": 3}),
+    backbone("mlp_small", width=37),
+    backbone("resnet_narrow", attention="self_attention", placement="branch"),
+    backbone("mobile_narrow", attention="coordinate", placement="identity"),
+]
+
+
+def boards() -> dict[str, list[Case]]:
+    """形状与可变的几维都相同的用例放在一块板上。"""
+    found = {}
+    for case in MODULES + BACKBONES:
+        name = f"{'x'.join(map(str, case.shape))}-free{''.join(map(str, free(case)))}"
+        found.setdefault(name, []).append(case)
+    return found
+
+
+WHOLE = [pytest.param(board, id=name) for name, board in boards().items()]
+SINGLE = [pytest.param([c], id=c.name, marks=pytest.mark.matrix) for c in ALL]
+
+
+class Torch(torch.nn.Module):
+    """一块板：同一个输入，每个用例一个输出。"""
+
+    def __init__(self, board: list[Case]):
+        super().__init__()
+        made = [case.make(vision_attention.torch) for case in board]
+        self.members = torch.nn.ModuleList(made)
+
+    def forward(self, x):
+        return tuple(member(x) for member in self.members)
+
+
+class Paddle(paddle.nn.Layer):
+    """一块板：同一个输入，每个用例一个输出。"""
+
+    def __init__(self, board: list[Case]):
+        super().__init__()
+        made = [case.make(vision_attention.paddle) for case in board]
+        self.members = paddle.nn.LayerList(made)
+
+    def forward(self, x):
+        return [member(x) for member in self.members]
+
+
+@pytest.fixture(params=WHOLE + SINGLE)
+def board(request):
+    """一块板上的用例：同样形状的全部，或单独一个。"""
+    return request.param
+
+
+@pytest.fixture
+def other(board):
+    """另一个大小的输入：可变的每一维都换过，换得各不相同。"""
+    shape = list(board[0].shape)
+    for extra, axis in enumerate(free(board[0])):
+        shape[axis] += extra + 1
+    return np.random.default_rng(7).standard_normal(shape).astype("float32")
+
+
+@pytest.fixture
+def ours(board):
+    """PyTorch 的板与导出时的输入。"""
+    return Torch(board).eval(), torch.from_numpy(board[0].values())
+
+
+@pytest.fixture
+def theirs(board):
+    """Paddle 的板与导出时的输入。"""
+    model = Paddle(board)
+    model.eval()
+    return model, paddle.to_tensor(board[0].values())
+
+
+def near(found, expected, scale=1e-5):
+    """差不超过 scale 乘数的大小。"""
+    found, expected = (np.asarray(value) for value in (found, expected))
+    bound = scale * max(1, np.abs(expected).max(initial=0))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=bound)
+
+
+def same(found, expected):
+    """逐个输出比较。"""
+    assert len(found) == len(expected)
+    for value, wanted in zip(found, expected, strict=True):
+        near(value.detach() if torch.is_tensor(value) else value, wanted.detach())
+
+
+def loss(outputs):
+    """把全部输出归成一个数，每个输出的分量相当。"""
+    return sum(value.square().mean() for value in outputs)
+
+
+def slope(run, x):
+    """这个数对输入的梯度。"""
+    x = x.clone().requires_grad_()
+    return torch.autograd.grad(loss(run(x)), x)[0]
+
+
+# ---- PyTorch ----
+
+
+def test_traced(board, ours, other, tmp_path):
+    model, x = ours
+    other = torch.from_numpy(other)
+    again = exporting.traced(model, x, tmp_path / "model.pt")
+    same(again(other), model(other))
+    near(slope(again, other), slope(model, other))
+
+
+def test_exported(board, ours, other, tmp_path):
+    model, x = ours
+    other = torch.from_numpy(other)
+    again = exporting.exported(model, x, free(board[0]), tmp_path / "model.pt2")
+    same(again(other), model(other))
+    near(slope(again, other), slope(model, other))
+
+
+@pytest.mark.parametrize("how", [exporting.onnx, exporting.onnx_traced])
+def test_onnx(board, ours, other, tmp_path, how):
+    model, x = ours
+    session = how(model, x, free(board[0]), tmp_path / "model.onnx")
+    same(exporting.run_onnx(session, other), model(torch.from_numpy(other)))
+
+
+def test_functional(ours):
+    model, x = ours
+    weights = {name: p.detach() for name, p in model.named_parameters()}
+    expected = torch.autograd.grad(
+        loss(model(x)), list(model.parameters()), allow_unused=True
+    )
+
+    def total(weights, x):
+        return loss(functional_call(model, weights, (x,)))
+
+    def alone(weights, one):
+        return total(weights, one[None])
+
+    whole = grad(total)(weights, x).values()
+    each = vmap(grad(alone), (None, 0))(weights, x).values()
+    for mine, parts, known in zip(whole, each, expected, strict=True):
+        # 没有用到的参数，autograd 给 None，torch.func 给零
+        wanted = torch.zeros_like(mine) if known is None else known
+        near(mine, wanted)
+        near(parts.mean(0), wanted)
+
+
+def test_directional(ours):
+    model, x = ours
+    expected = slope(model, x)
+    near(jacrev(lambda x: loss(model(x)))(x).detach(), expected)
+    # 输入的每个数都动一点的方向；方向导数应当是它与梯度的内积
+    way = torch.from_numpy(np.random.default_rng(3).standard_normal(x.shape)).float()
+    wanted = (expected * way).sum()
+    _, found = jvp(lambda x: loss(model(x)), (x,), (way,))
+    near(found.detach(), wanted, 1e-4)
+    with forward_ad.dual_level():
+        dual = loss(model(forward_ad.make_dual(x, way)))
+        near(forward_ad.unpack_dual(dual).tangent.detach(), wanted, 1e-4)
+
+
+# Python 3.13.0 上 PyTorch 提醒编译后会慢一点
+@pytest.mark.filterwarnings("ignore:Guards may run slower:RuntimeWarning")
+def test_compiled(board, ours, other):
+    if not torch._dynamo.is_dynamo_supported():
+        pytest.skip("这个 Python 上的 torch.compile 还不能用")
+    model, x = ours
+    torch._dynamo.reset()
+    again = torch.compile(model, fullgraph=True, dynamic=True, backend="aot_eager")
+    for sample in (x, torch.from_numpy(other)):
+        same(again(sample), model(sample))
+        near(slope(again, sample), slope(model, sample))
+
+
+# ---- PaddlePaddle ----
+
+
+@pytest.mark.parametrize("how", [exporting.static, exporting.saved])
+def test_static(board, theirs, other, tmp_path, how):
+    model, x = theirs
+    other = paddle.to_tensor(other)
+    expected = model(other)
+    again = how(model, x, free(board[0]), tmp_path / "model")
+    same(again(other), expected)
+
+
+# ---- 并列的最大值，梯度总给第一个 ----
+
+TIES = {
+    "trace": lambda f, x: slope(torch.jit.trace(f, x), x),
+    "compile": lambda f, x: slope(torch.compile(f, backend="aot_eager"), x),
+    "grad": lambda f, x: grad(lambda x: loss(f(x)))(x),
+    "vmap": lambda f, x: vmap(grad(lambda one: loss(f(one[None]))))(x),
+    "jacrev": lambda f, x: jacrev(lambda x: loss(f(x)))(x),
+    "jacfwd": lambda f, x: jacfwd(lambda x: loss(f(x)))(x),
+}
+
+
+@pytest.mark.parametrize("how", TIES)
+@pytest.mark.parametrize("name", ["channel_max", "global_max"])
+def test_ties(name, how):
+    values = np.maximum(np.random.default_rng(0).standard_normal((2, 5, 3, 4)), 1)
+    lines = values.reshape(2, 5, 12)
+    axis = 1 if name == "channel_max" else 2
+    first = lines.argmax(axis, keepdims=True)
+    peak = np.take_along_axis(lines, first, axis)
+    expected = np.zeros_like(lines)
+    # loss 取平方的平均；vmap 里每张图自己取平均
+    count = peak.size / (2 if how == "vmap" else 1)
+    np.put_along_axis(expected, first, 2 * peak / count, axis)
+    pool = getattr(vision_attention.torch.pooling, name)
+    found = TIES[how](lambda x: (pool(x),), torch.from_numpy(values))
+    near(found, expected.reshape(values.shape))
