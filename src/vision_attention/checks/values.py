@@ -8,7 +8,9 @@ from __future__ import annotations
 import difflib
 import itertools
 import math
+import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,6 +42,11 @@ def shown(value: Any) -> str:
         text = repr(value)
     except Exception:  # 超过 4,300 位的整数，repr 自己会出错
         return f"<{type(value).__name__}>"
+    return shortened(text)
+
+
+def shortened(text: str) -> str:
+    """太长的截短。"""
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
@@ -266,3 +273,23 @@ def within(name: str, numbers: int, what: str) -> None:
             f"请减小 {name}",
             name,
         )
+
+
+def path(name: str, value: Any) -> Path:
+    """路径，开头的 ~ 换成家目录。
+
+    错误: 不是路径、是空的、里面有空字符，或认不出 ~ 是谁的家目录时抛出 ArgumentError
+    """
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        raise ArgumentError(
+            f"{name}={shown(value)} 应为路径，例如 {name}='run.safetensors'", name
+        )
+    text = os.fsdecode(value)
+    if "\0" in text:
+        raise ArgumentError(f"{name}={shown(value)} 里有不能用的字符 \\0", name)
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise ArgumentError(
+            f"{name}={shown(value)} 里的 ~ 认不出是谁的家目录；请写完整的路径", name
+        ) from error
