@@ -98,6 +98,14 @@ def why_unreadable(path: Path) -> str:
     return "是文件夹，应为文件" if stat.S_ISDIR(mode) else "是管道或设备，不是文件"
 
 
+def is_folder(path: Path) -> bool:
+    """是不是文件夹；打不开的、路径太长的都不是。"""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def reason(error: OSError | ValueError) -> str:
     """打不开的原因，一句中文。"""
     if isinstance(error, OSError):
