@@ -1,5 +1,6 @@
 """CIFAR-10 的读与下载；网络只到本机的测试服务器。"""
 
+import gzip
 import hashlib
 import http.server
 import io
@@ -10,6 +11,7 @@ import sys
 import tarfile
 import threading
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -470,3 +472,199 @@ def test_given_archive_needs_no_cache(archive, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv(download.CACHE_VARIABLE, str(tmp_path / "file"))
     assert len(data.load("cifar10", root=archive).train_labels) == 100
+
+
+# 小文件要大内存 ------------------------------------------------------------------
+
+
+def frugally(function, *arguments):
+    """调用 function，期间新占的内存不许超过 64 MB。"""
+    tracemalloc.start()
+    try:
+        return function(*arguments)
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 64_000_000
+
+
+def nested(depth):
+    """一层套一层，每层把下一层用十次：展开是 10 的 depth 次方个。"""
+    level = [1] * 10
+    for _ in range(depth - 1):
+        level = [level] * 10
+    return level
+
+
+def array_of(shape):
+    """要 NumPy 造一个这么大的数组，内容一个字节也没有。"""
+    return (
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n"
+        + b"(I%d\ntC\x01btR." % shape
+    )
+
+
+BOMBS = {
+    "an array made at once": array_of(10**10),
+    "the class called with a size": b"cnumpy\nndarray\n((I10000000000\nttR.",
+    "a far place in the memo": b"]r\xff\xff\xff\x7f.",
+    "a long bytearray": b"\x80\x05\x96" + (10**11).to_bytes(8, "little") + b".",
+    "a text encoded over and over": b"(c_codecs\nencode\np0\nX"
+    + (10**5).to_bytes(4, "little")
+    + b"x" * 10**5
+    + b"p1\n0"
+    + b"g0\n(g1\ntR" * 10**4
+    + b"l.",
+    "arrays without end": b"("
+    + b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntC\x01btR" * 10**3
+    + b"l.",
+    "orders without end": b"(" + b"NN00" * 10**5 + b"l.",
+}
+
+
+@pytest.mark.parametrize("content", BOMBS.values(), ids=BOMBS)
+def test_pickles_that_would_fill_the_memory_are_refused(content, monkeypatch):
+    monkeypatch.setattr(pickles, "MOST_OPERATIONS", 10**5)
+    with pytest.raises(
+        pickle.UnpicklingError,
+        match=r"太多|大得不像话|不是 NumPy|bytearray|not callable",
+    ):
+        frugally(pickles.loads, content)
+
+
+@pytest.mark.parametrize("name", ["data_batch_2", "batches.meta"])
+@pytest.mark.parametrize(
+    "value",
+    [nested(7), [b"x" * 10**5] + [b""] * 10**4],
+    ids=["nested", "one long among many"],
+)
+def test_lists_are_not_unfolded_into_billions(tmp_path, name, value):
+    key = b"labels" if name.startswith("data") else b"label_names"
+    member = {**batch(1), key: value} if name.startswith("data") else {key: value}
+    path = write(tmp_path / "bomb.tar.gz", {**contents(), name: member})
+    assert path.stat().st_size < 500_000
+    with pytest.raises(ValueError, match=rf"{name} (不合规格|读不了)|应为一列类名"):
+        frugally(cifar10.read, path)
+
+
+def test_arrays_numbers_and_text_are_still_read():
+    value = {
+        b"data": np.arange(6, dtype="u1").reshape(2, 3),
+        b"more": np.array([1.5, -2.0], ">f8"),
+        b"labels": [0, 1],
+        b"names": (b"cat", "狗", 3.5, None, True, 2**80),
+    }
+    for protocol in range(5):  # 官方文件是 2
+        found = pickles.loads(pickle.dumps(value, protocol))
+        assert found[b"data"].tolist() == [[0, 1, 2], [3, 4, 5]]
+        assert found[b"more"].tolist() == [1.5, -2.0]
+        assert (found[b"labels"], found[b"names"]) == (
+            value[b"labels"],
+            value[b"names"],
+        )
+
+
+def doubled(tar):
+    """同一个成员再来一份。"""
+    info = tarfile.TarInfo(f"elsewhere/{cifar10.MEMBERS[0]}")
+    info.size = 10
+    tar.addfile(info, io.BytesIO(b"x" * 10))
+
+
+def crowded(tar):
+    """许多不相干的成员。"""
+    for k in range(cifar10.MOST_MEMBERS + 1):
+        tar.addfile(tarfile.TarInfo(f"{k}"), io.BytesIO())
+
+
+def long_name(tar):
+    """名字那一块写着 200 MB，压缩之后只有几百 KB。"""
+    info = tarfile.TarInfo("././@LongLink")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 200_000_000
+    tar.addfile(info, Zeros())
+
+
+def negative(tar):
+    """写着负的大小：照着往回走，就永远走不完。"""
+    header = bytearray(tarfile.TarInfo("x").tobuf(tarfile.GNU_FORMAT))
+    header[124:136] = (-1024).to_bytes(12, "big", signed=True)
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    tar.fileobj.write(header)
+
+
+class Zeros:
+    """要多少个零，就有多少个。"""
+
+    def read(self, count):
+        return bytes(count)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (doubled, "成员 'data_batch_1' 有两份，已拒绝；这不是官方的压缩包"),
+        (crowded, "之前已有太多成员"),
+        (long_name, "成员 '././@LongLink' 过大"),
+        (negative, "成员 'x' 过大|损坏或不完整"),
+    ],
+)
+def test_archives_that_would_fill_the_memory_are_refused(tmp_path, spoil, told):
+    path = write(tmp_path / "odd.tar.gz", contents())
+    with tarfile.open(tmp_path / "bomb.tar.gz", "w:gz", compresslevel=1) as tar:
+        with tarfile.open(path) as good:
+            for member in good:
+                tar.addfile(member, good.extractfile(member))
+        spoil(tar)
+    with pytest.raises(ValueError, match=told):
+        frugally(cifar10.from_archive, tmp_path / "bomb.tar.gz")
+
+
+def test_zeros_without_end_after_the_archive_are_refused(archive, monkeypatch):
+    monkeypatch.setattr(cifar10, "LARGEST", 10**6)
+    plain = gzip.decompress(archive.read_bytes())
+    archive.write_bytes(gzip.compress(plain + bytes(10**8), 1))
+    with pytest.raises(ValueError, match="之后还有太多字节"):
+        frugally(cifar10.from_archive, archive)
+
+
+def test_enormous_batches_in_a_folder_are_refused(archive, tmp_path):
+    with tarfile.open(archive) as tar:
+        tar.extractall(tmp_path / "out", filter="data")
+    member = tmp_path / "out" / cifar10.FOLDER / "data_batch_4"
+    with member.open("r+b") as file:  # 稀疏的文件，不真的占磁盘
+        file.truncate(cifar10.LARGEST + 1)
+    with pytest.raises(ValueError, match="data_batch_4 有 100,000,001 字节，过大"):
+        frugally(cifar10.read, tmp_path / "out")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="管道要 Unix")
+@pytest.mark.parametrize(
+    ("place", "kind", "told"),
+    [
+        ("pipe", ValueError, "是管道或设备"),
+        ("loop", ValueError, "链接绕成了圈"),
+        ("broken", FileNotFoundError, "没有 CIFAR-10"),
+        ("长" * 500, ValueError, "路径太长"),
+        ("~nobody-here", ValueError, "认不出是谁的家目录"),
+        (3, ValueError, "root=3 应为路径"),
+        ("", ValueError, "root='' 应为路径"),
+        ("a\0b", ValueError, "不能用的字符"),
+    ],
+)
+def test_roots_that_are_no_files_are_named(tmp_path, monkeypatch, place, kind, told):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "broken").symlink_to("no")
+    with pytest.raises(kind, match=told):
+        cifar10.read(place)
+
+
+def test_a_strange_cache_is_read_anew(archive, cache):
+    first = data.load("cifar10", root=archive)
+    (folder,) = cache.iterdir()
+    for name, content in (("facts.json", b"[1]"), ("pool_images.npy", b"")):
+        (folder / name).chmod(0o644)
+        (folder / name).write_bytes(content)
+        assert data.load("cifar10", root=archive).fingerprint == first.fingerprint

@@ -1,13 +1,17 @@
 """自己的图片：怎样读，怎样拒绝。"""
 
+import os
 import shutil
+import struct
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from vision_attention import data
-from vision_attention.data import folder
+from vision_attention.data import folder, pictures
 
 
 def picture(path, size=(40, 30), color=(200, 30, 90), **options):
@@ -70,7 +74,7 @@ def test_short_side_is_scaled_and_the_middle_kept(tmp_path):
     image = Image.new("RGB", (90, 30), "black")
     image.paste("white", (30, 0, 60, 30))
     image.save(tmp_path / "wide.png")
-    square = folder.read_image(tmp_path / "wide.png", 10)
+    square = pictures.read_image(tmp_path / "wide.png", 10)
     assert square[:, :, 1:-1].min() == 255  # 最外一列的滤波会沾到裁掉的部分
     assert square.min() > 200
 
@@ -81,7 +85,7 @@ def test_exif_orientation_is_applied(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # 显示时顺时针转 90 度，左半应到上面
     image.save(tmp_path / "turned.png", exif=exif)
-    upright = folder.read_image(tmp_path / "turned.png", 20)
+    upright = pictures.read_image(tmp_path / "turned.png", 20)
     assert upright[:, :8].min() > 240
     assert upright[:, 12:].max() < 15
 
@@ -90,14 +94,14 @@ def test_large_photo_is_decoded_small_but_alike(tmp_path):
     gradient = np.linspace(0, 255, 1600).astype(np.uint8)
     large = np.broadcast_to(gradient[:, None], (1600, 1600, 3)[:2])
     Image.fromarray(np.ascontiguousarray(large)).save(tmp_path / "large.jpg")
-    small = folder.read_image(tmp_path / "large.jpg", 32)[0].mean(1)
+    small = pictures.read_image(tmp_path / "large.jpg", 32)[0].mean(1)
     np.testing.assert_allclose(small, gradient.reshape(32, 50).mean(1), atol=2)
 
 
 def test_decoding_small_keeps_every_stripe(tmp_path):
     stripes = np.repeat(np.arange(32) % 2 * 255, 4).astype(np.uint8)
     Image.fromarray(np.tile(stripes, (128, 1))).save(tmp_path / "stripes.jpg")
-    assert folder.read_image(tmp_path / "stripes.jpg", 32).std() > 50
+    assert pictures.read_image(tmp_path / "stripes.jpg", 32).std() > 50
 
 
 @pytest.mark.parametrize(
@@ -112,17 +116,17 @@ def test_decoding_small_keeps_every_stripe(tmp_path):
 )
 def test_color_modes_become_rgb(tmp_path, mode, color, expected):
     path = picture(tmp_path / "x.png", (9, 9), color, mode=mode)
-    assert folder.read_image(path, 9)[:, 4, 4].tolist() == list(expected)
+    assert pictures.read_image(path, 9)[:, 4, 4].tolist() == list(expected)
 
 
 def test_transparent_palette_shows_white(tmp_path):
     path = picture(tmp_path / "p.png", (9, 9), 0, mode="P", transparency=0)
-    assert folder.read_image(path, 9)[:, 4, 4].tolist() == [255, 255, 255]
+    assert pictures.read_image(path, 9)[:, 4, 4].tolist() == [255, 255, 255]
 
 
 def test_cmyk_jpeg_becomes_rgb(tmp_path):
     path = picture(tmp_path / "x.jpg", (16, 16), (0, 0, 0, 0), mode="CMYK")
-    assert folder.read_image(path, 16).min() > 250
+    assert pictures.read_image(path, 16).min() > 250
 
 
 def test_hidden_and_system_files_are_no_images(photos):
@@ -167,7 +171,7 @@ def test_long_lists_of_unreadable_files_are_cut(photos):
 def test_decompression_bomb_is_refused(photos, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2000)
     picture(photos / "cat" / "bomb.png", (100, 100))
-    with pytest.raises(ValueError, match=r"bomb\.png.*DecompressionBombError"):
+    with pytest.raises(ValueError, match=r"bomb\.png：太大，超过 4,000 像素"):
         data.load(f"folder:{photos}")
 
 
@@ -208,3 +212,198 @@ def test_image_size_must_be_positive(photos, image_size):
 def test_root_is_not_for_folders(photos):
     with pytest.raises(ValueError, match="只用于 cifar10"):
         data.load(f"folder:{photos}", root="x")
+
+
+# 16 位的图、各种模式、动图、不是正方形的 -----------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("bits", "values"),
+    [
+        (8, (0, 100, 255)),
+        (10, (0, 400, 1023)),
+        (12, (0, 1600, 4095)),
+        (14, (0, 6400, 16383)),
+        (16, (0, 25600, 65535)),
+    ],
+)
+def test_sixteen_bit_pictures_use_the_bits_they_have(tmp_path, bits, values):
+    # 每一位数都是同样的三级灰：0、100、255；最亮的只在其中一张里
+    for label in ("a", "b"):
+        for k, value in enumerate((*values, values[1])):
+            picture(tmp_path / label / f"{k}.png", (9, 9), value, mode="I;16")
+    dataset = data.load(f"folder:{tmp_path}", image_size=9)
+    images = np.concatenate([dataset.train_images, dataset.test_images])
+    assert sorted(set(images.reshape(-1).tolist())) == [0, 100, 255]
+    assert (images.mean((1, 2, 3)) == 100).sum() == 4
+
+
+@pytest.mark.parametrize(
+    ("brightest", "read"), [(1023, False), (16383, False), (65535, True)]
+)
+def test_low_bits_of_sixteen_bit_colour_are_not_read_as_black(photos, brightest, read):
+    path = photos / "cat" / "colour.png"
+    pixels = np.full((9, 9, 3), brightest, ">u2")
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    head = struct.pack(">IIBBBBB", 9, 9, 16, 2, 0, 0, 0)  # 宽、高、16 位、彩色
+    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    with path.open("wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n")
+        for kind, body in chunks:
+            check = struct.pack(">I", zlib.crc32(kind + body))
+            file.write(struct.pack(">I", len(body)) + kind + body + check)
+    if read:
+        assert pictures.read_image(path, 9).min() == 255
+    else:
+        with pytest.raises(ValueError, match=r"colour\.png：16 位彩色而只用了低位"):
+            data.load(f"folder:{photos}")
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp"])
+def test_animated_pictures_show_their_first_frame(tmp_path, suffix):
+    frames = [Image.new("RGB", (9, 9), color) for color in ("red", "blue")]
+    path = tmp_path / f"moving.{suffix}"
+    options = {"lossless": True} if suffix == "webp" else {}
+    frames[0].save(path, save_all=True, append_images=frames[1:], **options)
+    assert pictures.read_image(path, 9)[:, 4, 4].tolist() == [255, 0, 0]
+
+
+def test_palette_colours_are_looked_up(tmp_path):
+    image = Image.new("P", (9, 9), 3)
+    image.putpalette([0, 0, 0] * 3 + [10, 200, 30])
+    image.save(tmp_path / "p.png")
+    assert pictures.read_image(tmp_path / "p.png", 9)[:, 4, 4].tolist() == [10, 200, 30]
+
+
+def test_cmyk_inks_take_their_own_light_away(tmp_path):
+    # 青墨吸收红光：满墨 255 时红为 0
+    path = picture(tmp_path / "c.jpg", (16, 16), (255, 0, 0, 0), mode="CMYK")
+    red, green, blue = pictures.read_image(path, 16)[:, 8, 8].tolist()
+    assert red < 30
+    assert min(green, blue) > 160
+
+
+def test_half_transparent_colour_is_mixed_with_white(tmp_path):
+    path = picture(tmp_path / "t.png", (9, 9), (0, 0, 200, 51), mode="RGBA")
+    # 51/255 = 0.2：0.2 × 颜色 + 0.8 × 255
+    found = pictures.read_image(path, 9)[:, 4, 4].tolist()
+    np.testing.assert_allclose(found, [204, 204, 244], atol=1)
+
+
+@pytest.mark.parametrize(
+    ("turn", "corner"),
+    [
+        (1, (0, 0)),
+        (2, (0, 1)),
+        (3, (1, 1)),
+        (4, (1, 0)),
+        (5, (0, 0)),
+        (6, (0, 1)),
+        (7, (1, 1)),
+        (8, (1, 0)),
+    ],
+)
+def test_every_way_of_holding_the_camera(tmp_path, turn, corner):
+    # 存的时候白块在左上角；EXIF 说显示时该在哪一角
+    image = Image.new("RGB", (20, 20), "black")
+    image.paste("white", (0, 0, 10, 10))
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    image.save(tmp_path / "x.png", exif=exif)
+    found = pictures.read_image(tmp_path / "x.png", 20).mean(0)
+    quarters = found.reshape(2, 10, 2, 10).mean((1, 3))
+    assert np.unravel_index(quarters.argmax(), (2, 2)) == corner
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (33, 7)])
+def test_pictures_need_not_be_square(tmp_path, size):
+    path = picture(tmp_path / "x.png", size, (9, 99, 199))
+    found = pictures.read_image(path, 8)
+    assert found.shape == (3, 8, 8)
+    assert found.reshape(3, -1).std(1).max() == 0
+    assert found[:, 0, 0].tolist() == [9, 99, 199]
+
+
+# 文件夹里的怪东西 ----------------------------------------------------------------
+
+unix = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="管道与断了的链接要 Unix")
+
+
+@unix
+def test_strange_files_are_named_none_hangs_and_all_are_counted(photos):
+    cat = photos / "cat"
+    os.mkfifo(cat / "pipe.png")
+    (cat / "device.jpg").symlink_to("/dev/zero")
+    (cat / "broken.png").symlink_to("nowhere.png")
+    (cat / "loop.png").symlink_to("loop.png")
+    (cat / "good.png").symlink_to("0.png")
+    Image.new("1", (14000, 14000)).save(photos / "狗" / "scan.png")
+    Path(os.fsdecode(os.fsencode(cat) + b"/\xff.png")).write_bytes(b"x")
+    with pytest.raises(ValueError, match="有 6 个文件读不了") as caught:
+        data.load(f"folder:{photos}")
+    for told in (
+        "cat/pipe.png：是管道或设备，不是文件",
+        "cat/device.jpg：是管道或设备",
+        "cat/broken.png：链接断了，指向 nowhere.png",
+        "cat/loop.png：链接绕成了圈",
+        "cat/\\xff.png：损坏或格式不符",
+        "狗/scan.png：太大，超过 178,956,970 像素",
+        "把太大的先缩小",
+    ):
+        assert told in str(caught.value)
+    str(caught.value).encode()  # 印得出来
+
+
+def test_folders_inside_a_class_get_advice_that_helps(photos):
+    (photos / "cat" / "more").mkdir()
+    with pytest.raises(ValueError, match="cat/more：是文件夹") as caught:
+        data.load(f"folder:{photos}")
+    assert "请把每一类的图片直接放在它自己" in str(caught.value)
+    assert "重新存" not in str(caught.value)
+
+
+@unix
+@pytest.mark.parametrize("target", ["nowhere", "bird"])
+def test_a_class_behind_a_broken_link_is_not_forgotten(photos, target):
+    (photos / "bird").symlink_to(target)
+    with pytest.raises(ValueError, match=r"bird：链接.*它也许是一类"):
+        data.load(f"folder:{photos}")
+
+
+@unix
+def test_class_names_must_be_utf8(photos):
+    strange = Path(os.fsdecode(os.fsencode(photos) + b"/\xff\xfe"))
+    strange.mkdir()
+    with pytest.raises(ValueError, match=r"\\xff\\xfe 的名字不是 UTF-8") as caught:
+        data.load(f"folder:{photos}")
+    str(caught.value).encode()
+    with pytest.raises(ValueError, match="不是 UTF-8"):
+        data.load(f"folder:{strange}")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("bird", "Bird"), ("e\u0301", "\u00e9"), ("straße", "STRASSE")]
+)
+def test_classes_that_are_one_on_other_systems_are_refused(photos, one, other):
+    for name in (one, other):
+        (photos / name).mkdir(exist_ok=True)
+    if len(list(photos.iterdir())) < 5:
+        pytest.skip("这个系统不分大小写，本来就只有一个文件夹")
+    with pytest.raises(ValueError, match="只差大小写或字符的写法"):
+        data.load(f"folder:{photos}")
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "told"),
+    [
+        ("长" * 500, FileNotFoundError, "路径太长"),
+        ("a\0b", ValueError, "不能用的字符"),
+        ("~nobody-here/photos", ValueError, "认不出是谁的家目录"),
+        ("cat/0.png", FileNotFoundError, "没有文件夹"),
+    ],
+)
+def test_roots_that_are_no_folder_are_named(photos, monkeypatch, path, kind, told):
+    monkeypatch.chdir(photos)
+    with pytest.raises(kind, match=told) as caught:
+        data.load(f"folder:{path}")
+    assert len(str(caught.value)) < 600

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import json
+import os
+from functools import partial
 
 import cases
 import numpy as np
@@ -247,3 +250,326 @@ def test_timm_checkpoint_loads_exactly(wing, tmp_path):
 def test_every_case_has_a_stable_name():
     names = [case.name for case in cases.ALL]
     assert len(names) == len(set(names))
+
+
+# 权重文件里的各种类型、取值与名字 ------------------------------------------------
+
+
+def entries(width=3):
+    """一层全连接的两项，每个数都不同。"""
+    weight = np.arange(width * width, dtype="f4").reshape(width, width) / 8 + 0.25
+    return {"weight": weight, "bias": np.linspace(-1, 1, width, dtype="f4")}
+
+
+def linear(wing, width=3):
+    """一层框架自带的全连接。"""
+    package = wing.__name__.rpartition(".")[2]
+    if package == "torch":
+        import torch
+
+        return torch.nn.Linear(width, width)
+    import paddle
+
+    return paddle.nn.Linear(width, width)
+
+
+def write_file(path, items):
+    """照格式的定义写一个文件：{名字: （类型、形状、字节）}。"""
+    header, body = {}, b""
+    for name, (kind, shape, content) in items.items():
+        place = [len(body), len(body) + len(content)]
+        header[name] = {"dtype": kind, "shape": list(shape), "data_offsets": place}
+        body += content
+    head = json.dumps(header).encode()
+    path.write_bytes(len(head).to_bytes(8, "little") + head + body)
+    return path
+
+
+BFLOAT16 = {  # 值与它的 16 位，手算：符号、8 位指数、7 位尾数
+    1.0: 0x3F80,
+    -2.0: 0xC000,
+    0.15625: 0x3E20,
+    3.140625: 0x4049,
+    1.1754943508222875e-38: 0x0080,
+    3.3895313892515355e38: 0x7F7F,
+}
+
+
+def test_bfloat16_file_is_read_to_the_last_bit(wing, tmp_path):
+    bits = np.array(list(BFLOAT16.values()), "<u2")
+    bias = np.array([7.0, 8.0, 9.0], "<f4").tobytes()
+    items = {"bias": ("F32", (3,), bias)}
+    for name, part in (("weight", bits[[0, 1, 2, 3, 4, 5, 0, 1, 2]]),):
+        items[name] = ("BF16", (3, 3), part.tobytes())
+    for load in (interop.load, interop.load_timm):
+        model = linear(wing)
+        load(model, write_file(tmp_path / "half.safetensors", items))
+        found = interop.state(model)["weight"].reshape(-1)[:6]
+        assert found.tolist() == list(BFLOAT16)
+        assert interop.state(model)["bias"].tolist() == [7, 8, 9]
+
+
+def test_bfloat16_scalar_keeps_its_shape(tmp_path):
+    import torch
+
+    class Scale(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.zeros(()))
+
+    content = np.array(0xC000, "<u2").tobytes()
+    path = write_file(tmp_path / "x.safetensors", {"scale": ("BF16", (), content)})
+    model = Scale()
+    interop.load(model, path)
+    assert model.scale.item() == -2
+    assert model.scale.shape == ()
+
+
+@pytest.mark.parametrize("kind", ["f2", "f8"])
+def test_other_floats_become_the_type_of_the_model(wing, kind, tmp_path):
+    from safetensors.numpy import save_file
+
+    values = entries()  # 每个数 float16 都装得下
+    path = tmp_path / "x.safetensors"
+    save_file({name: value.astype(kind) for name, value in values.items()}, path)
+    model = linear(wing)
+    interop.load(model, path)
+    found = interop.state(model)
+    assert {value.dtype for value in found.values()} == {np.dtype("f4")}
+    for name, value in values.items():
+        np.testing.assert_array_equal(found[name], value.astype(kind).astype("f4"))
+
+
+UNFIT = [
+    ("int64", lambda w: w.astype("i8"), "weight 的类型是 int64，应为浮点", "astype"),
+    ("bool", lambda w: w > 1, "weight 的类型是 bool，应为浮点", "astype"),
+    ("complex", lambda w: w.astype("c8"), "weight 的类型是 complex64", "astype"),
+    ("nan", lambda w: np.where(w > 1, np.nan, w), "weight 里有 2 个 NaN", "发散"),
+    ("inf", lambda w: np.where(w > 1, -np.inf, w), "weight 里有 2 个 NaN", "发散"),
+    ("large", lambda w: w.astype("f8") * 1e39, "weight 最大到 1.25e\\+39", "float32"),
+    ("text", lambda w: w.astype("U9"), "weight 的类型是 <U9，应为浮点", "astype"),
+    ("ragged", lambda w: [[1.0], [2.0, 3.0]], "weight=.*换不成数组", "astype"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "told", "advice"), [u[1:] for u in UNFIT])
+def test_values_that_do_not_fit_are_named_and_nothing_is_written(
+    wing, spoil, told, advice
+):
+    model, values = linear(wing), entries()
+    before = interop.state(model)
+    values["weight"] = spoil(values["weight"])
+    with pytest.raises(ValueError, match=told) as caught:
+        interop.load_state(model, values)
+    assert "什么也没有写入" in str(caught.value)
+    assert advice in str(caught.value).splitlines()[-1]
+    same(before, interop.state(model))
+
+
+@pytest.mark.parametrize("spoil", ["int64", "bool", "complex", "nan", "inf", "large"])
+def test_the_same_from_a_file(wing, spoil, tmp_path):
+    from safetensors.numpy import save_file
+
+    _, change, told, _ = next(unfit for unfit in UNFIT if unfit[0] == spoil)
+    model, values = linear(wing), entries()
+    save_file(values | {"weight": change(values["weight"])}, tmp_path / "x.safetensors")
+    before = interop.state(model)
+    with pytest.raises(ValueError, match=told):
+        interop.load(model, tmp_path / "x.safetensors")
+    same(before, interop.state(model))
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+def test_what_the_narrow_model_cannot_hold_is_refused(wing, kind):
+    model = linear(wing)
+    if wing is vision_attention.torch:
+        import torch
+
+        model = model.to(getattr(torch, kind))
+    else:
+        model.to(dtype=kind)
+    values = entries()
+    # float16 最大 65504；bfloat16 最大 3.3895e38，float32 的最大值装不下
+    values["weight"][1, 1] = 70000 if kind == "float16" else 3.4e38
+    with pytest.raises(ValueError, match=rf"weight 最大到 .*{kind} 只装得下") as caught:
+        interop.load_state(model, values)
+    assert "model.float()" in str(caught.value)
+    values["weight"][1, 1] = 65504 if kind == "float16" else 2.0**127
+    interop.load_state(model, values)
+    assert interop.state(model)["weight"][1, 1] == values["weight"][1, 1]
+
+
+def test_types_that_cannot_be_read_are_named(wing, tmp_path):
+    content = np.zeros(9, "u1").tobytes()
+    items = {name: ("F8_E4M3", (3, 3), content) for name in ("a.weight", "b.weight")}
+    path = write_file(tmp_path / "tiny.safetensors", items)
+    with pytest.raises(ValueError, match=r"有 2 项.*a\.weight（F8_E4M3）、b\.weight"):
+        interop.load(linear(wing), path)
+
+
+def test_a_mask_of_infinities_is_carried_but_no_new_infinity():
+    import torch
+
+    model = torch.nn.Linear(3, 3)
+    model.register_buffer("mask", torch.tensor([0, -torch.inf, 0]))
+    values = interop.state(model)
+    interop.load_state(model, values)
+    values["mask"][0] = -np.inf
+    with pytest.raises(ValueError, match="mask 里有 1 个 NaN 或无穷"):
+        interop.load_state(model, values)
+
+
+def test_copying_is_exact_even_when_the_source_has_diverged(wing):
+    source, target, values = linear(wing), linear(wing), entries()
+    interop.load_state(source, values)
+    package = wing.__name__.rpartition(".")[2]
+    if package == "torch":
+        source.weight.data.fill_(float("nan"))
+    else:
+        source.weight.set_value(np.full((3, 3), np.nan, "f4"))
+    interop.copy_weights(source, target)
+    assert np.isnan(interop.state(target)["weight"]).all()
+
+
+WRAPPED = [
+    "module.",
+    "_orig_mod.",
+    "_layers.",
+    "module._orig_mod.",
+    "_orig_mod._layers.",
+    "_fsdp_wrapped_module.",
+]
+
+
+@pytest.mark.parametrize("prefix", WRAPPED)
+def test_weights_of_a_wrapped_model_are_its_own(wing, prefix):
+    values, model = entries(), linear(wing)
+    interop.load_state(model, {prefix + name: v for name, v in values.items()})
+    same(interop.state(model), values)
+
+
+def test_wrapping_inside_a_model_is_seen_through(wing):
+    model = wing.MLP(3, 3)
+    values = {
+        name.replace("fc1.", "fc1._orig_mod."): value + 1
+        for name, value in interop.state(model).items()
+    }
+    interop.load_state(model, values)
+    same(
+        interop.state(model),
+        {n.replace("._orig_mod", ""): v for n, v in values.items()},
+    )
+
+
+# Paddle 说这里只有一张卡
+@pytest.mark.filterwarnings("ignore:The program will return to single-card")
+def test_real_wrappers_in_both_directions(tmp_path):
+    import paddle
+    import torch
+
+    path = tmp_path / "x.safetensors"
+    for wing, wrap in (
+        ("torch", torch.nn.DataParallel),
+        ("torch", partial(torch.compile, backend="eager")),
+        ("paddle", paddle.DataParallel),
+    ):
+        inside, bare = WINGS[wing].MLP(3, 3), WINGS[wing].MLP(3, 3)
+        interop.save(wrap(inside), path)
+        interop.load(bare, path)
+        same(interop.state(inside), interop.state(bare))
+        other = WINGS[wing].MLP(3, 3)
+        interop.save(other, path)
+        interop.load(wrap(bare), path)
+        same(interop.state(other), interop.state(bare))
+
+
+def test_names_that_become_equal_are_not_guessed(wing):
+    values = entries()
+    values |= {"module.weight": values["weight"]}
+    del values["bias"]
+    with pytest.raises(ValueError, match=r"多余 module\.weight\n  缺少 bias"):
+        interop.load_state(linear(wing), values)
+
+
+def test_other_prefixes_are_named_as_the_cause(wing):
+    model, values = linear(wing), entries()
+    with pytest.raises(ValueError, match=r"文件里的名字多了前缀 'encoder\.'；请去掉"):
+        interop.load_state(model, {f"encoder.{n}": v for n, v in values.items()})
+    longer = wing.MLP(3, 3)
+    short = {n.removeprefix("fc1."): v for n, v in interop.state(longer).items()}
+    with pytest.raises(ValueError, match=r"模型里的名字多了前缀 'fc1\.'；请载入它里面"):
+        interop.load_state(longer, short)
+
+
+def test_batch_counters_of_torch_do_not_matter(wing, tmp_path):
+    import torch
+    from safetensors.torch import save_file
+
+    source = torch.nn.BatchNorm2d(3)
+    source.running_mean += torch.arange(3)
+    save_file(source.state_dict(), tmp_path / "x.safetensors")
+    target = {"torch": torch.nn.BatchNorm2d}.get(wing.__name__.rpartition(".")[2])
+    if target is None:
+        import paddle
+
+        target = paddle.nn.BatchNorm2D
+    model = target(3)
+    interop.load(model, tmp_path / "x.safetensors")
+    assert interop.state(model)["running_mean"].tolist() == [0, 1, 2]
+
+
+def test_models_without_numbers_are_refused():
+    import torch
+
+    with pytest.raises(ValueError, match=r"weight 在 meta 设备上.*to_empty"):
+        interop.state(torch.nn.Linear(3, 3, device="meta"))
+    with pytest.raises(ValueError, match="weight 还没有形状；请先让模型前向一次"):
+        interop.state(torch.nn.LazyLinear(3))
+
+
+def test_types_without_a_place_in_the_format_are_refused(tmp_path):
+    import torch
+
+    model = torch.nn.Linear(3, 3, dtype=torch.complex128)
+    with pytest.raises(ValueError, match=r"\.safetensors 装不下这个模型的类型"):
+        interop.save(model, tmp_path / "x.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
+PLACES = [
+    (lambda root: root / "none.safetensors", FileNotFoundError, "没有这个文件"),
+    (lambda root: root / "folder.safetensors", ValueError, "是文件夹，应为文件"),
+    (lambda root: root / "pipe.safetensors", ValueError, "是管道或设备"),
+    (lambda root: root / "broken.safetensors", FileNotFoundError, "链接断了，指向 no"),
+    (lambda root: root / "loop.safetensors", ValueError, "链接绕成了圈"),
+    (lambda root: root / f"{'长' * 500}.safetensors", ValueError, "路径太长"),
+    (lambda root: root / "file" / "x.safetensors", ValueError, "不是文件夹"),
+    (lambda root: "a\0.safetensors", ValueError, "不能用的字符"),
+    (lambda root: "", ValueError, "path='' 应为路径"),
+    (lambda root: None, ValueError, "path=None 应为路径"),
+    (lambda root: 3, ValueError, "path=3 应为路径"),
+    (lambda root: b"x.safetensors", ValueError, "应为路径"),
+    (lambda root: "~nobody-here/x.safetensors", ValueError, "认不出是谁的家目录"),
+]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="管道与断了的链接要 Unix")
+@pytest.mark.parametrize(("place", "kind", "told"), PLACES)
+def test_places_that_hold_no_file_are_named(wing, tmp_path, place, kind, told):
+    (tmp_path / "folder.safetensors").mkdir()
+    (tmp_path / "file").write_text("")
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    (tmp_path / "broken.safetensors").symlink_to("no")
+    (tmp_path / "loop.safetensors").symlink_to("loop.safetensors")
+    with pytest.raises(kind, match=told) as caught:
+        interop.load(linear(wing), place(tmp_path))
+    assert len(str(caught.value)) < 600
+
+
+def test_paths_may_be_written_in_any_way(wing, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    model = linear(wing)
+    interop.save(model, "~/x.safetensors")
+    for path in (tmp_path / "x.safetensors", str(tmp_path / "x.safetensors")):
+        interop.load(model, path)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from vision_attention.checks import choice, number, plain, whole
+from vision_attention.checks import ArgumentError, choice, number, plain, shown, whole
 
 CHOICES = {
     "optimizer": ("adamw", "sgd"),
@@ -77,7 +77,8 @@ class TrainConfig:
         if self.clip_norm is not None:
             number("clip_norm", self.clip_norm, "大于 0 的小数，或 None", above=0)
         if self.warmup_steps > self.steps:
-            raise ValueError(
-                f"warmup_steps={self.warmup_steps} 大于 steps={self.steps}；"
-                f"升温应是训练的一小段，例如 warmup_steps={self.steps // 20}"
+            raise ArgumentError(
+                f"warmup_steps={shown(self.warmup_steps)} 大于 steps={self.steps}；"
+                f"升温应是训练的一小段，例如 warmup_steps={self.steps // 20}",
+                "warmup_steps",
             )

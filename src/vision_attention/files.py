@@ -1,17 +1,22 @@
-"""写文件：先写临时文件，落盘后改名；半成品不会被当成完整的文件。
+"""文件：写的先写临时文件，落盘后改名；读的先看是不是普通的文件。
 
-- `replacing`：换掉一个文件
+- `replacing`：换掉一个文件；半成品不会被当成完整的文件
 - `rehearse`：先试试写得进去吗
+- `readable`、`why_unreadable`：读得了吗，为什么
 """
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from vision_attention import checks
 
 # 临时文件搁了这么久，写它的进程一定不在了；单位秒
 STALE = 3600
@@ -57,3 +62,70 @@ def rehearse(path: Path) -> None:
 
 def _temporary(path: Path, process: int | str) -> Path:
     return path.with_name(f".{path.name}.{process}.tmp")
+
+
+ABSENT = ("没有这个文件", "链接断了")
+# 打不开的原因，说成中文；别的照系统的原话
+REASONS = {
+    errno.EACCES: "没有权限",
+    errno.ELOOP: "链接绕成了圈",
+    errno.ENAMETOOLONG: "路径太长",
+    errno.EEXIST: "已有同名的文件，不是文件夹",
+    errno.EFBIG: "文件太大",
+    errno.EISDIR: "是文件夹，应为文件",
+    errno.ENOENT: "没有这个路径",
+    errno.ENOSPC: "磁盘满了",
+    errno.ENOTDIR: "路径中间有一节不是文件夹",
+    errno.EPERM: "没有权限",
+    errno.EROFS: "这里只许读",
+}
+
+
+def why_unreadable(path: Path) -> str:
+    """一个路径为什么不能当作普通的文件来读；能读就返回空串。
+
+    管道与设备不去打开：一打开就可能永远等下去。
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        broken = path.is_symlink()
+        return f"链接断了，指向 {path.readlink()}" if broken else ABSENT[0]
+    except (OSError, ValueError) as error:  # 路径里有 \0 时是 ValueError
+        return reason(error)
+    if stat.S_ISREG(mode):
+        return "" if os.access(path, os.R_OK) else REASONS[errno.EACCES]
+    return "是文件夹，应为文件" if stat.S_ISDIR(mode) else "是管道或设备，不是文件"
+
+
+def is_folder(path: Path) -> bool:
+    """是不是文件夹；打不开的、路径太长的都不是。"""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def reason(error: OSError | ValueError) -> str:
+    """打不开的原因，一句中文。"""
+    if isinstance(error, OSError):
+        return REASONS.get(error.errno, error.strerror or type(error).__name__)
+    return "路径里有不能用的字符"
+
+
+def readable(path: Path) -> None:
+    """要读的文件：普通的、读得到的。
+
+    错误: 没有时抛出 FileNotFoundError，别的原因抛出 ValueError，都说明为什么
+    """
+    found = why_unreadable(path)
+    if found:
+        kind = FileNotFoundError if found.startswith(ABSENT) else ValueError
+        kind = PermissionError if found == REASONS[errno.EACCES] else kind
+        raise kind(f"{printable(path)} 读不了：{found}；请检查路径")
+
+
+def printable(path: Path | str) -> str:
+    """写得出来的路径：不是 UTF-8 的字节写成十六进制，太长的截短。"""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return checks.shortened(text)

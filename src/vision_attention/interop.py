@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
 from safetensors.numpy import save as to_bytes
 
-from vision_attention import files
+from vision_attention import checks, files, weights
+from vision_attention.weights import Slot
 
 # Paddle 的缓冲区名 → 通用名；批次计数器只有 PyTorch 有，不搬
 BUFFER_NAMES = {"_mean": "running_mean", "_variance": "running_var"}
@@ -27,42 +27,66 @@ COUNTER = "num_batches_tracked"
 def copy_weights(source: Any, target: Any) -> None:
     """把 source 的权重与缓冲区原样搬进 target，两个模型可属于任意一翼。
 
-    参数: source 与 target 为结构相同的两个模型
-    错误: 有缺少、多余或形状不符的条目时抛出 ValueError，一次列全，target 不变
+    参数: source 与 target 为结构相同的两个模型；被包装过的（DataParallel、compile）
+        照它里面的模型算
+    错误: 有缺少、多余、形状或类型不符的条目时抛出 ValueError，一次列全，target 不变
     """
-    load_state(target, state(source))
+    _write(target, state(source), finite=False)
 
 
 def state(model: Any) -> dict[str, np.ndarray]:
     """模型的全部权重与缓冲区，换成通用写法。
 
     返回: 名字到数组的表；数组是副本，bfloat16 的写成 float32，值不变
-    错误: model 不是 torch 或 paddle 的模型时抛出 TypeError
+    错误: model 不是 torch 或 paddle 的模型时抛出 TypeError；它还没有数（在 meta 上，
+        或要先前向一次）时抛出 ValueError
     """
-    return {name: read() for name, (read, _) in _entries(model)}
+    return {name: slot.read() for name, slot in _slots(model)}
 
 
 def load_state(model: Any, values: Mapping[str, np.ndarray]) -> None:
     """把通用写法的权重写进模型；有一项不合，就一项也不写。
 
+    被包装过的模型存下的名字多一节（module.、_orig_mod.、_layers.），不算不同；
+    PyTorch 的批次计数器（num_batches_tracked）不搬。
+
     参数: values 为名字到数组的表，见 state
-    错误: 有缺少、多余或形状不符的条目时抛出 ValueError，一次列全
+    错误: 有缺少、多余、形状或类型不符、不是有限的数或装不下的条目时抛出
+        ValueError，一次列全
     """
-    entries = dict(_entries(model))
-    problems = [f"缺少 {name}" for name in entries if name not in values]
-    problems += [f"多余 {name}" for name in values if name not in entries]
-    for name in entries.keys() & values.keys():
-        wanted, given = entries[name][0]().shape, values[name].shape
-        if wanted != given:
-            problems.append(f"{name} 的形状应为 {wanted}，收到 {given}")
-    if problems:
-        listed = "\n  ".join(sorted(problems))
-        raise ValueError(
-            f"权重与模型对不上，共 {len(problems)} 处，什么也没有写入：\n  {listed}\n"
-            "请确认两边是同一种尺寸（例如 specs.named 的名字与字段都相同）"
+    _write(model, values, finite=True)
+
+
+def _write(model: Any, values: Mapping[str, np.ndarray], finite: bool) -> None:
+    slots = dict(_slots(model))
+    if not isinstance(values, Mapping):
+        raise checks.ArgumentError(
+            f"values={checks.shown(values)} 应为名字到数组的表，见 interop.state",
+            "values",
         )
-    for name, (_, write) in entries.items():
-        write(values[name])
+    given = {str(n): v for n, v in values.items() if not _is_counter(str(n))}
+    pairs, missing, extra = weights.pair(slots, given)
+    faults = {
+        name: weights.fault(name, slots[name], given[other], finite)
+        for name, other in pairs.items()
+    }
+    wrong = {name: text for name, text in faults.items() if text}
+    _refuse(missing, extra, wrong)
+    for name, other in pairs.items():
+        slot = slots[name]
+        slot.write(np.ascontiguousarray(given[other], slot.numpy_dtype))
+
+
+def _refuse(missing: list[str], extra: list[str], wrong: dict[str, str]) -> None:
+    """有一处不合就抛出 ValueError；最后一句说该怎么办。"""
+    lines = [f"缺少 {name}" for name in missing] + [f"多余 {name}" for name in extra]
+    lines += wrong.values()
+    if lines:
+        listed = "\n  ".join(sorted(lines))
+        raise ValueError(
+            f"权重与模型对不上，共 {len(lines)} 处，什么也没有写入：\n  {listed}\n"
+            + weights.remedy(missing, extra, wrong)
+        )
 
 
 def save(model: Any, path: str | Path) -> None:
@@ -74,24 +98,29 @@ def save(model: Any, path: str | Path) -> None:
     path = _checked_path(path)
     values = {name: np.ascontiguousarray(v) for name, v in state(model).items()}
     try:
+        packed = to_bytes(values)
+    except SafetensorError as error:  # 例如 complex128
+        raise ValueError(f".safetensors 装不下这个模型的类型：{error}") from error
+    try:
         with files.replacing(path) as temporary:
-            temporary.write_bytes(to_bytes(values))
+            temporary.write_bytes(packed)
     except OSError as error:
-        old = "原有的文件不变" if path.is_file() else "还没有这个文件"
+        old = "原有的文件不变" if not files.why_unreadable(path) else "还没有这个文件"
         raise OSError(
             error.errno,
-            f"权重写不进 {path}：{error.strerror}；{old}。"
+            f"权重写不进 {files.printable(path)}：{files.reason(error)}；{old}。"
             "请腾出空间、检查权限，或换一个路径",
         ) from error
 
 
 def load(model: Any, path: str | Path) -> None:
-    """读 save 存下的 .safetensors。
+    """读 save 存下的 .safetensors，或别处存下的、名字与形状相同的。
 
-    错误: 没有文件时抛出 FileNotFoundError；不是 .safetensors、内容损坏或与模型对不上时
-        抛出 ValueError，模型不变
+    参数: path 为文件；float64、float32、float16 与 bfloat16 都读，换成模型的类型
+    错误: 没有文件时抛出 FileNotFoundError；不是 .safetensors、内容损坏、类型读不了，
+        或与模型对不上时抛出 ValueError，模型不变
     """
-    load_state(model, _read(path))
+    load_state(model, weights.read(_checked_path(path)))
 
 
 def load_timm(model: Any, path: str | Path) -> None:
@@ -102,62 +131,66 @@ def load_timm(model: Any, path: str | Path) -> None:
     错误: 同 load
     出处: timm 的 vision_transformer.py；本书 ViT 的参数名与它相同
     """
-    load_state(model, _read(path))
+    load(model, path)
 
 
-def _checked_path(path: str | Path) -> Path:
-    path = Path(path)
+def _checked_path(value: str | Path) -> Path:
+    path = checks.path("path", value)
     if path.suffix != ".safetensors":
-        raise ValueError(f"path={str(path)!r} 应以 .safetensors 结尾；本书不用 pickle")
+        raise checks.ArgumentError(
+            f"path={str(value)!r} 应以 .safetensors 结尾；本书不用 pickle", "path"
+        )
     return path
 
 
-def _read(path: str | Path) -> dict[str, np.ndarray]:
-    path = _checked_path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"没有这个文件：{path}")
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f"{path} 不是完好的 .safetensors：{error}") from error
+def _is_counter(name: str) -> bool:
+    return name.rpartition(".")[2] == COUNTER
 
 
-Entry = tuple[Callable[[], np.ndarray], Callable[[np.ndarray], None]]
-
-
-def _entries(model: Any) -> Iterator[tuple[str, Entry]]:
-    """逐项给出 (通用名, (读, 写))。"""
-    for package, entries in (("torch", _torch_entries), ("paddle", _paddle_entries)):
+def _slots(model: Any) -> Iterator[tuple[str, Slot]]:
+    """逐项给出 (通用名, 那一项)。"""
+    for package, slots in (("torch", _torch_slots), ("paddle", _paddle_slots)):
         # 模型若属于某个框架，这个框架必已载入；不替人载入另一个
         if package in sys.modules:
             framework = importlib.import_module(package)
             base = framework.nn.Module if package == "torch" else framework.nn.Layer
             if isinstance(model, base):
-                return entries(model, framework)
+                return slots(model, framework)
     raise TypeError(f"收到 {type(model).__name__}，应为 torch 或 paddle 的模型")
 
 
-def _torch_entries(model: Any, torch: Any) -> Iterator[tuple[str, Entry]]:
+def _torch_slots(model: Any, torch: Any) -> Iterator[tuple[str, Slot]]:
     for name, value in model.state_dict().items():
-        if name.rpartition(".")[2] != COUNTER:
-            yield name, _torch_entry(value, torch)
+        if _is_counter(name):
+            continue
+        if not isinstance(value, torch.Tensor):  # 模块自己的附加状态，不是权重
+            continue
+        if torch.nn.parameter.is_lazy(value):
+            raise ValueError(f"{name} 还没有形状；请先让模型前向一次")
+        if value.is_meta:
+            raise ValueError(
+                f"{name} 在 meta 设备上，没有数；"
+                'PyTorch 请先写 model.to_empty(device="cpu")'
+            )
+        yield name, _torch_slot(value, torch)
 
 
-def _torch_entry(value: Any, torch: Any) -> Entry:
+def _torch_slot(value: Any, torch: Any) -> Slot:
+    kind = str(value.dtype).removeprefix("torch.")
+
     def write(array: np.ndarray) -> None:
         with torch.no_grad():
-            value.copy_(torch.from_numpy(np.array(array)))
+            value.copy_(torch.from_numpy(array.copy()).reshape(value.shape))
 
     def read() -> np.ndarray:
         # NumPy 没有 bfloat16；float32 装得下它，一位不差
-        coarse = value.dtype == torch.bfloat16
-        found = value.detach().float() if coarse else value.detach()
+        found = value.detach() if kind in weights.COMMON else value.detach().float()
         return found.cpu().numpy().copy()
 
-    return read, write
+    return Slot(tuple(value.shape), kind, read, write)
 
 
-def _paddle_entries(model: Any, paddle: Any) -> Iterator[tuple[str, Entry]]:
+def _paddle_slots(model: Any, paddle: Any) -> Iterator[tuple[str, Slot]]:
     for prefix, layer in model.named_sublayers(include_self=True):
         # 转置与否只看层的类型，不看形状：方阵转没转，形状上看不出来
         transposed = isinstance(layer, paddle.nn.Linear)
@@ -165,22 +198,24 @@ def _paddle_entries(model: Any, paddle: Any) -> Iterator[tuple[str, Entry]]:
         for name, value in own.items():
             common = BUFFER_NAMES.get(name, name)
             full = f"{prefix}.{common}" if prefix else common
-            yield full, _paddle_entry(value, transposed and name == "weight", paddle)
+            yield full, _paddle_slot(value, transposed and name == "weight", paddle)
 
 
-def _paddle_entry(value: Any, transposed: bool, paddle: Any) -> Entry:
+def _paddle_slot(value: Any, transposed: bool, paddle: Any) -> Slot:
     # Paddle 把 bfloat16 的位原样当成整数给 NumPy，要先换成 float32
-    coarse = value.dtype == paddle.bfloat16
+    kind = str(value.dtype).rpartition(".")[2]
+    coarse = kind not in weights.COMMON
 
     def read() -> np.ndarray:
         array = (value.astype("float32") if coarse else value).numpy()
         return np.array(array.T if transposed else array)
 
     def write(array: np.ndarray) -> None:
-        kind = np.float32 if coarse else value.numpy().dtype
-        array = np.ascontiguousarray(array.T if transposed else array, dtype=kind)
+        array = np.ascontiguousarray(array.T if transposed else array)
+        array = array.reshape(value.shape)
         value.set_value(
             paddle.to_tensor(array).astype(value.dtype) if coarse else array
         )
 
-    return read, write
+    shape = tuple(value.shape)[:: -1 if transposed else 1]
+    return Slot(shape, kind, read, write)

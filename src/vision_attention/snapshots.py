@@ -193,6 +193,6 @@ def _unwritable(path: Path, error: OSError) -> OSError:
     old = "旧的检查点仍然完好" if path.exists() else "还没有旧的检查点"
     return OSError(
         error.errno,
-        f"检查点写不进 {path}：{error.strerror}；{old}。"
+        f"检查点写不进 {files.printable(path)}：{files.reason(error)}；{old}。"
         "请腾出空间、检查权限，或换一个路径后再运行一次",
     )

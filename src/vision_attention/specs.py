@@ -30,6 +30,8 @@ class ImageSpec:
             object.__setattr__(self, item.name, value)
         for name in ("image_size", "in_channels", "num_classes"):
             checks.positive(name, getattr(self, name))
+        pixels = self.in_channels * self.image_size**2
+        checks.within("image_size", pixels, "一张图")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +64,7 @@ class ViTSpec(ImageSpec):
         super().__post_init__()
         checks.divisible("image_size", self.image_size, "patch_size", self.patch_size)
         checks.divisible("embed_dim", self.embed_dim, "num_heads", self.num_heads)
-        checks.positive("depth", self.depth)
+        checks.deep("depth", self.depth)
         checks.mlp_width(self.embed_dim, self.mlp_ratio)
         checks.flag("qkv_bias", self.qkv_bias)
         checks.choice("pool", self.pool, ("class", "mean", "sequence"))
@@ -79,6 +81,16 @@ class ViTSpec(ImageSpec):
             checks.power_of_two("patch_size", self.patch_size)
         if self.attention == "locality":
             checks.not_alone(self.num_tokens)
+        self._affordable()
+
+    def _affordable(self) -> None:
+        """每个权重、每张打分表都装得下。"""
+        patch, width = self.in_channels * self.patch_size**2, self.embed_dim
+        checks.within("embed_dim", 3 * width**2, "q、k、v 的权重")
+        checks.within("patch_size", patch * width, "切块的权重")
+        checks.within("num_classes", self.num_classes * width, "分类头的权重")
+        scores = max(self.num_heads * self.num_tokens, width) * self.num_tokens
+        checks.within("image_size", scores, "一张图的 token 或打分")
 
     @property
     def grid(self) -> int:
@@ -139,12 +151,17 @@ class StageSpec(AttentionSpec):
         widths = checks.several("stage_widths", self.stage_widths)
         object.__setattr__(self, "stage_widths", widths)
         if len(self.stage_widths) not in (0, 3):
-            raise ValueError(
-                f"stage_widths={self.stage_widths!r} 应为三个阶段的宽，如 (8, 16, 33)；"
-                "不写则由 width 推出"
+            raise checks.ArgumentError(
+                f"stage_widths={checks.shown(widths)} 应为三个阶段的宽，"
+                "如 (8, 16, 33)；不写则由 width 推出",
+                "stage_widths",
             )
         for number in self.stage_widths:
             checks.positive("stage_widths", number)
+        widest, named = max(self.widths), "stage_widths" if widths else "width"
+        checks.within(named, 9 * widest**2, "一层 3×3 卷积的权重")
+        checks.within("in_channels", 9 * widest * self.in_channels, "第一层的权重")
+        checks.within("num_classes", 4 * widest * self.num_classes, "分类头的权重")
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -167,7 +184,7 @@ class ResNetSpec(StageSpec):
 
     def __post_init__(self):
         super().__post_init__()
-        checks.positive("depth", self.depth)
+        checks.deep("depth", self.depth)
         checks.choice("block", self.block, ("basic", "bottleneck"))
         self.blocks_per_stage  # noqa: B018  深度不合式子时在这里报错
 
@@ -178,9 +195,10 @@ class ResNetSpec(StageSpec):
         count, rest = divmod(self.depth - 2, layers)
         if rest or count < 1:
             shown = ", ".join(str(layers * n + 2) for n in (1, 2, 3, 5, 9))
-            raise ValueError(
+            raise checks.ArgumentError(
                 f"depth={self.depth} 不合 {layers}n+2（block={self.block!r}）；"
-                f"可用的取值：{shown}, …"
+                f"可用的取值：{shown}, …",
+                "depth",
             )
         return count
 
@@ -200,8 +218,10 @@ class MobileNetSpec(StageSpec):
 
     def __post_init__(self):
         super().__post_init__()
-        for name in ("expansion", "depth"):
-            checks.positive(name, getattr(self, name))
+        checks.positive("expansion", self.expansion)
+        checks.deep("depth", self.depth)
+        middle = self.expansion * max(self.widths)
+        checks.within("expansion", middle * max(self.widths), "倒残差的一个权重")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,6 +239,9 @@ class SmallCNNSpec(AttentionSpec):
         super().__post_init__()
         checks.positive("width", self.width)
         checks.choice("placement", self.placement, ("branch",))
+        checks.within("width", 9 * 2 * self.width**2, "一层 3×3 卷积的权重")
+        checks.within("in_channels", 9 * self.width * self.in_channels, "第一层的权重")
+        checks.within("num_classes", 2 * self.width * self.num_classes, "分类头的权重")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,8 +257,11 @@ class MLPSpec(ImageSpec):
 
     def __post_init__(self):
         super().__post_init__()
-        for name in ("width", "depth"):
-            checks.positive(name, getattr(self, name))
+        checks.positive("width", self.width)
+        checks.deep("depth", self.depth)
+        pixels = self.in_channels * self.image_size**2
+        ends = max(pixels, self.width, self.num_classes)
+        checks.within("width", self.width * ends, "一层全连接的权重")
 
 
 _DIGITS = {"image_size": 8, "in_channels": 1}
@@ -263,5 +289,5 @@ def named(name: str, **overrides: Any) -> ImageSpec:
     spec = SPECS[checks.choice("model", name, SPECS)]
     fields = [f.name for f in dataclasses.fields(spec)]
     for key in overrides:
-        checks.choice(f"{name} 的字段", key, fields)
+        checks.choice(f"{name} 的字段", key, fields, argument=key)
     return dataclasses.replace(spec, **overrides)

@@ -1,9 +1,11 @@
 """入口检查：每个错误都说出参数、收到的值和该怎么改。
 
 只看形状与数值，不认识任何框架；两翼用的是同一句话。
-内容: `hints` 最近的名字；`values` 一个取值；`building` 建一个模块；`tensors` 前向的输入
+内容: `hints` 最近的名字；`values` 一个取值；`arrays` 一个数组；`building` 建一个模块；
+    `tensors` 前向的输入
 """
 
+from vision_attention.checks.arrays import array, finite, numbers
 from vision_attention.checks.building import (
     bottleneck,
     construct,
@@ -27,28 +29,38 @@ from vision_attention.checks.tensors import (
     tokens,
 )
 from vision_attention.checks.values import (
+    ArgumentError,
     choice,
+    deep,
     divisible,
     flag,
     fraction,
     number,
     odd,
     options,
+    path,
     plain,
     positive,
     power_of_two,
     several,
+    shortened,
+    shown,
     subset,
     whole,
+    within,
 )
 
 __all__ = [
+    "ArgumentError",
+    "array",
     "batch_norm_input",
     "bottleneck",
     "choice",
     "construct",
+    "deep",
     "divisible",
     "feature_map",
+    "finite",
     "flag",
     "floating",
     "fraction",
@@ -61,17 +73,22 @@ __all__ = [
     "nearest",
     "not_alone",
     "number",
+    "numbers",
     "odd",
     "options",
+    "path",
     "plain",
     "positive",
     "power_of_two",
     "quarter",
     "several",
     "several_pixels",
+    "shortened",
+    "shown",
     "subset",
     "tensor",
     "tokens",
     "unused",
     "whole",
+    "within",
 ]

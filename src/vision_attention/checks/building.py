@@ -8,20 +8,32 @@ from typing import Any
 
 import numpy as np
 
-from vision_attention.checks.values import choice, number, positive, whole
+from vision_attention.checks import values
+from vision_attention.checks.arrays import array
+from vision_attention.checks.values import (
+    ArgumentError,
+    choice,
+    number,
+    plain,
+    positive,
+    shown,
+    whole,
+    within,
+)
 
 
 def quarter(embed_dim: int) -> int:
     """D / 4：行与列各占一半，每一半里正弦、余弦再各占一半。
 
-    错误: embed_dim 不是 4 的倍数时抛出 ValueError
+    错误: embed_dim 不是 4 的倍数时抛出 ArgumentError
     """
     embed_dim = positive("embed_dim", embed_dim)
     if embed_dim % 4:
         near = max(embed_dim // 4 * 4, 4)
-        raise ValueError(
+        raise ArgumentError(
             f"embed_dim={embed_dim} 应为 4 的倍数（行、列各有正弦与余弦），"
-            f"例如 {near} 或 {near + 4}"
+            f"例如 {near} 或 {near + 4}",
+            "embed_dim",
         )
     return embed_dim // 4
 
@@ -29,15 +41,17 @@ def quarter(embed_dim: int) -> int:
 def mlp_width(embed_dim: int, mlp_ratio: float) -> int:
     """MLP 的中间宽 int(D × mlp_ratio)，至少为 1。
 
-    错误: mlp_ratio 不是正数，或中间一个单元也不剩时抛出 ValueError
+    错误: mlp_ratio 不是正数，或中间一个单元也不剩时抛出 ArgumentError
     """
     ratio = number("mlp_ratio", mlp_ratio, "正数，例如 mlp_ratio=4", above=0)
     hidden = int(embed_dim * ratio)
     if hidden < 1:
-        raise ValueError(
+        raise ArgumentError(
             f"mlp_ratio={ratio} 太小，embed_dim={embed_dim} 时 MLP 中间没有单元；"
-            f"请取 mlp_ratio ≥ 1/{embed_dim}"
+            f"请取 mlp_ratio ≥ 1/{embed_dim}",
+            "mlp_ratio",
         )
+    within("mlp_ratio", embed_dim * hidden, "MLP 的一个权重")
     return hidden
 
 
@@ -46,39 +60,45 @@ def bottleneck(in_channels: int, reduction_ratio: int, min_hidden: int = 0) -> i
 
     参数: in_channels 即 C；reduction_ratio 即 r；min_hidden 为宽度的下限
     返回: 瓶颈层的单元数
-    错误: C、r 不是正整数，min_hidden 不是非负整数，一个单元也不剩时抛出 ValueError
+    错误: C、r 不是正整数，min_hidden 不是非负整数，一个单元也不剩时抛出 ArgumentError
     """
     in_channels = positive("in_channels", in_channels)
     reduction_ratio = positive("reduction_ratio", reduction_ratio)
     hidden = max(in_channels // reduction_ratio, whole("min_hidden", min_hidden, 0))
     if hidden < 1:
-        raise ValueError(
+        raise ArgumentError(
             f"reduction_ratio={reduction_ratio} 大于 in_channels={in_channels}，"
-            f"瓶颈层没有单元；请取 reduction_ratio ≤ {in_channels}，或设 min_hidden=1"
+            f"瓶颈层没有单元；请取 reduction_ratio ≤ {in_channels}，或设 min_hidden=1",
+            "reduction_ratio",
         )
+    wide = "min_hidden" if hidden == min_hidden else "in_channels"
+    within(wide, in_channels * hidden, "瓶颈层的权重")
     return hidden
 
 
 def half_patch(patch_size: int) -> int:
     """半块的像素数。
 
-    错误: patch_size 不是整数或小于 2 时抛出 ValueError
+    错误: patch_size 不是整数或小于 2 时抛出 ArgumentError
     """
     patch_size = positive("patch_size", patch_size)
     if patch_size < 2:
-        raise ValueError(f"patch_size={patch_size} 没有半块可移；请取 patch_size ≥ 2")
+        raise ArgumentError(
+            f"patch_size={patch_size} 没有半块可移；请取 patch_size ≥ 2", "patch_size"
+        )
     return patch_size // 2
 
 
 def not_alone(num_tokens: int) -> int:
     """不看自己的注意力，至少要有两个 token。
 
-    错误: 只有一个 token 时抛出 ValueError
+    错误: 只有一个 token 时抛出 ArgumentError
     """
     num_tokens = positive("num_tokens", num_tokens)
     if num_tokens < 2:
-        raise ValueError(
-            f"num_tokens={num_tokens}：去掉自己就没有可看的 token；请减小 patch_size"
+        raise ArgumentError(
+            f"num_tokens={num_tokens}：去掉自己就没有可看的 token；请减小 patch_size",
+            "num_tokens",
         )
     return num_tokens
 
@@ -87,26 +107,28 @@ def mask(value: Any, axis: int) -> np.ndarray | None:
     """注意力的掩码：布尔 (N, N)，行是查询，列是键，真表示看得见。
 
     参数: axis 为 softmax 的轴，−1 沿键，−2 沿查询；None 表示没有掩码
-    错误: 不是布尔、不是正方形，或有一行（沿查询时是一列）全为假时抛出 ValueError
+    错误: 不是布尔、不是正方形，或有一行（沿查询时是一列）全为假时抛出 ArgumentError
     """
     if value is None:
         return None
-    value = np.asarray(value)
+    value = array("mask", value)
     if value.dtype != bool:
-        raise ValueError(
+        raise ArgumentError(
             f"mask 的数据类型是 {value.dtype}，应为布尔，真表示看得见；"
-            "写成 0 与 −∞ 的，请换成 mask == 0"
+            "写成 0 与 −∞ 的，请换成 mask == 0",
+            "mask",
         )
     if value.ndim != 2 or value.shape[0] != value.shape[1]:
-        raise ValueError(
-            f"mask 的形状是 {value.shape}；应为正方形 (N, N)，行是查询，列是键"
+        raise ArgumentError(
+            f"mask 的形状是 {value.shape}；应为正方形 (N, N)，行是查询，列是键", "mask"
         )
     blind = np.flatnonzero(~value.any(axis))
     if len(blind):
         line = "行" if axis == -1 else "列"
-        raise ValueError(
+        raise ArgumentError(
             f"mask 的第 {blind[0]} {line}全为假，softmax 没有可分的；"
-            f"请让每{line}至少有一个真"
+            f"请让每{line}至少有一个真",
+            "mask",
         )
     return value
 
@@ -114,12 +136,13 @@ def mask(value: Any, axis: int) -> np.ndarray | None:
 def fused_axis(fused: bool, softmax_axis: str) -> None:
     """融合核只会沿键归一化。
 
-    错误: fused 为真而 softmax_axis 不是 keys 时抛出 ValueError
+    错误: fused 为真而 softmax_axis 不是 keys 时抛出 ArgumentError
     """
     if fused and softmax_axis != "keys":
-        raise ValueError(
+        raise ArgumentError(
             f"softmax_axis={softmax_axis!r} 与 fused=True 矛盾："
-            "融合核只沿键归一化；请设 fused=False"
+            "融合核只沿键归一化；请设 fused=False",
+            "softmax_axis",
         )
 
 
@@ -127,12 +150,15 @@ def unused(chosen: str, given: Mapping[str, tuple[Any, Any]]) -> None:
     """选了 chosen 就用不上的参数，应当没有写，或写的就是默认值。
 
     参数: given 为参数名到（收到的值，默认值）的表
-    错误: 有一个不是默认值时抛出 ValueError
+    错误: 有一个不是默认值时抛出 ArgumentError
     """
-    for name, (value, default) in given.items():
-        if value != default:
-            raise ValueError(
-                f"{name}={value!r} 与 {chosen} 不相容，后者用不上它；请去掉 {name}"
+    for name, (given_value, default) in given.items():
+        value = plain(given_value)
+        if not (isinstance(value, type(default)) and value == default):
+            raise ArgumentError(
+                f"{name}={shown(value)} 与 {chosen} 不相容，后者用不上它；"
+                f"请去掉 {name}",
+                name,
             )
 
 
@@ -147,10 +173,10 @@ def construct(
 
     参数: argument 为参数名（用于报错）；table 为名字到类的表；first 为第一个参数；
         options 为其余的参数
-    错误: 名字或参数不认识时抛出 ValueError
+    错误: 名字或参数不认识时抛出 ArgumentError
     """
     factory = table[choice(argument, name, table)]
     allowed = list(inspect.signature(factory).parameters)[1:]
-    for key in options:
-        choice(f"{name} 的参数", key, allowed)
+    for key in values.options("options", options):
+        choice(f"{name} 的参数", key, allowed, argument=str(key))
     return factory(first, **options)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vision_attention.checks.values import plain
+from vision_attention.checks.values import ArgumentError, plain, shown
 
 
 def sizes(x: Any) -> tuple[int | None, ...]:
@@ -23,46 +23,50 @@ def known(size: Any) -> int | None:
 def tensor(x: Any) -> None:
     """张量；NumPy 数组要先换成框架的张量。
 
-    错误: 不是张量时抛出 ValueError
+    错误: 不是张量时抛出 ArgumentError
     """
     try:  # 不用 hasattr：torch.compile 的旧版画不进图
         x.is_floating_point  # noqa: B018
     except AttributeError:
-        raise ValueError(
+        raise ArgumentError(
             f"x 是 {type(x).__name__}，不是张量；请先换成张量："
-            "torch.from_numpy(x) 或 paddle.to_tensor(x)"
+            "torch.from_numpy(x) 或 paddle.to_tensor(x)",
+            "x",
         ) from None
 
 
 def floating(x: Any) -> None:
     """浮点张量：整数会被悄悄提升或截断，所以不收。
 
-    错误: 不是张量，或数据类型不是浮点时抛出 ValueError
+    错误: 不是张量，或数据类型不是浮点时抛出 ArgumentError
     """
     tensor(x)
     if not x.is_floating_point():
-        raise ValueError(
+        raise ArgumentError(
             f"x 的数据类型是 {x.dtype}，应为浮点；"
-            "请先换算，例如 x.astype('float32') / 255（NumPy）后再转成张量"
+            "请先换算，例如 x.astype('float32') / 255（NumPy）后再转成张量",
+            "x",
         )
 
 
 def feature_map(x: Any, in_channels: int) -> None:
     """特征图：四维浮点 (B, C, H, W)，且 C 与构造时一致。
 
-    错误: 不是张量，维数、通道数或数据类型不对时抛出 ValueError
+    错误: 不是张量，维数、通道数或数据类型不对时抛出 ArgumentError
     """
     tensor(x)
     shape = sizes(x)
     if len(shape) != 4:
-        raise ValueError(
+        raise ArgumentError(
             f"x 的形状是 {shape}，共 {len(shape)} 维；应为四维 (B, C, H, W)。"
-            "单张图请先加上批次一维：x.unsqueeze(0)"
+            "单张图请先加上批次一维：x.unsqueeze(0)",
+            "x",
         )
     if in_channels and shape[1] not in (None, in_channels):
-        raise ValueError(
+        raise ArgumentError(
             f"x 有 {shape[1]} 个通道，而构造时 in_channels={in_channels}；"
-            f"请改成 in_channels={shape[1]}，或检查 x 是否为 (B, C, H, W)"
+            f"请改成 in_channels={shape[1]}，或检查 x 是否为 (B, C, H, W)",
+            "x",
         )
     floating(x)
 
@@ -71,20 +75,22 @@ def tokens(x: Any, embed_dim: int, bias: Any = None) -> None:
     """一串 token：三维浮点 (B, N, D)，且 D 与构造时一致。
 
     参数: bias 为由掩码换成的 (N, N)，None 表示没有掩码
-    错误: 不是张量，维数、宽度、token 数或数据类型不对时抛出 ValueError
+    错误: 不是张量，维数、宽度、token 数或数据类型不对时抛出 ArgumentError
     """
     tensor(x)
     shape = sizes(x)
     if len(shape) != 3 or shape[2] not in (None, embed_dim):
-        raise ValueError(
+        raise ArgumentError(
             f"x 的形状是 {shape}；应为三维 (B, N, D)，D = embed_dim = {embed_dim}。"
-            "特征图请先展平：x.flatten(2) 再交换后两维"
+            "特征图请先展平：x.flatten(2) 再交换后两维",
+            "x",
         )
     if bias is not None and shape[1] not in (None, bias.shape[0]):
         seen = bias.shape[0]
-        raise ValueError(
+        raise ArgumentError(
             f"x 有 {shape[1]} 个 token，而掩码是 {seen}×{seen} 的；"
-            f"请按 N={shape[1]} 重新构造（含分类 token）"
+            f"请按 N={shape[1]} 重新构造（含分类 token）",
+            "x",
         )
     floating(x)
 
@@ -93,15 +99,18 @@ def kept(keep: int, count: int, axis: int) -> int:
     """只替前 keep 个 token 查询：沿键归一化时，各个查询互不相干，才可以少算。
 
     参数: count 即 N；axis 为 softmax 的轴
-    错误: keep 不在 1 与 N 之间，或沿查询归一化时抛出 ValueError
+    错误: keep 不在 1 与 N 之间，或沿查询归一化时抛出 ArgumentError
     """
     keep, most = plain(keep), known(count)
     if type(keep) is not int or keep < 1 or (most is not None and keep > most):
-        raise ValueError(f"keep={keep!r} 不合适；应为整数，1 ≤ keep ≤ {count}")
+        raise ArgumentError(
+            f"keep={shown(keep)} 不合适；应为整数，1 ≤ keep ≤ {count}", "keep"
+        )
     if axis != -1:
-        raise ValueError(
+        raise ArgumentError(
             f"softmax_axis='queries' 与 keep={keep} 不相容：归一化要看全部查询；"
-            "请算完再取前几个"
+            "请算完再取前几个",
+            "softmax_axis",
         )
     return keep
 
@@ -109,38 +118,41 @@ def kept(keep: int, count: int, axis: int) -> int:
 def image(x: Any, in_channels: int, image_size: int) -> None:
     """一批正方形图像：(B, C, S, S)，S 与模型的 image_size 一致。
 
-    错误: 形状或数据类型不对时抛出 ValueError
+    错误: 形状或数据类型不对时抛出 ArgumentError
     """
     feature_map(x, in_channels)
     height, width = sizes(x)[2:]
     if not {height, width} <= {None, image_size}:
-        raise ValueError(
+        raise ArgumentError(
             f"x 是 {height}×{width} 的图，而模型的 image_size={image_size}；"
-            f"请先缩放图像，或用 image_size={height} 重新构造模型"
+            f"请先缩放图像，或用 image_size={height} 重新构造模型",
+            "x",
         )
 
 
 def batch_norm_input(x: Any, training: bool) -> None:
     """训练时一批至少两张图：对 1×1 的图，一张图没有方差可算。
 
-    错误: 训练且 B=1 时抛出 ValueError
+    错误: 训练且 B=1 时抛出 ArgumentError
     """
     if training and known(x.shape[0]) == 1:
-        raise ValueError(
+        raise ArgumentError(
             "训练时 x 只有 1 张图，批归一化没有方差可算；"
-            "请让一批至少有 2 张，或先切换到评估：model.eval()"
+            "请让一批至少有 2 张，或先切换到评估：model.eval()",
+            "x",
         )
 
 
 def several_pixels(x: Any) -> int:
     """特征图的像素数 H·W，至少为 2。
 
-    错误: 只有一个像素时抛出 ValueError
+    错误: 只有一个像素时抛出 ArgumentError
     """
     pixels = x.shape[2] * x.shape[3]
     if known(pixels) in (0, 1):
-        raise ValueError(
+        raise ArgumentError(
             "x 只有一个像素，没有方差可算；"
-            "请把这个模块放在更靠前、图还没缩到 1×1 的位置"
+            "请把这个模块放在更靠前、图还没缩到 1×1 的位置",
+            "x",
         )
     return pixels

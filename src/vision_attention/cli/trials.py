@@ -82,7 +82,8 @@ def fresh_folder(out: Path, name: str | None, run: Run) -> Path:
         (out / chosen).mkdir(parents=True)
     except OSError as error:
         raise PermissionError(
-            f"建不了文件夹 {out / chosen}（{error.strerror}）；请用 --out 换一个地方"
+            f"建不了文件夹 {files.printable(out / chosen)}（{files.reason(error)}）；"
+            "请用 --out 换一个地方"
         ) from error
     return out / chosen
 

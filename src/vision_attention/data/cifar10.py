@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import pickle
 import tarfile
 import zlib
@@ -10,6 +11,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from vision_attention import files
+from vision_attention.checks import path as as_path
+from vision_attention.checks import shown
 from vision_attention.data import download, pickles
 from vision_attention.data.dataset import Source
 from vision_attention.data.unpacked import cached
@@ -18,6 +22,11 @@ TRAIN = tuple(f"data_batch_{k}" for k in range(1, 6))
 MEMBERS = (*TRAIN, "test_batch", "batches.meta")
 FOLDER = "cifar-10-batches-py"
 LARGEST = 100_000_000  # 字节；官方最大的成员约 31 MB
+MOST_MEMBERS = 20  # 官方有九个，含文件夹与说明
+# 名字太长时，名字自己占一个成员；tarfile 一看见就整个读进来
+EXTENSIONS = {b"x", b"g", b"X", b"L", b"K"}
+LONGEST_NAME = 1 << 20
+UNOFFICIAL = "这不是官方的压缩包，请从可信的来源重新下载"
 
 
 def read(root: str | Path | None = None) -> Source:
@@ -30,7 +39,7 @@ def read(root: str | Path | None = None) -> Source:
         下载不了时 ConnectionError，缓存写不进去时 PermissionError
     出处: Krizhevsky 2009，Learning Multiple Layers of Features from Tiny Images
     """
-    path = download.fetch() if root is None else locate(Path(root).expanduser())
+    path = download.fetch() if root is None else locate(as_path("root", root))
     if path.is_dir():
         return assemble(path, from_folder(path))
     place = f"cifar10-{file_hash(path)[:16]}"
@@ -74,44 +83,83 @@ def assemble(path: Path, members: dict[str, bytes]) -> Source:
 def locate(root: Path) -> Path:
     """在 root 里找到压缩包或批次文件夹。
 
-    错误: 找不到时抛出 FileNotFoundError
+    错误: 找不到时抛出 FileNotFoundError；是管道、设备或打不开时抛出 ValueError，
+        没有权限时抛出 PermissionError
     """
-    if root.is_file():
-        return root
-    for folder in (root, root / FOLDER):
-        if (folder / MEMBERS[0]).is_file():
-            return folder
-    if (root / download.ARCHIVE).is_file():
-        return root / download.ARCHIVE
-    raise FileNotFoundError(
-        f"root={str(root)!r} 处没有 CIFAR-10；应是 {download.ARCHIVE}、"
-        f"解开后的 {FOLDER} 文件夹，或装着二者之一的文件夹"
-    )
+    found = [root / part for part in (MEMBERS[0], f"{FOLDER}/{MEMBERS[0]}")]
+    for member in found:
+        if not files.why_unreadable(member):
+            return member.parent
+    archive = root / download.ARCHIVE
+    if not files.why_unreadable(archive):
+        return archive
+    try:
+        if files.is_folder(root):
+            raise FileNotFoundError
+        files.readable(root)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"root={shown(str(root))} 处没有 CIFAR-10；应是 {download.ARCHIVE}、"
+            f"解开后的 {FOLDER} 文件夹，或装着二者之一的文件夹"
+        ) from error
+    return root
 
 
 def from_folder(folder: Path) -> dict[str, bytes]:
-    """批次文件夹里各成员的内容。"""
-    found = (folder / name for name in MEMBERS)
-    return {path.name: path.read_bytes() for path in found if path.is_file()}
+    """批次文件夹里各成员的内容。
+
+    错误: 有一个大得不像话时抛出 ValueError
+    """
+    found = [path for path in (folder / name for name in MEMBERS) if path.is_file()]
+    for path in found:
+        if path.stat().st_size > LARGEST:
+            size = f"{path.stat().st_size:,}"
+            raise ValueError(f"{path} 有 {size} 字节，过大；{UNOFFICIAL}")
+    return {path.name: path.read_bytes() for path in found}
+
+
+class _StrangeError(Exception):
+    """官方的压缩包里不会有的成员；还没有读它。"""
+
+    def __init__(self, name: str, why: str):
+        super().__init__(f"{shown(name)} {why}，已拒绝")
+
+
+class _Member(tarfile.TarInfo):
+    """成员的文件头；tarfile 会照它写的大小去读，所以先看大小。"""
+
+    @classmethod
+    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> tarfile.TarInfo:
+        member = super().frombuf(buf, encoding, errors)
+        extended = member.type in EXTENSIONS
+        if not 0 <= member.size <= (LONGEST_NAME if extended else LARGEST):
+            raise _StrangeError(member.name, "过大")
+        return member
 
 
 def from_archive(path: Path) -> dict[str, bytes]:
     """压缩包里各成员的内容。
 
-    错误: 损坏、截断，或有成员指向包外时抛出 ValueError
+    错误: 损坏、截断，有成员指向包外、重复、太多或太大时抛出 ValueError；此前不占内存
     """
-    members = {}
+    members: dict[str, bytes] = {}
     try:
-        with tarfile.open(path, "r:*") as tar:
-            for member in tar:
-                refuse_unsafe(path, member)
-                if member.isfile() and PurePosixPath(member.name).name in MEMBERS:
-                    content = tar.extractfile(member).read()
-                    members[PurePosixPath(member.name).name] = content
+        with tarfile.open(path, "r:*", tarinfo=_Member) as tar:
+            for count, member in enumerate(tar):
+                refuse_unsafe(member)
+                name = PurePosixPath(member.name).name
+                if name in members or count > MOST_MEMBERS:
+                    why = "有两份" if name in members else "之前已有太多成员"
+                    raise _StrangeError(name, why)
+                if member.isfile() and name in MEMBERS:
+                    members[name] = tar.extractfile(member).read()
             # gzip 的校验和在末尾，tarfile 自己不读到那里
-            while tar.fileobj.read(1 << 20):
-                pass
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+            for _ in iter(lambda: tar.fileobj.read(1 << 20), b""):
+                if tar.fileobj.tell() > MOST_MEMBERS * LARGEST:
+                    raise _StrangeError(name, "之后还有太多字节")
+    except _StrangeError as error:
+        raise ValueError(f"{path} 里的成员 {error}；{UNOFFICIAL}") from error
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError) as error:
         raise ValueError(
             f"{path} 损坏或不完整（{path.stat().st_size:,} 字节，"
             f"{type(error).__name__}）；请重新下载，官方文件的 md5 是 {download.MD5}"
@@ -119,16 +167,13 @@ def from_archive(path: Path) -> dict[str, bytes]:
     return members
 
 
-def refuse_unsafe(path: Path, member: tarfile.TarInfo) -> None:
+def refuse_unsafe(member: tarfile.TarInfo) -> None:
     """拒绝指向包外的路径、链接与设备，以及大得不像话的成员。"""
     parts = PurePosixPath(member.name.replace("\\", "/"))
     drive = any(":" in part for part in parts.parts[:1])  # “./”没有任何一节
     outside = parts.is_absolute() or ".." in parts.parts or drive
     if outside or not (member.isfile() or member.isdir()) or member.size > LARGEST:
-        raise ValueError(
-            f"{path} 里的成员 {member.name!r} 指向包外、是链接或过大，已拒绝；"
-            "这不是官方的压缩包，请从可信的来源重新下载"
-        )
+        raise _StrangeError(member.name, "指向包外、是链接或过大")
 
 
 def decode(path: Path, members: dict[str, bytes], name: str, key: bytes) -> np.ndarray:
@@ -137,7 +182,7 @@ def decode(path: Path, members: dict[str, bytes], name: str, key: bytes) -> np.n
     错误: pickle 损坏、有危险或缺这一项时抛出 ValueError
     """
     try:
-        return np.asarray(pickles.loads(members[name])[key])
+        return pickles.column(pickles.loads(members[name])[key])
     except (pickle.UnpicklingError, LookupError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path} 里的 {name} 读不了：{error}；请从可信的来源重新下载"

@@ -1,17 +1,19 @@
-"""自己的图片：一个子文件夹一类，PNG、JPEG 或 WebP，大小不限。"""
+"""自己的图片：一个子文件夹一类，PNG、JPEG 或 WebP，长宽不限。"""
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
 
-from vision_attention.checks import positive
+from vision_attention import files
+from vision_attention.checks import ArgumentError, positive, within
+from vision_attention.checks import path as as_path
 from vision_attention.data.dataset import Source
+from vision_attention.data.pictures import deepened, read_pixels, reason
 from vision_attention.data.splits import TEST, stratified_order
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 BYSTANDERS = ("thumbs.db", "desktop.ini", "__macosx")  # 系统自己放的，不是图片
 TEST_SHARE = 0.2
 SHOWN = 10  # 错误信息里最多点名几个文件
@@ -27,12 +29,14 @@ def read(path: str | Path, image_size: int = 32) -> Source:
     参数: path 是文件夹；image_size 是边长，先按短边缩放再居中裁成正方形
     单位: image_size 为像素
     错误: 文件夹不存在时 FileNotFoundError；少于两类、某类不足两张、
-        有读不了的文件时 ValueError
+        有读不了的文件、类名不能用时 ValueError
     """
-    positive("image_size", image_size)
+    image_size = positive("image_size", image_size)
+    within("image_size", 3 * image_size**2, "一张图")
     if not str(path):
-        raise ValueError("folder: 之后缺少路径；写法是 folder:photos")
-    root = Path(path).expanduser()
+        raise ArgumentError("folder: 之后缺少路径；写法是 folder:photos", "name")
+    root = as_path("name", path)
+    refuse_unwritable_name(root)
     class_files = list_classes(root)
     images, labels = read_all(class_files, image_size)
     order = stratified_order(labels, 0, TEST)
@@ -49,29 +53,41 @@ def read(path: str | Path, image_size: int = 32) -> Source:
     )
 
 
+def refuse_unwritable_name(path: Path) -> None:
+    """名字要写进记录与指纹，必须是 UTF-8。
+
+    错误: 不是时抛出 ValueError
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"文件夹 {files.printable(path)} 的名字不是 UTF-8；请先改名"
+        ) from error
+
+
 def list_classes(root: Path) -> dict[str, list[Path]]:
     """各类的名字与文件，都按名字排序。
 
-    错误: 文件夹不存在时 FileNotFoundError；类太少、某类不足两张时 ValueError
+    错误: 文件夹不存在时 FileNotFoundError；类太少、某类不足两张、类名不能用，
+        或有断了的链接时 ValueError
     """
-    if not root.is_dir():
+    if not files.is_folder(root):
+        why = files.why_unreadable(root)
         raise FileNotFoundError(
-            f"没有文件夹 {str(root)!r}；写法是 folder:PATH，"
-            "PATH 下每个子文件夹是一类，例如 photos/猫/、photos/狗/"
+            f"没有文件夹 {files.printable(root)!r}{f'（{why}）' if why else ''}；"
+            "写法是 folder:PATH，PATH 下每个子文件夹是一类，"
+            "例如 photos/猫/、photos/狗/"
         )
-    classes = {
-        folder.name: visible(folder) for folder in visible(root) if folder.is_dir()
-    }
+    folders = [path for path in visible(root) if is_class(path)]
+    refuse_doubles(folders)
+    classes = {folder.name: visible(folder) for folder in folders}
     if len(classes) < 2:
         raise ValueError(
             f"{root} 下只有 {len(classes)} 个子文件夹，分类至少要两类；"
             "请把每一类的图片放进各自的子文件夹"
         )
-    few = [
-        f"{name}（{len(files)} 张）"
-        for name, files in classes.items()
-        if len(files) < 2
-    ]
+    few = [f"{name}（{len(f)} 张）" for name, f in classes.items() if len(f) < 2]
     if few:
         raise ValueError(
             f"{root} 下有 {len(few)} 类不足两张图片：{'、'.join(few)}；"
@@ -80,13 +96,54 @@ def list_classes(root: Path) -> dict[str, list[Path]]:
     return classes
 
 
+def is_class(path: Path) -> bool:
+    """是不是一类的文件夹；散放的文件不算。
+
+    错误: 是断了或绕成圈的链接，或名字不是 UTF-8 时抛出 ValueError
+    """
+    if files.is_folder(path):
+        refuse_unwritable_name(path)
+        return True
+    if path.is_symlink() and files.why_unreadable(path):
+        raise ValueError(
+            f"{files.printable(path)}：{files.why_unreadable(path)}；"
+            "它也许是一类，请修好或移走"
+        )
+    return False
+
+
+def refuse_doubles(folders: list[Path]) -> None:
+    """类名只差大小写或 Unicode 的写法，换一个系统就成了同一个文件夹。
+
+    错误: 有这样的两类时抛出 ValueError
+    """
+    seen: dict[str, str] = {}
+    for folder in folders:
+        plain = unicodedata.normalize("NFC", folder.name).casefold()
+        other = seen.setdefault(plain, folder.name)
+        if other != folder.name:
+            raise ValueError(
+                f"类名 {other!r} 与 {folder.name!r} 只差大小写或字符的写法，"
+                "在 macOS 与 Windows 上是同一个文件夹；请改名，或并成一类"
+            )
+
+
 def visible(folder: Path) -> list[Path]:
-    """文件夹里的东西，按名字排序，不含隐藏文件与系统文件。"""
-    return sorted(
+    """文件夹里的东西，按名字排序，不含隐藏文件与系统文件。
+
+    错误: 打不开时抛出 ValueError
+    """
+    try:
+        found = sorted(folder.iterdir())
+    except OSError as error:
+        raise ValueError(
+            f"文件夹 {files.printable(folder)} 打不开：{files.reason(error)}"
+        ) from error
+    return [
         path
-        for path in folder.iterdir()
+        for path in found
         if not path.name.startswith(".") and path.name.lower() not in BYSTANDERS
-    )
+    ]
 
 
 def read_all(
@@ -97,59 +154,45 @@ def read_all(
     形状: → uint8 (N, 3, H, W)，int64 (N,)
     错误: 有读不了的文件时抛出 ValueError，数出个数并点名
     """
-    images, labels, broken = [], [], []
-    for label, (name, files) in enumerate(class_files.items()):
-        for file in files:
+    images, labels, broken, deep = [], [], [], {}
+    for label, (name, members) in enumerate(class_files.items()):
+        for file in members:
             try:
-                images.append(read_image(file, image_size))
+                pixels, brightest = read_pixels(file, image_size)
+                if brightest is not None:
+                    deep[len(images)] = file, brightest
+                images.append(pixels)
                 labels.append(label)
             except Exception as error:
                 # Pillow 的各个解码器什么错都可能抛
-                broken.append(f"  {name}/{file.name}：{reason(file, error)}")
+                shown = files.printable(file.name)
+                broken.append(f"  {name}/{shown}：{reason(file, error)}")
     if broken:
         more = f"\n  ……另有 {len(broken) - SHOWN} 个" if broken[SHOWN:] else ""
         raise ValueError(
             f"有 {len(broken)} 个文件读不了：\n"
             + "\n".join(broken[:SHOWN])
             + more
-            + "\n请移走它们，或重新存成 PNG、JPEG、WebP"
+            + f"\n{remedy(broken)}"
         )
+    for index, pixels in deepened(deep, image_size).items():
+        images[index] = pixels
     return np.stack(images), np.array(labels, np.int64)
 
 
-def reason(file: Path, error: Exception) -> str:
-    """一个文件读不了的原因。"""
-    if file.is_dir():
-        return "是文件夹，每类之下不再分层"
-    if file.suffix.lower() not in SUFFIXES:
-        return f"不是 {'、'.join(SUFFIXES)}"
-    if file.stat().st_size == 0:
-        return "空文件"
-    return f"损坏或格式不符（{type(error).__name__}）"
-
-
-def read_image(file: Path, image_size: int) -> np.ndarray:
-    """一张图片：按 EXIF 摆正，透明处垫白，缩放、居中裁成正方形。
-
-    形状: → uint8 (3, H, W)，H = W = image_size
-    错误: 后缀不对时抛出 ValueError；读不了时抛出 Pillow 的异常
-    """
-    if file.suffix.lower() not in SUFFIXES:
-        raise ValueError(file.suffix)
-    with Image.open(file) as image:
-        # JPEG 解码时就先缩小，大照片快许多倍；留四倍余量不损画质
-        image.draft("RGB", (4 * image_size, 4 * image_size))
-        upright = to_rgb(ImageOps.exif_transpose(image))
-    square = ImageOps.fit(upright, (image_size, image_size), Image.Resampling.BICUBIC)
-    return np.asarray(square, np.uint8).transpose(2, 0, 1)
-
-
-def to_rgb(image: Image.Image) -> Image.Image:
-    """任何颜色模式变成 RGB；16 位灰度取高 8 位，透明处垫白。"""
-    if image.mode.startswith("I"):
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if "A" in image.getbands() or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    return image.convert("RGB")
+def remedy(broken: list[str]) -> str:
+    """读不了的该怎么办；重新存一次只对坏了的、格式不对的有用。"""
+    told = "\n".join(broken)
+    advice = []
+    if any("是文件夹" not in line for line in broken):
+        advice.append("移走它们")
+    if "损坏" in told or "不是 ." in told:
+        advice.append("重新存成 PNG、JPEG、WebP")
+    if "太大" in told:
+        advice.append("把太大的先缩小")
+    if "是文件夹" in told:
+        advice.append(
+            "把每一类的图片直接放在它自己的子文件夹里（已经分成 train、val 的，"
+            "合到一起，本书自己切分）"
+        )
+    return f"请{'，或'.join(advice)}"

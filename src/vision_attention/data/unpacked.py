@@ -25,7 +25,8 @@ def cached(folder: Path, unpack: Callable[[], Source]) -> Source:
     形状: 见 Source；图片可能是只读的内存映射
     参数: folder 的名字应由压缩包的内容决定；unpack 无参数，返回 Source
     """
-    with contextlib.suppress(OSError, ValueError):
+    # 残缺的、别的程序放在那里的，都不算
+    with contextlib.suppress(OSError, ValueError, TypeError, EOFError):
         return recall(folder)
     source = unpack()
     with contextlib.suppress(OSError):
