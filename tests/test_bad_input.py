@@ -346,20 +346,6 @@ def test_attention_refuses_more_tokens_than_the_mask(wing, fused):
         wing.LocalitySelfAttention(8, 7, 2, fused=fused)(tensor(wing, zeros(2, 5, 8)))
 
 
-@pytest.mark.parametrize("keep", [0, -1, 6, 2.0])
-def test_attention_keeps_no_more_tokens_than_there_are(wing, keep):
-    module = wing.MultiHeadSelfAttention(8, 2)
-    with pytest.raises(ValueError, match=f"keep={keep} .*1 ≤ keep ≤ 5"):
-        module(tensor(wing, zeros(2, 5, 8)), keep)
-
-
-def test_keep_is_refused_where_it_would_change_the_result(wing):
-    attention = wing.MultiHeadSelfAttention(8, 2, softmax_axis="queries", fused=False)
-    module = wing.TransformerBlock(8, attention)
-    with pytest.raises(ValueError, match="softmax_axis='queries' 与 keep=1 不相容"):
-        module(tensor(wing, zeros(2, 5, 8)), 1)
-
-
 @every_gate
 def test_numpy_arrays_are_refused(wing, name, arguments):
     module = getattr(wing, name)(*arguments)

@@ -26,6 +26,7 @@ WORDS = {
 DIFFERENT = {
     "init.py",
     "kernels.py",
+    "layers.py",
     "pooling.py",
     "training.py",
     "checkpoint.py",
