@@ -48,6 +48,9 @@ class Fixed(nn.Layer):
     在这里补上。
     """
 
+    def __init__(self):
+        super().__init__()
+
     def fix(self, name: str, values: np.ndarray | None) -> None:
         """登记一个固定的张量；None 表示没有。"""
         # Paddle 没有 meta；LazyGuard 里建的缓冲区立刻就是真的

@@ -44,6 +44,9 @@ class Fixed(nn.Module):
     在这里补上。
     """
 
+    def __init__(self):
+        super().__init__()
+
     def fix(self, name: str, values: np.ndarray | None) -> None:
         """登记一个固定的张量；None 表示没有。"""
         self.register_buffer(name, None if values is None else buffer(values), False)
