@@ -318,17 +318,42 @@ def test_specs(name, overrides, message):
         specs.named(name, **overrides)
 
 
-@pytest.mark.parametrize(
-    "model", ["vit_tiny", "small_cnn", "mlp_small", "resnet_narrow"]
-)
+@pytest.mark.parametrize("model", ["vit_tiny", "mlp_small"])
 def test_models_refuse_images_of_another_size(wing, model):
     built = wing.build(specs.named(model))
-    with pytest.raises(ValueError, match="x 是 9×9 的图，而模型的 image_size=8"):
+    with pytest.raises(ValueError, match=r"x 是 9×12 的图，.*image_size=8.*成 8×8$"):
+        built(tensor(wing, zeros(2, 1, 9, 12)))
+    with pytest.raises(ValueError, match=r"x 是 12×12 的图，.*用 image_size=12 重新"):
+        built(tensor(wing, zeros(2, 1, 12, 12)))
+
+
+def test_a_remedy_that_could_not_be_built_is_not_offered(wing):
+    """9 不是 patch_size=2 的倍数：按 9 重新建模型只会再错一次。"""
+    built = wing.build(specs.named("vit_tiny"))
+    with pytest.raises(ValueError, match=r"x 是 9×9 的图，.*缩放成 8×8$"):
         built(tensor(wing, zeros(2, 1, 9, 9)))
+
+
+@pytest.mark.parametrize(
+    "model", ["vit_tiny", "small_cnn", "mlp_small", "resnet_narrow", "mobile_narrow"]
+)
+def test_models_refuse_other_channels_and_integers(wing, model):
+    built = wing.build(specs.named(model))
     with pytest.raises(ValueError, match="x 有 3 个通道，而构造时 in_channels=1"):
         built(tensor(wing, zeros(2, 3, 8, 8)))
     with pytest.raises(ValueError, match="应为浮点"):
         built(tensor(wing, np.zeros((2, 1, 8, 8), "uint8")))
+
+
+HIDDEN = {"min_hidden": 2}
+
+
+@pytest.mark.parametrize("size", [(9, 9), (5, 23), (1, 1)])
+@pytest.mark.parametrize("model", ["small_cnn", "resnet_narrow", "mobile_narrow"])
+def test_convolutional_networks_take_any_size(wing, model, size):
+    built = wing.build(specs.named(model, attention="cbam", attention_options=HIDDEN))
+    built.eval()
+    assert tuple(built(tensor(wing, zeros(2, 1, *size))).shape) == (2, 10)
 
 
 @pytest.mark.parametrize("shape", [(2, 11), (2, 11, 16), (2, 3, 4, 15)])
@@ -344,20 +369,6 @@ def test_attention_refuses_more_tokens_than_the_mask(wing, fused):
         module(tensor(wing, zeros(2, 5, 8)))
     with pytest.raises(ValueError, match="x 有 5 个 token，而掩码是 7×7 的"):
         wing.LocalitySelfAttention(8, 7, 2, fused=fused)(tensor(wing, zeros(2, 5, 8)))
-
-
-@pytest.mark.parametrize("keep", [0, -1, 6, 2.0])
-def test_attention_keeps_no_more_tokens_than_there_are(wing, keep):
-    module = wing.MultiHeadSelfAttention(8, 2)
-    with pytest.raises(ValueError, match=f"keep={keep} .*1 ≤ keep ≤ 5"):
-        module(tensor(wing, zeros(2, 5, 8)), keep)
-
-
-def test_keep_is_refused_where_it_would_change_the_result(wing):
-    attention = wing.MultiHeadSelfAttention(8, 2, softmax_axis="queries", fused=False)
-    module = wing.TransformerBlock(8, attention)
-    with pytest.raises(ValueError, match="softmax_axis='queries' 与 keep=1 不相容"):
-        module(tensor(wing, zeros(2, 5, 8)), 1)
 
 
 @every_gate

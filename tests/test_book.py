@@ -225,7 +225,7 @@ DAMAGES = [
     (
         "self_attention",
         "self_attention.py",
-        "MultiHeadSelfAttention.forward = lambda self, x, keep=None: x",
+        "MultiHeadSelfAttention.forward = lambda self, x: x",
     ),
     (
         "receptive_field",

@@ -26,6 +26,7 @@ WORDS = {
 DIFFERENT = {
     "init.py",
     "kernels.py",
+    "layers.py",
     "losses.py",
     "pooling.py",
     "training.py",

@@ -56,7 +56,7 @@ def test_the_laws_have_teeth(law, sample):
 
 # 构造时要检查的参数：「错误」一项说到它，才查得到为什么被拒绝
 REFUSED = {"reduction_ratio", "min_hidden", "combine", "dilation", "energy_lambda"}
-REFUSED |= {"value", "gamma", "mask", "keep", "mlp_ratio", "drop_path_rate"}
+REFUSED |= {"value", "gamma", "mask", "mlp_ratio", "drop_path_rate"}
 REFUSED |= {"qkv_bias", "scale", "fused", "kernel_size", "spatial_norm"}
 
 

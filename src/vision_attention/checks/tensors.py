@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vision_attention.checks.values import ArgumentError, plain, shown
+from vision_attention.checks.values import ArgumentError
 
 
 def sizes(x: Any) -> tuple[int | None, ...]:
@@ -95,37 +95,21 @@ def tokens(x: Any, embed_dim: int, bias: Any = None) -> None:
     floating(x)
 
 
-def kept(keep: int, count: int, axis: int) -> int:
-    """只替前 keep 个 token 查询：沿键归一化时，各个查询互不相干，才可以少算。
-
-    参数: count 即 N；axis 为 softmax 的轴
-    错误: keep 不在 1 与 N 之间，或沿查询归一化时抛出 ArgumentError
-    """
-    keep, most = plain(keep), known(count)
-    if type(keep) is not int or keep < 1 or (most is not None and keep > most):
-        raise ArgumentError(
-            f"keep={shown(keep)} 不合适；应为整数，1 ≤ keep ≤ {count}", "keep"
-        )
-    if axis != -1:
-        raise ArgumentError(
-            f"softmax_axis='queries' 与 keep={keep} 不相容：归一化要看全部查询；"
-            "请算完再取前几个",
-            "softmax_axis",
-        )
-    return keep
-
-
-def image(x: Any, in_channels: int, image_size: int) -> None:
+def image(x: Any, in_channels: int, image_size: int, patch_size: int = 1) -> None:
     """一批正方形图像：(B, C, S, S)，S 与模型的 image_size 一致。
 
+    参数: patch_size 为 S 应能整除的数，只用来给出改法
     错误: 形状或数据类型不对时抛出 ArgumentError
     """
     feature_map(x, in_channels)
     height, width = sizes(x)[2:]
     if not {height, width} <= {None, image_size}:
+        fits = height == width and height > 0 and height % patch_size == 0
+        rebuild = f"，或用 image_size={height} 重新建模型、再训练" if fits else ""
         raise ArgumentError(
-            f"x 是 {height}×{width} 的图，而模型的 image_size={image_size}；"
-            f"请先缩放图像，或用 image_size={height} 重新构造模型",
+            f"x 是 {height}×{width} 的图，而模型的 image_size={image_size}，"
+            "参数随图的大小定下，图不能换大小；"
+            f"请先把图裁剪或缩放成 {image_size}×{image_size}{rebuild}",
             "x",
         )
 

@@ -32,7 +32,8 @@ from .small_cnn import SmallCNN
 from .small_mlp import SmallMLP
 from .tokens import ConvTokenizer, PatchEmbedding, ShiftedPatchEmbedding
 from .training import evaluate, fit
-from .vit import MLP, DropPath, SequencePool, TransformerBlock, ViT
+from .transformer import MLP, DropPath, TransformerBlock
+from .vit import SequencePool, ViT
 
 __all__ = [
     "BAM",

@@ -8,14 +8,14 @@ import paddle
 from paddle import Tensor, nn
 
 from .hooks import look
-from .kernels import PartLinear
+from .last_block import spared
+from .layers import PatchConv2D
 from .self_attention import (
     LocalitySelfAttention,
     MultiHeadSelfAttention,
     SelfAttention2d,
 )
-from .tokens import PatchEmbedding
-from .vit import SequencePool
+from .vit import SequencePool, ViT
 
 
 def count_parameters(model: nn.Layer) -> int:
@@ -35,12 +35,20 @@ def count_macs(model: nn.Layer, input_shape: tuple[int, ...]) -> int:
     单位: 乘加（1 MAC = 2 FLOPs）
     """
     x = _zeros(model, (1, *input_shape))
-    seen = look(model, x, lambda layer: type(layer) in MACS, _macs)
+    # 数的时候要挂钩子，ViT 就不走近路了：先记下平时走不走
+    short = {layer for layer in model.sublayers(include_self=True) if _short(layer)}
+    seen = look(model, x, lambda layer: type(layer) in MACS or layer in short, _macs)
     return sum(macs for _, macs in seen)
 
 
 def _macs(layer: nn.Layer, x: Tensor, y: Tensor) -> int:
+    if isinstance(layer, ViT):
+        return -spared(layer.blocks[-1], layer.spec.num_tokens)
     return MACS[type(layer)](layer, x, y)
+
+
+def _short(layer: nn.Layer) -> bool:
+    return isinstance(layer, ViT) and layer.short()
 
 
 def _matrix(layer: nn.Layer, x: Tensor, y: Tensor) -> int:
@@ -55,10 +63,6 @@ def _sequence(layer: nn.Layer, x: Tensor, y: Tensor) -> int:
 
 def _map(layer: nn.Layer, x: Tensor, y: Tensor) -> int:
     return 2 * (x.shape[2] * x.shape[3]) ** 2 * x.shape[1]
-
-
-def _patches(layer: PatchEmbedding, x: Tensor, y: Tensor) -> int:
-    return y.shape[1] * math.prod(layer.proj.weight.shape)
 
 
 def _pool(layer: SequencePool, x: Tensor, y: Tensor) -> int:
@@ -84,11 +88,10 @@ def _zeros(model: nn.Layer, shape: tuple[int, ...]) -> Tensor:
 MACS = {
     nn.Conv1D: _matrix,
     nn.Conv2D: _matrix,
+    PatchConv2D: _matrix,
     nn.Linear: _matrix,
-    PartLinear: _matrix,
     MultiHeadSelfAttention: _sequence,
     LocalitySelfAttention: _sequence,
     SelfAttention2d: _map,
-    PatchEmbedding: _patches,
     SequencePool: _pool,
 }

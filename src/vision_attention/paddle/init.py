@@ -22,23 +22,39 @@ def seed(value: int) -> None:
 
 
 def parameter(values: np.ndarray) -> paddle.Tensor:
-    """由数组建立一个可学习的参数。"""
-    values = np.asarray(values, np.float32)
+    """由数组建立一个可学习的参数，设备与精度随框架此刻的默认。"""
+    values = np.asarray(values)
     return paddle.create_parameter(
-        values.shape, "float32", default_initializer=nn.initializer.Assign(values)
+        values.shape,
+        paddle.get_default_dtype(),
+        default_initializer=nn.initializer.Assign(values.astype(np.float32)),
     )
 
 
 def buffer(values: np.ndarray) -> paddle.Tensor:
-    """由数组建立一个不学习的张量，交给 register_buffer。"""
-    return paddle.to_tensor(np.ascontiguousarray(values))
+    """由数组建立一个不学习的张量，设备与精度同上，交给 register_buffer。"""
+    return paddle.to_tensor(np.ascontiguousarray(values), paddle.get_default_dtype())
 
 
-def mask_bias(mask: np.ndarray | None) -> paddle.Tensor | None:
+def mask_bias(mask: np.ndarray | None) -> np.ndarray | None:
     """布尔掩码换成加在打分上的数：看得见处 0，看不见处 −∞。"""
-    if mask is None:
-        return None
-    return buffer(np.where(mask, 0, -np.inf).astype(np.float32))
+    return None if mask is None else np.where(mask, 0, -np.inf).astype(np.float32)
+
+
+class Fixed(nn.Layer):
+    """有固定张量的层：它们不学习、不存盘，由构造时的参数就能算出来。
+
+    先建在 meta 上的模型，搬到真的设备之后由读者载入权重；固定的张量不在权重里，
+    在这里补上。
+    """
+
+    def __init__(self):
+        super().__init__()
+
+    def fix(self, name: str, values: np.ndarray | None) -> None:
+        """登记一个固定的张量；None 表示没有。"""
+        # Paddle 没有 meta；LazyGuard 里建的缓冲区立刻就是真的
+        self.register_buffer(name, None if values is None else buffer(values), False)
 
 
 def batch_norm(channels: int, momentum: float = 0.1) -> nn.BatchNorm2D:
@@ -98,8 +114,17 @@ def _draw(model: nn.Layer, distribution: Callable) -> None:
             shape = tuple(layer.weight.shape)
             if isinstance(layer, nn.Linear):
                 # Paddle 的全连接权重是（输入，输出）：按（输出，输入）抽取再转置
-                layer.weight.set_value(distribution(shape[::-1]).T)
+                _write(layer.weight, distribution(shape[::-1]).T)
             else:
-                layer.weight.set_value(distribution(shape))
+                _write(layer.weight, distribution(shape))
             if layer.bias is not None:
-                layer.bias.set_value(np.zeros(layer.bias.shape, np.float32))
+                _write(layer.bias, np.zeros(layer.bias.shape, np.float32))
+
+
+def _write(parameter: paddle.Tensor, values: np.ndarray) -> None:
+    values = np.ascontiguousarray(values)
+    if getattr(parameter, "_init_func", None) is not None:
+        # 在 LazyGuard 里：等到 initialize() 才写
+        parameter.set_init_func(nn.initializer.Assign(values).forward)
+    else:
+        parameter.set_value(paddle.to_tensor(values).astype(parameter.dtype))

@@ -21,7 +21,7 @@ from vision_attention.attention_maps import (
 from vision_attention.memory import peak_memory
 
 from .counting import count_macs, count_parameters
-from .hooks import evaluating, look, recorded
+from .hooks import evaluating, gradients, look, recorded
 from .self_attention import MultiHeadSelfAttention, SelfAttention2d
 
 __all__ = [
@@ -80,11 +80,13 @@ def effective_receptive_field(
     参数: function 给出 (B, C', H', W') 的特征图或 (B, N, D) 的 token，例如
         model.features，请先 model.eval()；position 为看哪一处：特征图上是 (行, 列)，
         token 上是编号，默认正中
-    错误: function 的输出不是三维或四维，或 position 不在输出里时抛出 ValueError
+    错误: function 的输出不是三维或四维、不受 x 影响，或 position 不在输出里时抛出
+        ValueError
     出处: Luo 等 2016，arXiv:1701.04128，§2
     """
-    leaf = _leaf(x)
-    y = function(leaf)
+    with gradients():
+        leaf = _leaf(x)
+        y = function(leaf)
     if y.ndim == 4:
         row, column = looking.place(position, y.shape[2:])
         spot = y[:, :, row, column]
@@ -96,7 +98,7 @@ def effective_receptive_field(
             f"function 的输出是 {tuple(y.shape)}；应为 (B, C, H, W) 或 (B, N, D)，"
             "例如 model.features"
         )
-    field = np.abs(_gradient(spot.sum(), leaf)).sum(1).mean(0)
+    field = np.abs(_gradient("x", leaf, "function 的输出", spot.sum())).sum(1).mean(0)
     return field / max(field.max(), 1e-30)
 
 
@@ -106,25 +108,26 @@ def grad_cam(
     """Grad-CAM：这一层的哪些位置支持了 target 这个类别；在评估模式下看。
 
     形状: x (B, C, S, S) → (B, H', W')，不小于 0，未归一化
-    参数: layer 为 model 里的一层，输出 (B, C', H', W')；target 为每张图的类别
-    错误: layer 不在 model 里或输出不是特征图，或 target 不是每张图一个类别时
-        抛出 ValueError
-    出处: Selvaraju 等 2017，arXiv:1610.02391，式 (1)–(2)
+    参数: layer 为 model 里的一层，输出 (B, C', H', W')，或 (B, N, D) 的 token，此时分类
+        token 不算，其余按行排成方阵；target 为每张图的类别。参数冻结与否都可以
+    错误: layer 不在 model 里，输出不是特征图或一个方阵的 token，或不影响打分，target
+        不是每张图一个类别时抛出 ValueError
+    出处: Selvaraju 等 2017，arXiv:1610.02391，式 (1)–(2)；用在 token 上是通行的推广
     """
     wanted = recorded(model, lambda other: other is layer, lambda _, x, y: y)
-    with evaluating(model), wanted as seen:
-        logits = model(x)
+    with evaluating(model), gradients(), wanted as seen:
+        # 图要记梯度：参数全冻结时，这一层的输出也才有梯度
+        logits = model(_leaf(x))
     if not seen:
         raise ValueError(
             "layer 不在 model 里，或前向时没有用到；请传 model.stages[2] 之类"
         )
     features = seen[-1][1]
-    if features.ndim != 4:
-        raise ValueError(f"layer 的输出是 {tuple(features.shape)}；应为 (B, C, H, W)")
+    looking.mapped(features)
     labels = looking.classes(target, tuple(logits.shape))
     score = sum(logits[i, label] for i, label in enumerate(labels))
-    slopes = _gradient(score, features).mean((2, 3), keepdims=True)
-    return np.maximum((slopes * _numpy(features)).sum(1), 0)
+    slopes = _gradient("layer 的输出", features, "打分", score)
+    return looking.cam(_numpy(features), slopes)
 
 
 def _found(model: nn.Layer, seen: list, what: str) -> dict[str, np.ndarray]:
@@ -140,10 +143,16 @@ def _numpy(value: Tensor) -> np.ndarray:
 
 
 def _leaf(x: Tensor) -> Tensor:
+    if not x.is_floating_point():
+        return x
     leaf = x.detach().clone()
     leaf.stop_gradient = False
     return leaf
 
 
-def _gradient(value: Tensor, of: Tensor) -> np.ndarray:
-    return _numpy(paddle.grad(value, of)[0])
+def _gradient(source: str, of: Tensor, result: str, value: Tensor) -> np.ndarray:
+    found = None
+    if not of.stop_gradient and not value.stop_gradient:
+        (found,) = paddle.grad(value, of, allow_unused=True)
+    looking.reached(found is not None, source, result)
+    return _numpy(found)

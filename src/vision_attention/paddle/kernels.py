@@ -1,13 +1,12 @@
 """两翼写法不同的几个算子：结果相同，各用自己框架里最快的那一种。
 
-内容: `fused_attention` 融合注意力，两翼的布局在这里对齐；`cut_patches` 切块；
-`project_patches` 切块并投影；`PartLinear` 可以只算一段输出的全连接
+内容: `fused_attention` 融合注意力，两翼的布局在这里对齐；`cut_patches` 切块
 """
 
 from __future__ import annotations
 
 import paddle
-from paddle import Tensor, nn
+from paddle import Tensor
 from paddle.nn import functional as F
 
 from .modes import eager
@@ -46,32 +45,3 @@ def cut_patches(x: Tensor, grid: int) -> Tensor:
     return cells.transpose((0, 2, 4, 1, 3, 5)).reshape(
         (b, grid * grid, c * side * side)
     )
-
-
-class PartLinear(nn.Linear):
-    """全连接；可以只算输出的一段。
-
-    形状: x (B, N, D) → (B, N, 输出)；forward(x, start, stop) → (B, N, stop − start)
-    参数: in_features、out_features 为输入宽与输出宽；bias 为真时带偏置；start、stop 为
-        输出的第几列到第几列，省略则全算
-    出处: 与 nn.Linear 相同
-    """
-
-    def __init__(self, in_features: int, out_features: int, bias: bool = True):
-        super().__init__(in_features, out_features, bias_attr=bias)
-
-    def forward(self, x: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
-        if stop is None:
-            return super().forward(x)
-        bias = None if self.bias is None else self.bias[start:stop]
-        return F.linear(x, self.weight[:, start:stop], bias)
-
-
-def project_patches(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """切块并投影：步长等于核宽的卷积，展平成 token。
-
-    形状: x (B, C, S, S)、weight (D, C, P, P)、bias (D,) → (B, N, D)，N = (S / P)²
-    """
-    # 这样的卷积就是一次矩阵乘；写成卷积，Paddle 在 CPU 上慢 6 倍
-    patches = cut_patches(x, x.shape[-1] // weight.shape[-1])
-    return paddle.matmul(patches, weight.flatten(1), transpose_y=True) + bias

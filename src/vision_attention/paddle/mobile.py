@@ -46,7 +46,7 @@ class InvertedResidual(Residual):
 class MobileNet(nn.Layer):
     """窄的移动端网络：一个 3×3 卷积，三个阶段（后两个各缩小一半），平均后分类。
 
-    形状: x (B, C, S, S) →（B, 类别数）
+    形状: x (B, C, H, W) →（B, 类别数），图可以是任何大小
     参数: spec 为 MobileNetSpec，见该类各字段
     错误: x 的形状或数据类型不符时抛出 ValueError；尺寸的错误由 MobileNetSpec 抛出
     出处: 依 Sandler 等 2018，arXiv:1801.04381，缩到小图的尺寸
@@ -71,8 +71,8 @@ class MobileNet(nn.Layer):
         insert_attention(self.stages, list(spec.widths), spec)
 
     def features(self, x: Tensor) -> Tensor:
-        """最后一张特征图，(B, C', S/4, S/4)。"""
-        checks.image(x, self.spec.in_channels, self.spec.image_size)
+        """最后一张特征图，(B, C', H/4, W/4)。"""
+        checks.feature_map(x, self.spec.in_channels)
         return self.stages(F.relu6(self.stem(x)))
 
     def forward(self, x: Tensor) -> Tensor:

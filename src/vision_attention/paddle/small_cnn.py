@@ -34,7 +34,7 @@ class ConvStage(nn.Layer):
 class SmallCNN(nn.Layer):
     """三层卷积，后两层各缩小一半，平均后分类。
 
-    形状: x (B, C, S, S) →（B, 类别数）
+    形状: x (B, C, H, W) →（B, 类别数），图可以是任何大小
     参数: spec 为 SmallCNNSpec，见该类各字段
     错误: x 的形状或数据类型不符时抛出 ValueError；尺寸的错误由 SmallCNNSpec 抛出
     出处: 本书的对照
@@ -59,8 +59,8 @@ class SmallCNN(nn.Layer):
         insert_attention(self.stages, widths, spec)
 
     def features(self, x: Tensor) -> Tensor:
-        """最后一张特征图，(B, C', S/4, S/4)。"""
-        checks.image(x, self.spec.in_channels, self.spec.image_size)
+        """最后一张特征图，(B, C', H/4, W/4)。"""
+        checks.feature_map(x, self.spec.in_channels)
         return self.stages(x)
 
     def forward(self, x: Tensor) -> Tensor:

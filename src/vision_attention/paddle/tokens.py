@@ -12,7 +12,8 @@ from paddle.nn import functional as F
 from vision_attention import checks
 
 from . import init
-from .kernels import cut_patches, project_patches
+from .kernels import cut_patches
+from .layers import patch_convolution
 
 
 class PatchEmbedding(nn.Layer):
@@ -32,15 +33,16 @@ class PatchEmbedding(nn.Layer):
         in_channels = checks.positive("in_channels", in_channels)
         patch_size = checks.positive("patch_size", patch_size)
         checks.positive("embed_dim", embed_dim)
-        self.grid = checks.divisible("image_size", image_size, "patch_size", patch_size)
+        checks.divisible("image_size", image_size, "patch_size", patch_size)
         self.image_size = image_size
+        self.patch_size = patch_size
         self.in_channels = in_channels
-        self.proj = nn.Conv2D(in_channels, embed_dim, patch_size, stride=patch_size)
+        self.proj = patch_convolution(in_channels, embed_dim, patch_size)
         init.transformer(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        checks.image(x, self.in_channels, self.image_size)
-        return project_patches(x, self.proj.weight, self.proj.bias)
+        checks.image(x, self.in_channels, self.image_size, self.patch_size)
+        return self.proj(x).flatten(2).moveaxis(1, 2)  # (B, D, S/P, S/P) → (B, N, D)
 
 
 class ShiftedPatchEmbedding(nn.Layer):
@@ -63,6 +65,7 @@ class ShiftedPatchEmbedding(nn.Layer):
         self.grid = checks.divisible("image_size", image_size, "patch_size", patch_size)
         self.half = checks.half_patch(patch_size)
         self.image_size = image_size
+        self.patch_size = patch_size
         self.in_channels = in_channels
         inputs = 5 * in_channels * patch_size**2
         self.norm = nn.LayerNorm(inputs, 1e-6)
@@ -78,7 +81,7 @@ class ShiftedPatchEmbedding(nn.Layer):
         return paddle.concat([x, *shifted], 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        checks.image(x, self.in_channels, self.image_size)
+        checks.image(x, self.in_channels, self.image_size, self.patch_size)
         return self.proj(self.norm(cut_patches(self.shift(x), self.grid)))
 
 
@@ -102,6 +105,7 @@ class ConvTokenizer(nn.Layer):
         repeats = round(math.log2(checks.power_of_two("patch_size", patch_size)))
         widths = [in_channels, *[64] * (repeats - 1), embed_dim]
         self.image_size = image_size
+        self.patch_size = patch_size
         self.in_channels = in_channels
         layers = []
         for width, following in itertools.pairwise(widths):
@@ -114,5 +118,5 @@ class ConvTokenizer(nn.Layer):
         init.convolutions(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        checks.image(x, self.in_channels, self.image_size)
+        checks.image(x, self.in_channels, self.image_size, self.patch_size)
         return self.layers(x).flatten(2).moveaxis(1, 2)

@@ -2,6 +2,7 @@
 
 - `look`、`recorded`：在选中的层上读数
 - `evaluation_mode`、`evaluating`：评估模式，不记梯度与照记梯度
+- `gradients`：外面不记梯度时，里面也记
 """
 
 from __future__ import annotations
@@ -49,6 +50,13 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
+def gradients() -> Iterator[None]:
+    """记梯度，哪怕外面写着 no_grad。"""
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
+
+
+@contextmanager
 def recorded(
     model: nn.Module, wanted: Callable, read: Read
 ) -> Iterator[list[tuple[str, Any]]]:
@@ -68,7 +76,7 @@ def recorded(
 
 def _note(seen: list[tuple[str, Any]], name: str, read: Read) -> Callable:
     def note(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        seen.append((name, read(layer, inputs[0], output)))
+        seen.append((name, read(layer, inputs[0] if inputs else None, output)))
 
     return note
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,20 +22,55 @@ def seed(value: int) -> None:
 
 
 def parameter(values: np.ndarray) -> nn.Parameter:
-    """由数组建立一个可学习的参数。"""
-    return nn.Parameter(torch.from_numpy(np.asarray(values, np.float32)))
+    """由数组建立一个可学习的参数，设备与精度随框架此刻的默认。"""
+    return nn.Parameter(buffer(values))
 
 
 def buffer(values: np.ndarray) -> torch.Tensor:
-    """由数组建立一个不学习的张量，交给 register_buffer。"""
-    return torch.from_numpy(np.ascontiguousarray(values))
+    """由数组建立一个不学习的张量，设备与精度同上，交给 register_buffer。"""
+    # from_numpy 不看默认的设备
+    return torch.tensor(np.asarray(values), dtype=torch.get_default_dtype())
 
 
-def mask_bias(mask: np.ndarray | None) -> torch.Tensor | None:
+def mask_bias(mask: np.ndarray | None) -> np.ndarray | None:
     """布尔掩码换成加在打分上的数：看得见处 0，看不见处 −∞。"""
-    if mask is None:
-        return None
-    return buffer(np.where(mask, 0, -np.inf).astype(np.float32))
+    return None if mask is None else np.where(mask, 0, -np.inf).astype(np.float32)
+
+
+class Fixed(nn.Module):
+    """有固定张量的层：它们不学习、不存盘，由构造时的参数就能算出来。
+
+    先建在 meta 上的模型，搬到真的设备之后由读者载入权重；固定的张量不在权重里，
+    在这里补上。
+    """
+
+    def __init__(self):
+        super().__init__()
+
+    def fix(self, name: str, values: np.ndarray | None) -> None:
+        """登记一个固定的张量；None 表示没有。"""
+        self.register_buffer(name, None if values is None else buffer(values), False)
+        if values is not None:
+            self.__dict__.setdefault("_fixed", {})[name] = values
+            self.register_load_state_dict_post_hook(_after_loading)
+
+    def _apply(self, fn: Callable, recurse: bool = True) -> Fixed:
+        empty = [n for n in self.__dict__.get("_fixed", ()) if getattr(self, n).is_meta]
+        super()._apply(fn, recurse)
+        for name in empty:
+            # 还在 meta 上也无妨：那里的写入什么也不做
+            getattr(self, name).copy_(torch.from_numpy(self._fixed[name]))
+        return self
+
+
+def _after_loading(layer: Fixed, _: Any) -> None:
+    """load_state_dict(assign=True) 把参数换成真的，固定的张量跟过去。"""
+    device = next(layer.parameters()).device
+    for name, values in layer._fixed.items():
+        old = getattr(layer, name)
+        if old.is_meta and device.type != "meta":
+            new = torch.tensor(values, dtype=old.dtype, device=device)
+            setattr(layer, name, new)
 
 
 def batch_norm(channels: int, momentum: float = 0.1) -> nn.BatchNorm2d:

@@ -1,13 +1,12 @@
 """两翼写法不同的几个算子：结果相同，各用自己框架里最快的那一种。
 
-内容: `fused_attention` 融合注意力，两翼的布局在这里对齐；`cut_patches` 切块；
-`project_patches` 切块并投影；`PartLinear` 可以只算一段输出的全连接
+内容: `fused_attention` 融合注意力，两翼的布局在这里对齐；`cut_patches` 切块
 """
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from .modes import functional
@@ -46,31 +45,3 @@ def cut_patches(x: Tensor, grid: int) -> Tensor:
     side = size // grid
     cells = x.reshape((b, c, grid, side, grid, side))
     return cells.permute((0, 2, 4, 1, 3, 5)).reshape((b, grid * grid, c * side * side))
-
-
-class PartLinear(nn.Linear):
-    """全连接；可以只算输出的一段。
-
-    形状: x (B, N, D) → (B, N, 输出)；forward(x, start, stop) → (B, N, stop − start)
-    参数: in_features、out_features 为输入宽与输出宽；bias 为真时带偏置；start、stop 为
-        输出的第几列到第几列，省略则全算
-    出处: 与 nn.Linear 相同
-    """
-
-    def __init__(self, in_features: int, out_features: int, bias: bool = True):
-        super().__init__(in_features, out_features, bias=bias)
-
-    def forward(self, x: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
-        if stop is None:
-            return super().forward(x)
-        bias = None if self.bias is None else self.bias[start:stop]
-        return F.linear(x, self.weight[start:stop], bias)
-
-
-def project_patches(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """切块并投影：步长等于核宽的卷积，展平成 token。
-
-    形状: x (B, C, S, S)、weight (D, C, P, P)、bias (D,) → (B, N, D)，N = (S / P)²
-    """
-    maps = F.conv2d(x, weight, bias, stride=weight.shape[-1])
-    return maps.flatten(2).transpose(1, 2)

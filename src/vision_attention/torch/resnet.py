@@ -83,7 +83,7 @@ BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
 class ResNet(nn.Module):
     """CIFAR 式 ResNet：一个 3×3 卷积，三个阶段（后两个各缩小一半），平均后分类。
 
-    形状: x (B, C, S, S) →（B, 类别数）
+    形状: x (B, C, H, W) →（B, 类别数），图可以是任何大小
     参数: spec 为 ResNetSpec，见该类各字段
     错误: x 的形状或数据类型不符时抛出 ValueError；尺寸的错误由 ResNetSpec 抛出
     出处: He 等 2016，arXiv:1512.03385，§4.2；捷径用 1×1 卷积（该文的方案 B）
@@ -108,8 +108,8 @@ class ResNet(nn.Module):
         insert_attention(self.stages, [w * block.expansion for w in spec.widths], spec)
 
     def features(self, x: Tensor) -> Tensor:
-        """最后一张特征图，(B, C', S/4, S/4)。"""
-        checks.image(x, self.spec.in_channels, self.spec.image_size)
+        """最后一张特征图，(B, C', H/4, W/4)。"""
+        checks.feature_map(x, self.spec.in_channels)
         return self.stages(F.relu(self.stem(x)))
 
     def forward(self, x: Tensor) -> Tensor:

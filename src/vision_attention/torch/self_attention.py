@@ -10,25 +10,24 @@ from torch.nn import functional as F
 from vision_attention import checks, geometry
 
 from . import init
-from .kernels import PartLinear, fused_attention
+from .kernels import fused_attention
 
 SOFTMAX_AXES = {"keys": -1, "queries": -2}
 
 
-class MultiHeadSelfAttention(nn.Module):
+class MultiHeadSelfAttention(init.Fixed):
     """多头自注意力：A 个头各自打分、归一化、加权求和，再拼起来。
 
-    形状: x (B, N, D) → (B, N, D)；weights(x) (B, A, N, N)，第三维是查询，第四维是键；
-        forward(x, keep) 只替前 keep 个 token 查询，→ (B, keep, D)
+    形状: x (B, N, D) → (B, N, D)；weights(x) (B, A, N, N)，第三维是查询，第四维是键
     参数: embed_dim 即 D；num_heads 即 A，每头宽 K = D / A；qkv_bias 为三个投影的偏置；
         scale 为真时打分乘 1/√K；softmax_axis 为 keys（每行和为 1）或 queries
        （原笔记的轴，仅供对照）；mask 为布尔 (N, N)，真表示看得见，每行至少一个真
        （沿查询归一化时是每列）；
         fused 为真时用框架的融合核（结果相同，不建权重矩阵）
     单位: 权重无量纲，取值 [0, 1]
-    错误: num_heads 不能整除 embed_dim，softmax_axis 不认识或与 fused、keep 矛盾，
-        qkv_bias、scale、fused 不是布尔，mask 不合要求，keep 不在 1 与 N 之间，
-        x 不是 (B, N, D) 浮点或 N 与 mask 不符时抛出 ValueError
+    错误: num_heads 不能整除 embed_dim，softmax_axis 不认识或与 fused 矛盾，
+        qkv_bias、scale、fused 不是布尔，mask 不合要求，x 不是 (B, N, D) 浮点或
+        N 与 mask 不符时抛出 ValueError
     出处: Vaswani 等 2017，arXiv:1706.03762，式 (1) 与 §3.2.2；参数名与 timm 相同
     """
 
@@ -54,23 +53,17 @@ class MultiHeadSelfAttention(nn.Module):
         self.num_heads = num_heads
         self.scale = width**-0.5 if checks.flag("scale", scale) else 1.0
         seen = checks.mask(mask, self.axis)
-        self.register_buffer("bias", init.mask_bias(seen), False)
+        self.fix("bias", init.mask_bias(seen))
         qkv_bias = checks.flag("qkv_bias", qkv_bias)
-        self.qkv = PartLinear(embed_dim, 3 * embed_dim, qkv_bias)
+        self.qkv = nn.Linear(embed_dim, 3 * embed_dim, bias=qkv_bias)
         self.proj = nn.Linear(embed_dim, embed_dim)
         init.transformer(self)
 
-    def project(self, x: Tensor, keep: int | None = None) -> list[Tensor]:
-        """第一步：同一个 x 投影成查询（可只要 keep 个）、键、值，各为 (B, N, A, K)。"""
+    def project(self, x: Tensor) -> list[Tensor]:
+        """第一步：同一个 x 投影成查询、键、值，各为 (B, N, A, K)。"""
         checks.tokens(x, self.embed_dim, self.bias)
-        b, n, d = x.shape
-        heads = (self.num_heads, d // self.num_heads)
-        if keep is None:
-            return self.qkv(x).reshape((b, n, 3, *heads)).unbind(2)
-        keep = checks.kept(keep, n, self.axis)
-        q = self.qkv(x[:, :keep], 0, d)
-        k, v = self.qkv(x, d, 3 * d).reshape((b, n, 2, *heads)).unbind(2)
-        return [q.reshape((b, keep, *heads)), k, v]
+        heads = (self.num_heads, self.embed_dim // self.num_heads)
+        return self.qkv(x).unflatten(2, (3, *heads)).unbind(2)
 
     def score(self, q: Tensor, k: Tensor) -> Tensor:
         """第二步：查询与键的内积，(B, A, N, N)。"""
@@ -82,16 +75,17 @@ class MultiHeadSelfAttention(nn.Module):
         q, k, _ = self.project(x)
         return F.softmax(self.score(q, k), self.axis)
 
-    def forward(self, x: Tensor, keep: int | None = None) -> Tensor:
-        q, k, v = self.project(x, keep)
+    def mix(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """第四步：按权重取值，(B, N, A, K)。"""
         if self.fused:
-            bias = None if self.bias is None else self.bias[:keep]
-            mixed = fused_attention(q, k, v, self.scale, bias)
-        else:
-            weights = F.softmax(self.score(q, k), self.axis)
-            # 第四步按权重取值
-            mixed = torch.einsum("banm,bmak->bnak", weights, v)
-        return self.proj(mixed.flatten(2))
+            bias = None if self.bias is None else self.bias[: q.shape[1]]
+            return fused_attention(q, k, v, self.scale, bias)
+        weights = F.softmax(self.score(q, k), self.axis)
+        return torch.einsum("banm,bmak->bnak", weights, v)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.project(x)
+        return self.proj(self.mix(q, k, v).flatten(2))  # (B, N, A, K) → (B, N, D)
 
 
 class LocalitySelfAttention(MultiHeadSelfAttention):
