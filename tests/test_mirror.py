@@ -28,6 +28,7 @@ DIFFERENT = {
     "kernels.py",
     "layers.py",
     "losses.py",
+    "modes.py",
     "pooling.py",
     "training.py",
     "checkpoint.py",
