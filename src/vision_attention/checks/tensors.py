@@ -107,12 +107,16 @@ def image(x: Any, in_channels: int, image_size: int) -> None:
         )
 
 
-def batch_norm_input(x: Any, training: bool) -> None:
-    """训练时一批至少两张图：对 1×1 的图，一张图没有方差可算。
+def batch_norm_input(x: Any, training: bool, stride: int = 1) -> None:
+    """训练时每个通道至少要有两个数，批归一化才有方差可算。
 
-    错误: 训练且 B=1 时抛出 ValueError
+    形状: x (B, C, H, W)，缩小 stride 倍之后进批归一化
+    错误: 训练而只有一张图、又缩成了 1×1 时抛出 ValueError
     """
-    if training and x.shape[0] == 1:
+    if not training:
+        return
+    count, _, height, width = x.shape
+    if count == 1 and max(height, width) <= stride:
         raise ValueError(
             "训练时 x 只有 1 张图，批归一化没有方差可算；"
             "请让一批至少有 2 张，或先切换到评估：model.eval()"

@@ -85,7 +85,8 @@ class ResNet(nn.Module):
 
     形状: x (B, C, S, S) →（B, 类别数）
     参数: spec 为 ResNetSpec，见该类各字段
-    错误: x 的形状或数据类型不符时抛出 ValueError；尺寸的错误由 ResNetSpec 抛出
+    错误: x 的形状或数据类型不符，训练时只有一张、又不大于 4×4 时抛出 ValueError；
+        尺寸的错误由 ResNetSpec 抛出
     出处: He 等 2016，arXiv:1512.03385，§4.2；捷径用 1×1 卷积（该文的方案 B）
     """
 
@@ -110,6 +111,7 @@ class ResNet(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """最后一张特征图，(B, C', S/4, S/4)。"""
         checks.image(x, self.spec.in_channels, self.spec.image_size)
+        checks.batch_norm_input(x, self.training, 4)
         return self.stages(F.relu(self.stem(x)))
 
     def forward(self, x: Tensor) -> Tensor:
