@@ -34,6 +34,30 @@ def floating(x: Any) -> None:
         )
 
 
+def other_dtype(got: Any, wanted: Any) -> None:
+    """X 与权重的数据类型不同。
+
+    错误: 总是抛出 ValueError
+    """
+    got, wanted = (str(name).rpartition(".")[2] for name in (got, wanted))
+    raise ValueError(
+        f"x 的数据类型是 {got}，而模块的权重是 {wanted}；请换成同一种："
+        f"x.to({wanted})，或把整个模块也换成 {got}"
+    )
+
+
+def no_kernel(dtype: Any) -> None:
+    """PaddlePaddle 在 CPU 上没有半精度的核。
+
+    错误: 总是抛出 ValueError
+    """
+    name = str(dtype).rpartition(".")[2]
+    raise ValueError(
+        f"x 的数据类型是 {name}，PaddlePaddle 在 CPU 上没有它的核；"
+        "请换成 float32：x.astype('float32')，模块也一样；或放到 GPU 上"
+    )
+
+
 def feature_map(x: Any, in_channels: int) -> None:
     """特征图：四维浮点 (B, C, H, W)，且 C 与构造时一致。
 

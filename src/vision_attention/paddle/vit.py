@@ -11,6 +11,7 @@ from vision_attention import checks, geometry, initial
 from vision_attention.specs import ViTSpec
 
 from . import init
+from .precision import match
 from .self_attention import LocalitySelfAttention, MultiHeadSelfAttention
 from .tokens import ConvTokenizer, PatchEmbedding, ShiftedPatchEmbedding
 
@@ -59,6 +60,7 @@ class MLP(nn.Layer):
         init.transformer(self)
 
     def forward(self, x: Tensor) -> Tensor:
+        match(x, self.fc1.weight)
         return self.fc2(F.gelu(self.fc1(x)))
 
 
@@ -112,6 +114,7 @@ class SequencePool(nn.Layer):
         init.transformer(self)
 
     def weights(self, x: Tensor) -> Tensor:
+        match(x, self.score.weight)
         return F.softmax(self.score(x).squeeze(2), 1)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from vision_attention.specs import MobileNetSpec
 
 from . import init
 from .placement import Residual, insert_attention
+from .precision import match
 from .resnet import conv_norm, shortcut
 
 
@@ -74,6 +75,7 @@ class MobileNet(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """最后一张特征图，(B, C', S/4, S/4)。"""
         checks.image(x, self.spec.in_channels, self.spec.image_size)
+        match(x, self.head.weight)
         checks.batch_norm_input(x, self.training, 4)
         return self.stages(F.relu6(self.stem(x)))
 

@@ -11,6 +11,7 @@ from vision_attention import checks, geometry
 
 from . import init
 from .fused import PartLinear, fused_attention
+from .precision import match
 
 SOFTMAX_AXES = {"keys": -1, "queries": -2}
 
@@ -63,6 +64,7 @@ class MultiHeadSelfAttention(nn.Module):
     def project(self, x: Tensor, keep: int | None = None) -> list[Tensor]:
         """第一步：同一个 x 投影成查询（可只要 keep 个）、键、值，各为 (B, N, A, K)。"""
         checks.tokens(x, self.embed_dim, self.bias)
+        match(x, self.qkv.weight)
         b, n, d = x.shape
         heads = (self.num_heads, d // self.num_heads)
         if keep is None:
@@ -175,6 +177,7 @@ class SelfAttention2d(nn.Module):
     def project(self, x: Tensor) -> list[Tensor]:
         """查询、键、值，各为 (B, N, A, K)。"""
         checks.feature_map(x, self.in_channels)
+        match(x, self.query.weight)
         return [self.split(part(x)) for part in (self.query, self.key, self.value)]
 
     def score(self, q: Tensor, k: Tensor) -> Tensor:

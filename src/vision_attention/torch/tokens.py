@@ -13,6 +13,7 @@ from vision_attention import checks
 
 from . import init
 from .fused import cut_patches, project_patches
+from .precision import match
 
 
 class PatchEmbedding(nn.Module):
@@ -40,6 +41,7 @@ class PatchEmbedding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         checks.image(x, self.in_channels, self.image_size)
+        match(x, self.proj.weight)
         return project_patches(x, self.proj.weight, self.proj.bias)
 
 
@@ -79,6 +81,7 @@ class ShiftedPatchEmbedding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         checks.image(x, self.in_channels, self.image_size)
+        match(x, self.proj.weight)
         return self.proj(self.norm(cut_patches(self.shift(x), self.grid)))
 
 
@@ -115,4 +118,5 @@ class ConvTokenizer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         checks.image(x, self.in_channels, self.image_size)
+        match(x, self.layers[0].weight)
         return self.layers(x).flatten(2).mT

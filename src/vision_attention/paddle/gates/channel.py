@@ -10,6 +10,7 @@ from vision_attention import checks
 
 from .. import init
 from ..fused import global_max
+from ..precision import match
 
 POOLS = {
     "avg": (F.adaptive_avg_pool2d,),
@@ -49,6 +50,7 @@ class ChannelAttention(nn.Layer):
     def describe(self, x: Tensor) -> list[Tensor]:
         """全局描述：每种池化给出一个 (B, C) 的向量。"""
         checks.feature_map(x, self.in_channels)
+        match(x, self.fc1.weight)
         return [pool(x, 1).flatten(1) for pool in self.pools]
 
     def score(self, descriptors: list[Tensor]) -> Tensor:

@@ -9,6 +9,7 @@ from vision_attention import checks
 
 from .. import init
 from ..fused import channel_max
+from ..precision import match
 
 POOLINGS = ("avg", "max", "both")
 
@@ -44,6 +45,7 @@ class SpatialAttention(nn.Layer):
     def describe(self, x: Tensor) -> Tensor:
         """沿通道的描述：（B, 1 或 2, H, W）。"""
         checks.feature_map(x, 0)
+        match(x, self.conv.weight)
         maps = []
         if self.pooling != "max":
             maps.append(x.mean(1, keepdim=True))
@@ -89,6 +91,7 @@ class MultiScaleSpatialAttention(nn.Layer):
 
     def gate(self, x: Tensor) -> Tensor:
         checks.feature_map(x, self.in_channels)
+        match(x, self.conv1.weight)
         features = paddle.concat([self.conv1(x), self.conv3(x)], 1)
         return (features.mean(1, keepdim=True) + channel_max(features)).sigmoid()
 
