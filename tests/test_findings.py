@@ -74,6 +74,14 @@ def test_source_counts_the_runs_and_gives_the_command(capacity):
     assert "`vision-attention study run capacity`" in text
 
 
+def test_source_of_a_study_of_ones_own_names_its_file(capacity, tmp_path):
+    name = str(next(Path(studies.__file__).parent.rglob("capacity/study.yaml")))
+    out = tmp_path / "my runs"
+    out.mkdir()
+    text = studies.findings(name, out).source()
+    assert f"`vision-attention study run {name} --out '{out}'`" in text
+
+
 @pytest.mark.parametrize(
     ("levels", "said"),
     [
