@@ -388,13 +388,38 @@ def test_models_refuse_what_is_no_tensor(wing, model):
             built(images)
 
 
-def test_batch_norm_gates_refuse_a_single_training_image(wing):
-    module = wing.BAM(16)
+SMALLEST = {"image_size": 4, "in_channels": 1}
+NORMED = {
+    "bam": (lambda wing: wing.BAM(16), (16, 7, 7)),
+    "spatial": (lambda wing: wing.SpatialAttention(spatial_norm=True), (16, 1, 1)),
+    "cbam": (lambda wing: wing.CBAM(16, spatial_norm=True), (16, 1, 1)),
+} | {
+    name: (lambda wing, n=name: wing.build(specs.named(n, **SMALLEST)), (1, 4, 4))
+    for name in ("small_cnn", "resnet_narrow", "mobile_narrow")
+}
+
+
+@pytest.mark.parametrize("name", NORMED)
+def test_batch_norm_refuses_a_single_number(wing, name):
+    make, shape = NORMED[name]
+    module = make(wing)
     module.train()
-    with pytest.raises(ValueError, match="训练时 x 只有 1 张图"):
-        module(tensor(wing, zeros(1, 16, 7, 7)))
+    with pytest.raises(ValueError, match=r"训练时 x 只有 1 张图.*model\.eval"):
+        module(tensor(wing, zeros(1, *shape)))
+    assert module(tensor(wing, zeros(2, *shape))).shape[0] == 2
     module.eval()
-    assert tuple(module(tensor(wing, zeros(1, 16, 7, 7))).shape) == (1, 16, 7, 7)
+    assert module(tensor(wing, zeros(1, *shape))).shape[0] == 1
+
+
+def test_two_numbers_are_enough_for_batch_norm(wing):
+    # 坐标注意力把行与列接在一起，1×1 的图也有两个数；空间门的 1×2 也够
+    for module, shape in (
+        (wing.CoordinateAttention(16), (1, 16, 1, 1)),
+        (wing.SpatialAttention(spatial_norm=True), (1, 16, 1, 2)),
+        (wing.build(specs.named("small_cnn", image_size=5)), (1, 1, 5, 5)),
+    ):
+        module.train()
+        assert module(tensor(wing, zeros(*shape))).shape[0] == 1
 
 
 def test_simam_refuses_a_single_pixel(wing):

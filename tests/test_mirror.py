@@ -30,6 +30,7 @@ DIFFERENT = {
     "losses.py",
     "modes.py",
     "pooling.py",
+    "precision.py",
     "training.py",
     "checkpoint.py",
     "device.py",

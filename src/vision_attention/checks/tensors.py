@@ -49,6 +49,32 @@ def floating(x: Any) -> None:
         )
 
 
+def other_dtype(got: Any, wanted: Any) -> None:
+    """输入与权重的数据类型不同。
+
+    错误: 总是抛出 ArgumentError
+    """
+    got, wanted = (str(name).rpartition(".")[2] for name in (got, wanted))
+    raise ArgumentError(
+        f"x 的数据类型是 {got}，而模块的权重是 {wanted}；请换成同一种："
+        f"x.to({wanted})，或把整个模块也换成 {got}",
+        "x",
+    )
+
+
+def no_kernel(dtype: Any) -> None:
+    """PaddlePaddle 在 CPU 上没有半精度的核。
+
+    错误: 总是抛出 ArgumentError
+    """
+    name = str(dtype).rpartition(".")[2]
+    raise ArgumentError(
+        f"x 的数据类型是 {name}，PaddlePaddle 在 CPU 上没有它的核；"
+        "请换成 float32：x.astype('float32')，模块也一样；或放到 GPU 上",
+        "x",
+    )
+
+
 def feature_map(x: Any, in_channels: int) -> None:
     """特征图：四维浮点 (B, C, H, W)，且 C 与构造时一致。
 
@@ -114,12 +140,15 @@ def image(x: Any, in_channels: int, image_size: int, patch_size: int = 1) -> Non
         )
 
 
-def batch_norm_input(x: Any, training: bool) -> None:
-    """训练时一批至少两张图：对 1×1 的图，一张图没有方差可算。
+def batch_norm_input(x: Any, training: bool, stride: int = 1) -> None:
+    """训练时每个通道至少要有两个数，批归一化才有方差可算。
 
-    错误: 训练且 B=1 时抛出 ArgumentError
+    形状: x (B, C, H, W)，缩小 stride 倍之后进批归一化
+    错误: 训练而只有一张图、又缩成了 1×1 时抛出 ArgumentError
     """
-    if training and known(x.shape[0]) == 1:
+    count, _, height, width = sizes(x)
+    known_to_be_small = None not in (height, width) and max(height, width) <= stride
+    if training and count == 1 and known_to_be_small:
         raise ArgumentError(
             "训练时 x 只有 1 张图，批归一化没有方差可算；"
             "请让一批至少有 2 张，或先切换到评估：model.eval()",

@@ -11,6 +11,7 @@ from vision_attention import checks, geometry
 
 from . import init
 from .kernels import fused_attention
+from .precision import match
 
 SOFTMAX_AXES = {"keys": -1, "queries": -2}
 
@@ -62,6 +63,7 @@ class MultiHeadSelfAttention(init.Fixed):
     def project(self, x: Tensor) -> list[Tensor]:
         """第一步：同一个 x 投影成查询、键、值，各为 (B, N, A, K)。"""
         checks.tokens(x, self.embed_dim, self.bias)
+        match(x, self.qkv)
         heads = (self.num_heads, self.embed_dim // self.num_heads)
         return self.qkv(x).unflatten(2, (3, *heads)).unbind(2)
 
@@ -169,6 +171,7 @@ class SelfAttention2d(nn.Layer):
     def project(self, x: Tensor) -> list[Tensor]:
         """查询、键、值，各为 (B, N, A, K)。"""
         checks.feature_map(x, self.in_channels)
+        match(x, self.query)
         return [self.split(part(x)) for part in (self.query, self.key, self.value)]
 
     def score(self, q: Tensor, k: Tensor) -> Tensor:

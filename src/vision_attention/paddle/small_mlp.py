@@ -8,6 +8,7 @@ from vision_attention import checks
 from vision_attention.specs import MLPSpec
 
 from . import init
+from .precision import match
 
 
 class SmallMLP(nn.Layer):
@@ -34,6 +35,7 @@ class SmallMLP(nn.Layer):
     def features(self, x: Tensor) -> Tensor:
         """分类头之前的特征，(B, width)。"""
         checks.image(x, self.spec.in_channels, self.spec.image_size)
+        match(x, self.head)
         return self.layers(x.flatten(1))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from vision_attention.specs import ResNetSpec
 
 from . import init
 from .placement import Residual, insert_attention
+from .precision import match
 
 
 def conv_norm(
@@ -85,7 +86,8 @@ class ResNet(nn.Module):
 
     形状: x (B, C, H, W) →（B, 类别数），图可以是任何大小
     参数: spec 为 ResNetSpec，见该类各字段
-    错误: x 的形状或数据类型不符时抛出 ValueError；尺寸的错误由 ResNetSpec 抛出
+    错误: x 的形状或数据类型不符，训练时只有一张、又不大于 4×4 时抛出 ValueError；
+        尺寸的错误由 ResNetSpec 抛出
     出处: He 等 2016，arXiv:1512.03385，§4.2；捷径用 1×1 卷积（该文的方案 B）
     """
 
@@ -110,6 +112,8 @@ class ResNet(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """最后一张特征图，(B, C', H/4, W/4)。"""
         checks.feature_map(x, self.spec.in_channels)
+        match(x, self.head)
+        checks.batch_norm_input(x, self.training, 4)
         return self.stages(F.relu(self.stem(x)))
 
     def forward(self, x: Tensor) -> Tensor:

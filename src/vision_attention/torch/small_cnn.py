@@ -10,6 +10,7 @@ from vision_attention.specs import SmallCNNSpec
 
 from . import init
 from .placement import insert_attention
+from .precision import match
 from .resnet import conv_norm
 
 
@@ -36,7 +37,8 @@ class SmallCNN(nn.Module):
 
     形状: x (B, C, H, W) →（B, 类别数），图可以是任何大小
     参数: spec 为 SmallCNNSpec，见该类各字段
-    错误: x 的形状或数据类型不符时抛出 ValueError；尺寸的错误由 SmallCNNSpec 抛出
+    错误: x 的形状或数据类型不符，训练时只有一张、又不大于 4×4 时抛出 ValueError；
+        尺寸的错误由 SmallCNNSpec 抛出
     出处: 本书的对照
     """
 
@@ -61,6 +63,8 @@ class SmallCNN(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """最后一张特征图，(B, C', H/4, W/4)。"""
         checks.feature_map(x, self.spec.in_channels)
+        match(x, self.head)
+        checks.batch_norm_input(x, self.training, 4)
         return self.stages(x)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from vision_attention import checks
 from . import init
 from .kernels import cut_patches
 from .layers import patch_convolution
+from .precision import match
 
 
 class PatchEmbedding(nn.Module):
@@ -42,6 +43,7 @@ class PatchEmbedding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         checks.image(x, self.in_channels, self.image_size, self.patch_size)
+        match(x, self.proj)
         return self.proj(x).flatten(2).moveaxis(1, 2)  # (B, D, S/P, S/P) → (B, N, D)
 
 
@@ -82,6 +84,7 @@ class ShiftedPatchEmbedding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         checks.image(x, self.in_channels, self.image_size, self.patch_size)
+        match(x, self.proj)
         return self.proj(self.norm(cut_patches(self.shift(x), self.grid)))
 
 
@@ -119,4 +122,5 @@ class ConvTokenizer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         checks.image(x, self.in_channels, self.image_size, self.patch_size)
+        match(x, self.layers[0])
         return self.layers(x).flatten(2).moveaxis(1, 2)

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from vision_attention import checks
 
 from . import init
+from .precision import match
 
 
 class DropPath(nn.Module):
@@ -49,6 +50,7 @@ class MLP(nn.Module):
         init.transformer(self)
 
     def forward(self, x: Tensor) -> Tensor:
+        match(x, self.fc1)
         return self.fc2(F.gelu(self.fc1(x)))
 
 

@@ -12,6 +12,7 @@ from vision_attention.specs import ViTSpec
 
 from . import init
 from .last_block import class_token, unseen
+from .precision import match
 from .self_attention import LocalitySelfAttention, MultiHeadSelfAttention
 from .tokens import ConvTokenizer, PatchEmbedding, ShiftedPatchEmbedding
 from .transformer import TransformerBlock
@@ -38,6 +39,7 @@ class SequencePool(nn.Module):
         init.transformer(self)
 
     def weights(self, x: Tensor) -> Tensor:
+        match(x, self.score)
         return F.softmax(self.score(x).squeeze(2), 1)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from vision_attention import checks
 
 from .. import init
 from ..pooling import global_max, global_mean
+from ..precision import match
 
 POOLS = {
     "avg": (global_mean,),
@@ -49,6 +50,7 @@ class ChannelAttention(nn.Layer):
     def describe(self, x: Tensor) -> list[Tensor]:
         """全局描述：每种池化给出一个 (B, C) 的向量。"""
         checks.feature_map(x, self.in_channels)
+        match(x, self.fc1)
         return [pool(x) for pool in self.pools]
 
     def score(self, descriptors: list[Tensor]) -> Tensor:

@@ -8,6 +8,7 @@ from paddle import Tensor, nn
 from vision_attention import checks
 
 from .. import init
+from ..precision import match
 
 
 class ConstantGate(nn.Layer):
@@ -28,7 +29,9 @@ class ConstantGate(nn.Layer):
 
     def gate(self, x: Tensor) -> Tensor:
         checks.feature_map(x, self.in_channels)
-        return self.value
+        # 这道门不做矩阵乘，数据类型跟着 x 走
+        match(x)
+        return self.value.to(x.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.gate(x)
@@ -50,7 +53,9 @@ class ScalarGate(nn.Layer):
 
     def gate(self, x: Tensor) -> Tensor:
         checks.feature_map(x, self.in_channels)
-        return self.value
+        # 这道门不做矩阵乘，数据类型跟着 x 走
+        match(x)
+        return self.value.to(x.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.gate(x)

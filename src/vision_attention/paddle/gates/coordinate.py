@@ -9,6 +9,7 @@ from paddle.nn import functional as F
 from vision_attention import checks
 
 from .. import init
+from ..precision import match
 
 
 class CoordinateAttention(nn.Layer):
@@ -36,6 +37,7 @@ class CoordinateAttention(nn.Layer):
 
     def gate(self, x: Tensor) -> Tensor:
         checks.feature_map(x, self.in_channels)
+        match(x, self.shared)
         _, _, height, width = x.shape
         # 行的平均与列的平均首尾相接，共用一个 1×1 卷积：(B, C, H + W, 1)
         lines = paddle.concat([x.mean(3, keepdim=True), x.mean(2).unsqueeze(3)], 2)

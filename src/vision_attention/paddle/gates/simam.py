@@ -6,6 +6,8 @@ from paddle import Tensor, nn
 
 from vision_attention import checks
 
+from ..precision import match, widened
+
 
 class SimAM(nn.Layer):
     """SimAM：按「与众不同」的程度给每个位置打分，一个参数也没有。
@@ -27,11 +29,14 @@ class SimAM(nn.Layer):
 
     def gate(self, x: Tensor) -> Tensor:
         checks.feature_map(x, self.in_channels)
+        match(x)
         pixels = checks.several_pixels(x)
-        # 距离的平方 （x − μ）²；方差按 HW − 1 除
-        distance = (x - x.mean((2, 3), keepdim=True)).square()
+        # 距离的平方 （x − μ）²；方差按 HW − 1 除。平方在 float16 里会溢出
+        wide = widened(x)
+        distance = (wide - wide.mean((2, 3), keepdim=True)).square()
         variance = distance.sum((2, 3), keepdim=True) / (pixels - 1)
-        return (distance / (4 * (variance + self.energy_lambda)) + 0.5).sigmoid()
+        score = distance / (4 * (variance + self.energy_lambda)) + 0.5
+        return score.sigmoid().to(x.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.gate(x)

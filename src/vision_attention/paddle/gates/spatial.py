@@ -9,6 +9,7 @@ from vision_attention import checks
 
 from .. import init
 from ..pooling import channel_max
+from ..precision import match
 
 POOLINGS = ("avg", "max", "both")
 
@@ -22,7 +23,7 @@ class SpatialAttention(nn.Layer):
         卷积不带偏置，后接 momentum 0.01 的批归一化
     单位: 门控无量纲，取值 (0, 1)
     错误: kernel_size 为偶数、pooling 不认识、spatial_norm 不是布尔、x 不是四维
-        浮点时抛出 ValueError
+        浮点、spatial_norm 而训练时只有一张 1×1 的图时抛出 ValueError
     出处: Woo 等 2018，arXiv:1807.06521，式 (3)；7 是该文的 k。与作者代码的差别：
         默认没有批归一化；作者代码拼接的次序是先最大、后平均
     """
@@ -44,6 +45,7 @@ class SpatialAttention(nn.Layer):
     def describe(self, x: Tensor) -> Tensor:
         """沿通道的描述：（B, 1 或 2, H, W）。"""
         checks.feature_map(x, 0)
+        match(x, self.conv)
         maps = []
         if self.pooling != "max":
             maps.append(x.mean(1, keepdim=True))
@@ -52,7 +54,10 @@ class SpatialAttention(nn.Layer):
         return paddle.concat(maps, 1)
 
     def gate(self, x: Tensor) -> Tensor:
-        return self.norm(self.conv(self.describe(x))).sigmoid()
+        score = self.conv(self.describe(x))
+        if not isinstance(self.norm, nn.Identity):
+            checks.batch_norm_input(score, self.norm.training)
+        return self.norm(score).sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.gate(x)
@@ -86,6 +91,7 @@ class MultiScaleSpatialAttention(nn.Layer):
 
     def gate(self, x: Tensor) -> Tensor:
         checks.feature_map(x, self.in_channels)
+        match(x, self.conv1)
         features = paddle.concat([self.conv1(x), self.conv3(x)], 1)
         return (features.mean(1, keepdim=True) + channel_max(features)).sigmoid()
 

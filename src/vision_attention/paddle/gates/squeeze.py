@@ -11,6 +11,7 @@ from vision_attention import checks
 
 from .. import init
 from ..pooling import global_mean
+from ..precision import match
 
 
 class SqueezeExcitation(nn.Layer):
@@ -36,6 +37,7 @@ class SqueezeExcitation(nn.Layer):
 
     def gate(self, x: Tensor) -> Tensor:
         checks.feature_map(x, self.in_channels)
+        match(x, self.fc1)
         score = self.fc2(F.relu(self.fc1(global_mean(x))))
         return score.sigmoid().reshape((*score.shape, 1, 1))
 
@@ -68,6 +70,7 @@ class ECA(nn.Layer):
 
     def gate(self, x: Tensor) -> Tensor:
         checks.feature_map(x, self.in_channels)
+        match(x, self.conv)
         # 通道当作一维卷积的位置：(B, C, 1, 1) → (B, 1, C)
         squeezed = global_mean(x).unsqueeze(1)
         return self.conv(squeezed).sigmoid().reshape((*x.shape[:2], 1, 1))

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from vision_attention import checks
 
 from .. import init
+from ..precision import match
 
 COMBINATIONS = ("add", "multiply")
 
@@ -57,8 +58,10 @@ class BAM(nn.Module):
 
     def gate(self, x: Tensor) -> Tensor:
         checks.feature_map(x, self.in_channels)
-        checks.batch_norm_input(x, self.training)
-        channel = self.channel(F.adaptive_avg_pool2d(x, 1))
+        match(x, self.spatial[0])
+        pooled = F.adaptive_avg_pool2d(x, 1)
+        checks.batch_norm_input(pooled, self.training)
+        channel = self.channel(pooled)
         spatial = self.spatial(x)
         if self.combine == "multiply":
             return 1 + (channel * spatial).sigmoid()

@@ -1,0 +1,33 @@
+"""精度：x 与权重的数据类型要相同，半精度里会溢出的地方用单精度算。
+
+- `match`：入口检查
+- `widened`：半精度换成单精度
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from vision_attention import checks
+
+HALVES = (torch.float16, torch.bfloat16)
+
+
+def match(x: Tensor, layer: nn.Module | None = None) -> None:
+    """输入与这一层权重的数据类型相同；自动混合精度里由框架换，不查。
+
+    参数: layer 为第一个用到 x 的层；换成了没有 weight 的层（量化、适配器）就不查，
+        None 表示没有权重
+    错误: 数据类型不同时抛出 ValueError
+    """
+    weight = getattr(layer, "weight", None)
+    if not isinstance(weight, Tensor) or not weight.is_floating_point():
+        return
+    if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+        checks.other_dtype(x.dtype, weight.dtype)
+
+
+def widened(x: Tensor) -> Tensor:
+    """半精度换成 float32，别的原样。"""
+    return x.to(torch.float32) if x.dtype in HALVES else x
