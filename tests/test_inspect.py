@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+
+import differences
 import numpy as np
 import pytest
 from frameworks import FRAMEWORKS
@@ -115,6 +118,14 @@ def test_receptive_field_of_self_attention_is_everything(wing):
     assert corner[0, 0] == corner.max()
 
 
+def test_receptive_field_inside_no_grad(wing):
+    module, x = wing.SpatialAttention(7), images(wing, 15, 4)
+    expected = wing.inspect.effective_receptive_field(module.gate, x)
+    with importlib.import_module(wing.__name__.rpartition(".")[2]).no_grad():
+        found = wing.inspect.effective_receptive_field(module.gate, x)
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_receptive_field_refuses_logits(wing):
     model = wing.build(specs.named("small_cnn"))
     with pytest.raises(ValueError, match=r"function 的输出是 \(3, 10\)"):
@@ -132,6 +143,97 @@ def test_grad_cam_of_a_linear_network_by_hand(wing):
     slopes = np.stack([weights[label] for label in (1, 2, 3)]) / 4
     expected = np.maximum(np.einsum("bc,bchw->bhw", slopes, features), 0)
     close(cam, expected)
+
+
+def frozen(wing, model):
+    for parameter in model.parameters():
+        parameter.stop_gradient = True  # Paddle 看这一个
+        parameter.requires_grad = False
+    return model
+
+
+@pytest.mark.parametrize("name", ["small_cnn", "resnet_narrow", "vit_tiny"])
+def test_grad_cam_of_a_frozen_network(wing, name):
+    """参数全冻结，Grad-CAM 照旧；外面写着 no_grad 也照旧。"""
+    model = wing.build(specs.named(name))
+    differences.disturb(model)
+    layer = model.blocks[1] if name == "vit_tiny" else model.stages[1]
+    expected = wing.inspect.grad_cam(model, layer, images(wing), [0, 1, 2])
+    assert expected.max() > 0
+    with importlib.import_module(wing.__name__.rpartition(".")[2]).no_grad():
+        found = [
+            wing.inspect.grad_cam(net, layer, images(wing), [0, 1, 2])
+            for net in (model, frozen(wing, model))
+        ]
+    for cam in found:
+        np.testing.assert_allclose(cam, expected, atol=1e-5 * expected.max())
+
+
+def test_grad_cam_of_a_mean_pooled_vit_by_hand(wing):
+    """取平均、层归一化之后接线性头：看归一化的输出，斜率就是头的那一行。"""
+    model = wing.build(specs.named("vit_tiny", pool="mean"))
+    differences.disturb(model)
+    model.eval()
+    x = images(wing)
+    cam = wing.inspect.grad_cam(model, model.norm, x, [1, 2, 3])
+    tokens = model.norm(model.blocks(model.embed(x))).detach().numpy()
+    weights = interop.state(model)["head.weight"][[1, 2, 3]] / 16
+    expected = np.maximum(np.einsum("bd,bnd->bn", weights, tokens), 0)
+    np.testing.assert_allclose(cam, expected.reshape(3, 4, 4), atol=1e-6)
+
+
+def test_grad_cam_leaves_the_class_token_out(wing):
+    """第 k 块变亮，热图的第 k 格变；行是行，列是列。"""
+    model = wing.build(specs.named("vit_tiny"))
+    differences.disturb(model)
+    model.eval()
+    tokens = []
+    cam = wing.inspect.grad_cam(model, model.blocks[0], images(wing), [1, 2, 3])
+    assert cam.shape == (3, 4, 4)
+    slopes = np.random.default_rng(0).standard_normal((2, 17, 5))
+    features = np.random.default_rng(1).standard_normal((2, 17, 5))
+    weights = slopes[:, 1:].mean(1)
+    for b in range(2):
+        for row in range(4):
+            for column in range(4):
+                score = weights[b] @ features[b, 1 + 4 * row + column]
+                tokens.append(max(score, 0))
+    found = looking.cam(features, slopes)
+    np.testing.assert_allclose(found.reshape(-1), tokens, atol=1e-12)
+
+
+def test_grad_cam_says_where_to_look_instead_of_an_empty_map(wing):
+    model = wing.build(specs.named("vit_tiny"))
+    with pytest.raises(ValueError, match=r"只用到它的分类 token.*blocks\[-1\]\.norm1"):
+        wing.inspect.grad_cam(model, model.blocks[-1], images(wing), [0, 1, 2])
+    differences.disturb(model)
+    layer = model.blocks[-1].norm1
+    assert wing.inspect.grad_cam(model, layer, images(wing), [0, 1, 2]).max() > 0
+
+
+def test_grad_cam_says_that_no_gradient_comes_through(wing):
+    model = wing.build(specs.named("small_cnn"))
+    probe = wing.LinearProbe(model)
+    with pytest.raises(ValueError, match=r"打分对 layer 的输出 没有梯度：.*no_grad"):
+        wing.inspect.grad_cam(probe, model.stages[1], images(wing), [0, 1, 2])
+    with pytest.raises(ValueError, match="function 的输出对 x 没有梯度"):
+        wing.inspect.effective_receptive_field(
+            lambda x: model.features(x.detach()), images(wing)
+        )
+
+
+@pytest.mark.parametrize(
+    ("shape", "told"),
+    [
+        ((3, 10), r"layer 的输出是 \(3, 10\)"),
+        ((3, 15, 8), "有 15 个 token，排不成方阵"),
+    ],
+)
+def test_grad_cam_wants_a_map_or_a_square_of_tokens(shape, told):
+    with pytest.raises(ValueError, match=told):
+        looking.mapped(np.zeros(shape))
+    with pytest.raises(ValueError, match="layer 的输出是 tuple"):
+        looking.mapped((np.zeros(shape),))
 
 
 def test_grad_cam_refuses_a_layer_of_another_model(wing):

@@ -85,9 +85,10 @@ def test_weights_go_from_one_to_another(wing, case):
 @every_case
 def test_a_frozen_module_hands_the_gradient_on(wing, case):
     """参数全冻结：输出不变，梯度照样传给输入。"""
-    module, _ = built(wing, case)
     slopes = []
     for frozen in (False, True):
+        initial.seed(0)
+        module, _ = built(wing, case)
         if frozen:
             for parameter in module.parameters():
                 parameter.stop_gradient = True  # Paddle 看这一个
@@ -95,11 +96,7 @@ def test_a_frozen_module_hands_the_gradient_on(wing, case):
         x = framework(wing).tensor(case.values(), grad=True)
         module(x).square().sum().backward()
         slopes.append(x.grad.numpy())
-        assert all(p.grad is None for p in module.parameters()) or not frozen
-        for parameter in module.parameters():
-            parameter.grad = None if wing is vision_attention.torch else parameter.grad
-            if wing is vision_attention.paddle:
-                parameter.clear_gradient(set_to_zero=False)
+    assert all(parameter.grad is None for parameter in module.parameters())
     scale = max(1, abs(slopes[0]).max())
     np.testing.assert_allclose(slopes[1], slopes[0], atol=1e-5 * scale)
 
@@ -225,17 +222,22 @@ def test_called_with_other_weights(case):
     """torch.func.functional_call：换一套权重算，自己的不变。"""
     wing = vision_attention.torch
     module, x = built(wing, case)
-    other, _ = built(wing, case)
-    for parameter in other.parameters():
-        framework_add(wing, parameter, 0.25)
+    other = case.make(wing)
+    disturb(other, seed=6)
+    other.eval()
     found = torch.func.functional_call(module, other.state_dict(), (x,))
-    np.testing.assert_array_equal(numbers(wing, found), numbers(wing, other(x)))
+    expected = numbers(wing, other(x))
+    # 这套权重不是 Parameter，矩阵乘换了一种走法：差在最后一位
+    scale = max(1, abs(expected).max())
+    np.testing.assert_allclose(numbers(wing, found), expected, atol=1e-5 * scale)
 
 
 @every_case
 def test_averaged_over_two_steps(case):
     """AveragedModel：两步的平均，参数是算术平均。"""
     module, x = built(vision_attention.torch, case)
+    if not list(module.parameters()):
+        pytest.skip("没有参数的模块，框架自己也不会求平均")
     average = torch.optim.swa_utils.AveragedModel(module)
     average.update_parameters(module)
     for parameter in module.parameters():
@@ -313,6 +315,7 @@ def test_lazily_built(case):
     same(wing, module, plain, framework(wing).tensor(case.values()))
 
 
+@pytest.mark.filterwarnings("ignore:The program will return to single-card")
 @every_case
 def test_wrapped_by_paddle_for_many_devices(case):
     module, x = built(vision_attention.paddle, case)

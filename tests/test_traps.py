@@ -148,3 +148,30 @@ def test_gelu_is_the_exact_one(wing):
     interop.load_state(mlp, identity)
     found = framework.numpy(mlp(framework.tensor(x)))
     close(found, x * 0.5 * (1 + erf(x / np.sqrt(2))))
+
+
+def layer_norm_slope(layer, x, seed):
+    """层归一化传给输入的梯度，照式子写：先乘权重，再减去两个方向上的分量。"""
+    centred = x - x.mean(-1, keepdims=True)
+    spread = np.sqrt((centred**2).mean(-1, keepdims=True) + layer._epsilon)
+    unit, pulled = centred / spread, seed * layer.weight.numpy()
+    along = (pulled * unit).mean(-1, keepdims=True)
+    return (pulled - pulled.mean(-1, keepdims=True) - unit * along) / spread
+
+
+def test_paddle_layer_norm_with_frozen_weights():
+    x, seed = batch(2, 5, 6), batch(2, 5, 6)
+    gaps = []
+    for kind in (paddle.nn.LayerNorm, vision_attention.paddle.init.LayerNorm):
+        layer = kind(6)
+        layer.weight.set_value(batch(6) + 2)
+        layer.bias.set_value(batch(6))
+        for parameter in layer.parameters():
+            parameter.stop_gradient = True
+        given = paddle.to_tensor(x, stop_gradient=False)
+        (layer(given) * paddle.to_tensor(seed)).sum().backward()
+        expected = layer_norm_slope(layer, x, seed)
+        gaps.append(abs(given.grad.numpy() - expected).max() / abs(expected).max())
+    theirs, ours = gaps
+    assert theirs > 0.1
+    assert ours < 1e-5

@@ -85,6 +85,20 @@ class QuietBatchNorm2D(nn.BatchNorm2D):
         )
 
 
+class LayerNorm(nn.LayerNorm):
+    """层归一化，与 nn.LayerNorm 相同，只是权重冻结时传给输入的梯度也对。
+
+    形状: x (…, D) → (…, D)
+    出处: Ba 等 2016，arXiv:1607.06450。框架在 CPU 上的反向，权重不求梯度时当它是 1
+    """
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        if self.weight is None or not self.weight.stop_gradient or x.stop_gradient:
+            return super().forward(x)
+        plain = F.layer_norm(x, self._normalized_shape, epsilon=self._epsilon)
+        return plain * self.weight + (0 if self.bias is None else self.bias)
+
+
 def gates(model: nn.Layer) -> None:
     """门控：权重 U(±1/√fan_in)，偏置 0，门从 0.5 附近起步。"""
     _draw(model, initial.fan_in_uniform)

@@ -69,6 +69,7 @@ def attention(model: nn.Layer, x: Tensor) -> dict[str, np.ndarray]:
     return _found(model, seen, "自注意力")
 
 
+@gradients()
 def effective_receptive_field(
     function: Callable[[Tensor], Tensor],
     x: Tensor,
@@ -84,9 +85,8 @@ def effective_receptive_field(
         ValueError
     出处: Luo 等 2016，arXiv:1701.04128，§2
     """
-    with gradients():
-        leaf = _leaf(x)
-        y = function(leaf)
+    leaf = _leaf(x)
+    y = function(leaf)
     if y.ndim == 4:
         row, column = looking.place(position, y.shape[2:])
         spot = y[:, :, row, column]
@@ -102,6 +102,7 @@ def effective_receptive_field(
     return field / max(field.max(), 1e-30)
 
 
+@gradients()
 def grad_cam(
     model: nn.Layer, layer: nn.Layer, x: Tensor, target: list[int]
 ) -> np.ndarray:
@@ -115,7 +116,7 @@ def grad_cam(
     出处: Selvaraju 等 2017，arXiv:1610.02391，式 (1)–(2)；用在 token 上是通行的推广
     """
     wanted = recorded(model, lambda other: other is layer, lambda _, x, y: y)
-    with evaluating(model), gradients(), wanted as seen:
+    with evaluating(model), wanted as seen:
         # 图要记梯度：参数全冻结时，这一层的输出也才有梯度
         logits = model(_leaf(x))
     if not seen:

@@ -15,12 +15,13 @@ from paddle import Tensor, nn
 
 from vision_attention import checks
 
+from . import init
 from .layers import narrow, part, triples, untouched
 from .self_attention import LocalitySelfAttention, MultiHeadSelfAttention
 from .transformer import MLP, DropPath, TransformerBlock
 
 ATTENTION = (MultiHeadSelfAttention, LocalitySelfAttention)
-LEAVES = (DropPath, *[nn.LayerNorm] * 3, *[nn.Linear] * 4)
+LEAVES = (DropPath, *[init.LayerNorm] * 3, *[nn.Linear] * 4)
 KINDS = (nn.Sequential, TransformerBlock, *ATTENTION, MLP, *LEAVES)
 FORWARD = {kind: kind.forward for kind in KINDS}
 PROJECT = MultiHeadSelfAttention.project

@@ -70,7 +70,7 @@ class ShiftedPatchEmbedding(nn.Layer):
         self.patch_size = patch_size
         self.in_channels = in_channels
         inputs = 5 * in_channels * patch_size**2
-        self.norm = nn.LayerNorm(inputs, 1e-6)
+        self.norm = init.LayerNorm(inputs, 1e-6)
         self.proj = nn.Linear(inputs, embed_dim)
         init.transformer(self)
 

@@ -81,6 +81,10 @@ def batch_norm(channels: int, momentum: float = 0.1) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, momentum=momentum)
 
 
+LayerNorm = nn.LayerNorm
+"""层归一化；Paddle 的要绕开框架的一个错，两翼因此都从这里取。"""
+
+
 def gates(model: nn.Module) -> None:
     """门控：权重 U(±1/√fan_in)，偏置 0，门从 0.5 附近起步。"""
     _draw(model, initial.fan_in_uniform)

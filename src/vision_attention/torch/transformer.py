@@ -75,9 +75,9 @@ class TransformerBlock(nn.Module):
         hidden_dim = checks.mlp_width(
             checks.positive("embed_dim", embed_dim), mlp_ratio
         )
-        self.norm1 = nn.LayerNorm(embed_dim, 1e-6)
+        self.norm1 = init.LayerNorm(embed_dim, 1e-6)
         self.attn = attention
-        self.norm2 = nn.LayerNorm(embed_dim, 1e-6)
+        self.norm2 = init.LayerNorm(embed_dim, 1e-6)
         self.mlp = MLP(embed_dim, hidden_dim)
         self.drop_path = DropPath(drop_path_rate)
 

@@ -72,7 +72,7 @@ class ViT(init.Fixed):
             self.fix("pos_embed", fixed_position(spec))
         rates = spec.drop_path_rates()
         self.blocks = nn.Sequential(*[build_block(spec, rate) for rate in rates])
-        self.norm = nn.LayerNorm(spec.embed_dim, 1e-6)
+        self.norm = init.LayerNorm(spec.embed_dim, 1e-6)
         self.pool = SequencePool(spec.embed_dim) if spec.pool == "sequence" else None
         self.head = nn.Linear(spec.embed_dim, spec.num_classes)
         init.transformer(self.head)
