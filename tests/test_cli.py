@@ -335,3 +335,31 @@ def test_values_after_set_are_read_as_yaml():
     assert found["a.d"] == [1, 2]
     assert found["a.e"] == "cbam"
     np.testing.assert_allclose(found["a.f"], 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["train", "--steps", "x"], "--steps='x' 不合适；应为整数"),
+        (["train", "--steps=1e9"], "--steps='1e9' 不合适；应为整数"),
+        (["train", "--lr", "fast"], "--lr='fast' 不合适；应为数"),
+        (["train", "--seed", "-1"], "--seed='-1' 不合适；应为不小于 0 的整数"),
+        (["study", "run", "x", "--limit", "0"], "--limit='0' 不合适；应为不小于 1"),
+        (["train", "--stps", "3"], "选项 --stps 不认识。是不是 --steps？"),
+        (["train", "--steps"], "--steps 后面缺少取值"),
+        (["study", "status"], "缺少 name"),
+        (["tain"], "命令 'tain' 不认识"),
+        (["train", "extra"], "命令 'train extra' 不认识"),
+    ],
+)
+def test_what_typer_refuses_is_said_in_chinese(words, told):
+    code, text = call(*words)
+    assert (code, text.startswith("错误：")) == (2, True)
+    assert told in text
+    assert not re.search("Input should|valid|Usage", text)
+
+
+def test_no_words_at_all_show_the_help():
+    code, text = call()
+    assert code == 2
+    assert "study" in text

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vision_attention import geometry
+from vision_attention import checks, geometry
 
 
 def rollout(weights: Sequence[np.ndarray]) -> np.ndarray:
@@ -17,6 +17,8 @@ def rollout(weights: Sequence[np.ndarray]) -> np.ndarray:
     错误: 没有一层，或各层不是同一个四维的形状时抛出 ValueError
     出处: Abnar 与 Zuidema 2020，arXiv:2005.00928：各头平均，一半权重留给残差
     """
+    layers = checks.several("weights", weights)
+    weights = [checks.finite("weights", layer) for layer in layers]
     shapes = {w.shape for w in weights}
     square = all(len(shape) == 4 and shape[2] == shape[3] for shape in shapes)
     if len(shapes) != 1 or not square:
@@ -50,11 +52,22 @@ def entropy(weights: np.ndarray) -> np.ndarray:
     形状: weights (B, A, N, N) → (B, A, N)
     单位: nat
     """
+    weights = checks.finite("weights", weights)
+    if (weights < 0).any():
+        raise checks.ArgumentError(
+            "weights 里有负数；应为 softmax 之后的权重", "weights"
+        )
     return -(weights * np.log(np.maximum(weights, 1e-30))).sum(-1)
 
 
 def _patches_only(weights: np.ndarray, grid: int) -> np.ndarray:
+    grid = checks.positive("grid", grid)
+    weights = checks.finite("weights", weights, 4)
     tokens = weights.shape[-1]
+    if weights.shape[2] != tokens:
+        raise checks.ArgumentError(
+            f"weights 的形状是 {weights.shape}；应为 (B, A, N, N)", "weights"
+        )
     if tokens == grid**2 + 1:
         weights = weights[:, :, 1:, 1:]
         return weights / weights.sum(-1, keepdims=True)

@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
+from vision_attention import checks
 from vision_attention.sanity import FIRST_LOSS_TOLERANCE, Sanity
 
 BROKEN, UNDERFIT, OVERFIT, FINE = "有毛病", "欠拟合", "过拟合", "都不明显"
@@ -51,7 +52,8 @@ class Diagnosis:
 
 def chance_bound(num_classes: int, test_size: int) -> float:
     """瞎猜的准确率加三个标准误：测试准确率不高过它，与瞎猜分不开。"""
-    guess = 1 / num_classes
+    guess = 1 / checks.positive("num_classes", num_classes)
+    checks.positive("test_size", test_size)
     return guess + 3 * math.sqrt(guess * (1 - guess) / test_size)
 
 
@@ -71,6 +73,14 @@ def diagnose(
         体检的结果，没有做就不写，第一问略过
     错误: 曲线上一个点也没有时抛出 ValueError
     """
+    named = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+    if not all(hasattr(curves, name) for name in named):
+        raise checks.ArgumentError(
+            f"curves={checks.shown(curves)} 不合适；应为 fit 返回的 History", "curves"
+        )
+    checks.positive("num_classes", num_classes)
+    checks.positive("test_size", test_size)
+    checks.kind("sanity", sanity, (Sanity, type(None)), "sanity(…) 的结果，或 None")
     if not len(curves.train_accuracy):
         raise ValueError("曲线是空的，无从诊断；至少要评估一次")
     train, test = curves.train_accuracy[-1], curves.test_accuracy[-1]

@@ -14,7 +14,7 @@ def token_distance(grid: int) -> np.ndarray:
     参数: grid 为每边的 token 数
     单位: token（乘以 patch_size 即为像素）
     """
-    rows, columns = np.divmod(np.arange(grid * grid), grid)
+    rows, columns = _places(grid)
     points = np.stack([rows, columns], 1).astype(np.float32)
     return np.linalg.norm(points[:, None] - points[None], axis=2)
 
@@ -28,7 +28,8 @@ def window_mask(grid: int, window: int, class_token: bool = False) -> np.ndarray
     错误: window 为偶数时抛出 ValueError
     """
     reach = checks.odd("window", window) // 2
-    rows, columns = np.divmod(np.arange(grid * grid), grid)
+    checks.flag("class_token", class_token)
+    rows, columns = _places(grid)
     near_row = np.abs(rows[:, None] - rows[None]) <= reach
     near_column = np.abs(columns[:, None] - columns[None]) <= reach
     mask = near_row & near_column
@@ -41,7 +42,9 @@ def self_excluded(num_tokens: int) -> np.ndarray:
     形状: 返回布尔 (N, N)
     错误: 只有一个 token 时抛出 ValueError（它谁也看不见）
     """
-    return ~np.eye(checks.not_alone(num_tokens), dtype=bool)
+    num_tokens = checks.not_alone(num_tokens)
+    checks.within("num_tokens", num_tokens**2, "掩码")
+    return ~np.eye(num_tokens, dtype=bool)
 
 
 def sincos_2d(grid: int, embed_dim: int) -> np.ndarray:
@@ -53,8 +56,16 @@ def sincos_2d(grid: int, embed_dim: int) -> np.ndarray:
     出处: Vaswani 等 2017，§3.5 的一维式子对行、列各用一次；10000 是该文的底数
     """
     quarter = checks.quarter(embed_dim)
-    rows, columns = np.divmod(np.arange(grid * grid), grid)
+    rows, columns = _places(grid)
+    checks.within("embed_dim", len(rows) * embed_dim, "位置编码")
     frequency = 10000.0 ** (-np.arange(quarter) / quarter)
     angles = [axis[:, None] * frequency for axis in (rows, columns)]
     waves = [wave(angle) for angle in angles for wave in (np.sin, np.cos)]
     return np.concatenate(waves, 1).astype(np.float32)
+
+
+def _places(grid: int) -> tuple[np.ndarray, np.ndarray]:
+    """每个 token 的行与列。"""
+    grid = checks.positive("grid", grid)
+    checks.within("grid", grid**4, "两两 token 的表")
+    return np.divmod(np.arange(grid * grid), grid)

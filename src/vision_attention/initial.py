@@ -11,6 +11,8 @@ import math
 
 import numpy as np
 
+from vision_attention import checks
+
 _state = {"generator": np.random.default_rng()}
 
 
@@ -19,7 +21,7 @@ def seed(value: int) -> None:
 
     参数: value 为非负整数种子
     """
-    _state["generator"] = np.random.default_rng(value)
+    _state["generator"] = np.random.default_rng(checks.whole("value", value, 0))
 
 
 def kaiming_normal(shape: tuple[int, ...]) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 - `Journal`：`fit` 每走一步告诉它损失，每次评估告诉它成绩
 - `evaluation_sets`：评估时看的两组图片
-- `check_scored`、`check_classes`：评估的入口检查；`check_whole`：训练的
+- `check_given`、`check_whole`：训练的入口检查
+- `check_scored`、`check_classes`：评估的入口检查
 - `learning_rate`：每一步的学习率
 - `step_seed`：每一步的随机种子
 """
@@ -18,6 +19,7 @@ from typing import SupportsFloat
 import numpy as np
 from tqdm import tqdm
 
+from vision_attention import checks
 from vision_attention.config import TrainConfig
 from vision_attention.data import Dataset
 from vision_attention.history import History, Score, TrainingDivergedError
@@ -46,15 +48,32 @@ def evaluation_sets(
     return (train, dataset.train_labels[picked]), (test, dataset.test_labels)
 
 
+def check_given(model: object, base: type, dataset: Dataset) -> None:
+    """训练的入口检查：两样东西有没有放对位置。
+
+    参数: base 为框架里模型的类
+    错误: 有一样不是它该是的东西时抛出 ArgumentError
+    """
+    checks.kind("model", model, base, "模型，例如 build(specs.named('small_cnn'))")
+    checks.kind("dataset", dataset, Dataset, "data.load 读出的数据")
+
+
 def check_scored(images: np.ndarray, labels: np.ndarray) -> None:
     """评估的入口检查。
 
     错误: images 不是 float32、一张也没有，或与 labels 的个数不同时抛出 ValueError
     """
+    checks.kind("images", images, np.ndarray, "NumPy 数组")
+    checks.kind("labels", labels, np.ndarray, "NumPy 数组")
     if images.dtype != np.float32:
         raise ValueError(
             f"images 的类型是 {images.dtype}，应为 float32；"
             "请先归一化：dataset.normalize(images)"
+        )
+    if labels.dtype.kind not in "iu" or labels.ndim != 1 or not images.ndim:
+        raise checks.ArgumentError(
+            f"labels 的类型是 {labels.dtype}，形状 {labels.shape}；应为一列整数",
+            "labels",
         )
     if not 0 < len(images) == len(labels):
         raise ValueError(

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from vision_attention import checks
+
 STATUS = Path("/proc/self/status")
 CLEAR = Path("/proc/self/clear_refs")
 
@@ -20,6 +22,7 @@ def peak_memory(function: Callable[[], Any]) -> int:
     单位: 字节
     错误: 系统不是 Linux（没有 /proc）时抛出 OSError
     """
+    checks.kind("function", function, Callable, "不带参数的函数")
     if not CLEAR.exists():
         raise OSError("peak_memory 只能在 Linux 上用：需要 /proc/self/clear_refs")
     gc.collect()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from vision_attention import checks
 from vision_attention.config import TrainConfig
 from vision_attention.data import Dataset
 
@@ -86,6 +87,7 @@ def labelled_images(dataset: Dataset) -> tuple[np.ndarray, tuple[str, ...]]:
 
 def one_batch(steps: int) -> TrainConfig:
     """反复训练同一批的配置：不增强、不衰减，只看背不背得下来。"""
+    steps = checks.positive("steps", steps)
     return TrainConfig(
         lr=3e-3,
         weight_decay=0.0,

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 
+from vision_attention import checks
+
 
 def warmup_cosine(
     step: int, total_steps: int, warmup_steps: int, peak: float, floor: float = 0.0
@@ -22,11 +24,16 @@ def warmup_cosine(
     出处: 余弦见 Loshchilov 与 Hutter 2017，arXiv:1608.03983，式 (5)，不重启；
         升温见 Goyal 等 2017，arXiv:1706.02677，第 2.2 节
     """
+    checks.whole("total_steps", total_steps, 0)
+    checks.number("peak", peak)
+    checks.number("floor", floor)
     for name, value in (("step", step), ("warmup_steps", warmup_steps)):
+        checks.number(name, value, "整数")
         if not 0 <= value <= total_steps:
-            raise ValueError(
+            raise checks.ArgumentError(
                 f"{name}={value} 超出范围；"
-                f"应满足 0 ≤ {name} ≤ total_steps={total_steps}"
+                f"应满足 0 ≤ {name} ≤ total_steps={total_steps}",
+                name,
             )
     if step < warmup_steps:
         return peak * (step + 1) / warmup_steps

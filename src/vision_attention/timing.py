@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from vision_attention import checks
+
 # 一轮里每种做法至少跑这么久，钟的分辨率才不要紧
 ENOUGH = 0.004
 ASIDE = 2**22  # 字节
@@ -31,6 +33,10 @@ def alternate(
     返回: 从名字到每轮的用时
     单位: 秒，处理器时间
     """
+    if not checks.options("functions", functions):
+        raise checks.ArgumentError("functions 是空的；至少要有一种做法", "functions")
+    checks.positive("rounds", rounds)
+    checks.number("least", least, "不小于 0 的秒数", least=0)
     repeats = {}
     for name, function in functions.items():
         function()
@@ -58,6 +64,13 @@ def ratio(own: Sequence[float], theirs: Sequence[float]) -> float:
 
     参数: own、theirs 为两种做法逐轮的用时
     """
+    own, theirs = checks.finite("own", own, 1), checks.finite("theirs", theirs, 1)
+    if not 0 < len(own) == len(theirs) or not theirs.all():
+        raise checks.ArgumentError(
+            f"own 有 {len(own)} 个，theirs 有 {len(theirs)} 个；应一样多，至少一个，"
+            "theirs 里不能有 0",
+            "theirs",
+        )
     return statistics.median(a / b for a, b in zip(own, theirs, strict=True))
 
 

@@ -143,6 +143,17 @@ def number(
     return value
 
 
+def kind(name: str, value: Any, wanted: type | tuple, expected: str) -> Any:
+    """某一种东西：数据集、模型、配置、函数之类。
+
+    参数: wanted 为应有的类型；expected 为它是什么，写进报错的那句话
+    错误: 不是时抛出 ArgumentError
+    """
+    if not isinstance(value, wanted):
+        raise ArgumentError(f"{name}={shown(value)} 不合适；应为{expected}", name)
+    return value
+
+
 def flag(name: str, value: bool) -> bool:
     """是与否；写成字的 "no" 会被当成真，所以只收 True 与 False。
 
@@ -223,12 +234,16 @@ def several(name: str, values: Iterable[int]) -> tuple:
 
     错误: 只有单独一个、没有写成一组，或写成了一串字时抛出 ArgumentError
     """
-    if not isinstance(values, Iterable) or isinstance(values, str | bytes):
+    try:
+        listed = not isinstance(values, str | bytes) and list(values)
+    except Exception:  # 不能逐个取的，或零维的数组
+        listed = False
+    if listed is False:
         raise ArgumentError(
             f"{name}={shown(values)} 应为一组数，请写在方括号里，例如 {name}=[1, 2, 3]",
             name,
         )
-    return tuple(plain(value) for value in values)
+    return tuple(map(plain, listed))
 
 
 def subset(name: str, values: Iterable[int], allowed: Iterable[int]) -> tuple[int, ...]:

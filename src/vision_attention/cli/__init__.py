@@ -9,10 +9,12 @@ import typer
 
 from vision_attention.cli.study import app as study_app
 from vision_attention.cli.train import train
+from vision_attention.cli.wording import PlainGroup
 
 __all__ = ["app"]
 
 app = typer.Typer(
+    cls=PlainGroup,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -8,9 +8,9 @@ from functools import lru_cache
 import numpy as np
 
 from vision_attention import augment as augmentation
-from vision_attention.checks import choice, fraction, positive
+from vision_attention.checks import choice, fraction, kind, positive, whole, within
 from vision_attention.data.dataset import Dataset
-from vision_attention.data.splits import AUGMENT, ORDER, at_least, permutation
+from vision_attention.data.splits import AUGMENT, ORDER, permutation
 
 
 def batches(
@@ -34,10 +34,12 @@ def batches(
     错误: 参数越界或 augment 无此名时抛出 ValueError
     """
     choice("augment", augment, augmentation.POLICIES)
+    kind("dataset", dataset, Dataset, "data.load 读出的数据")
     positive("batch_size", batch_size)
+    within("batch_size", batch_size * dataset.train_images[0].size, "一批图")
     positive("steps", steps)
-    at_least("start", start, 0)
-    at_least("seed", seed, 0)
+    whole("start", start, 0)
+    whole("seed", seed, 0)
     fraction("label_smoothing", label_smoothing)
     return (
         batch(

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from vision_attention import checks
+
 
 @dataclass(frozen=True)
 class Source:
@@ -69,6 +71,7 @@ class Dataset:
         形状: images uint8 (B, C, H, W) → float32 (B, C, H, W)
         错误: images 不是 uint8 时抛出 ValueError，以免归一化两次
         """
+        images = checks.array("images", images)
         if images.dtype != np.uint8:
             raise ValueError(
                 f"images 的类型是 {images.dtype}，应为 uint8；"

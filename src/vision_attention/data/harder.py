@@ -13,7 +13,6 @@ from vision_attention.data.splits import (
     PATCHES,
     PIXELS,
     SHIFT,
-    at_least,
     permutation,
     random_bits,
 )
@@ -41,12 +40,16 @@ def harder(
     错误: shift 不小于边长、pixel_noise 超出 [0, 1]、小块切不整齐时抛出 ValueError
     """
     size = source.pool_images.shape[-1]
-    at_least("shift", shift, 0)
+    shift = checks.whole("shift", shift, 0)
     if shift >= size:
-        raise ValueError(f"shift={shift} 把图片移没了；边长 {size}，应取 0–{size - 1}")
+        raise checks.ArgumentError(
+            f"shift={shift} 把图片移没了；边长 {size}，应取 0–{size - 1}", "shift"
+        )
     if not isinstance(pixel_noise, Real) or not 0 <= pixel_noise <= 1:
-        raise ValueError(
-            f"pixel_noise={pixel_noise!r} 超出范围；以像素值除以 255 之后计，应取 0–1"
+        raise checks.ArgumentError(
+            f"pixel_noise={checks.shown(pixel_noise)} 超出范围；"
+            "以像素值除以 255 之后计，应取 0–1",
+            "pixel_noise",
         )
     if shuffle_patches is not None:
         grid = checks.divisible("image_size", size, "shuffle_patches", shuffle_patches)

@@ -10,7 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from vision_attention.checks import choice, subset
+from vision_attention.checks import (
+    ArgumentError,
+    choice,
+    shown,
+    subset,
+    whole,
+)
 from vision_attention.data import cifar10, digits, folder, jpeg75, marks
 from vision_attention.data.dataset import (
     Dataset,
@@ -23,7 +29,6 @@ from vision_attention.data.scoring import check_score, reserved, scored
 from vision_attention.data.splits import (
     POOL,
     VALIDATION,
-    at_least,
     noisy_labels,
     stratified_order,
 )
@@ -77,10 +82,13 @@ def load(
         除以 255 之后计
     错误: 名字不认识、张数超出数据、份额越界、类型不对、参数用错数据集时抛出 ValueError
     """
-    at_least("seed", seed, 0)
+    seed = whole("seed", seed, 0)
     check_kinds(n_train=n_train, label_noise=label_noise, classes=classes)
     if not 0 <= label_noise <= 1:
-        raise ValueError(f"label_noise={label_noise} 超出范围；它是份额，应取 0–1")
+        raise ArgumentError(
+            f"label_noise={shown(label_noise)} 超出范围；它是份额，应取 0–1",
+            "label_noise",
+        )
     source = harder(
         _read(name, root, image_size, distance),
         shift=shift,
@@ -119,14 +127,21 @@ def check_kinds(
     错误: 类型不对时抛出 ValueError
     """
     if n_train is not None and not _whole(n_train):
-        raise ValueError(f"n_train={n_train!r} 不合适；应为整数，例如 n_train=200")
+        raise ArgumentError(
+            f"n_train={shown(n_train)} 不合适；应为整数，例如 n_train=200", "n_train"
+        )
     if isinstance(label_noise, bool) or not isinstance(label_noise, Real):
-        raise ValueError(f"label_noise={label_noise!r} 不合适；它是份额，应取 0–1")
+        raise ArgumentError(
+            f"label_noise={shown(label_noise)} 不合适；它是份额，应取 0–1",
+            "label_noise",
+        )
     # 只能走一遍的（生成器）看过就空了，不收
     listed = isinstance(classes, Collection) and not isinstance(classes, str | bytes)
+    listed = listed and getattr(classes, "ndim", 1) == 1
     if classes is not None and not (listed and all(map(_whole, classes))):
-        raise ValueError(
-            f"classes={classes!r} 不合适；应为一列类别的编号，例如 (0, 1, 2)"
+        raise ArgumentError(
+            f"classes={shown(classes)} 不合适；应为一列类别的编号，例如 (0, 1, 2)",
+            "classes",
         )
 
 
@@ -138,17 +153,22 @@ def _whole(value: Any) -> bool:
 def _read(
     name: str, root: str | Path | None, image_size: int | None, distance: int | None
 ) -> Source:
-    kind, _, path = str(name).partition(":")
+    if not isinstance(name, str):
+        choice("name", name, NAMES)
+    kind, _, path = name.partition(":")
     if kind != "folder":
         choice("name", name, NAMES)
-    if kind != "folder" and image_size is not None:
-        raise ValueError(
-            f"image_size={image_size} 只用于 folder:PATH；{name} 边长固定，请去掉它"
-        )
-    if not kind.startswith("cifar10") and root is not None:
-        raise ValueError(f"root={str(root)!r} 只用于 cifar10；读 {name} 时请去掉它")
-    if kind != "two_marks" and distance is not None:
-        raise ValueError(f"distance={distance} 只用于 two_marks；读 {name} 时请去掉它")
+    belongs = {
+        "image_size": (image_size, ("folder",)),
+        "root": (root, ("cifar10", "cifar10_jpeg75")),
+        "distance": (distance, ("two_marks",)),
+    }
+    for key, (value, owners) in belongs.items():
+        if value is not None and kind not in owners:
+            place = "folder:PATH" if key == "image_size" else owners[0]
+            raise ArgumentError(
+                f"{key}={shown(value)} 只用于 {place}；读 {name} 时请去掉它", key
+            )
     if kind == "folder":
         return folder.read(path, 32 if image_size is None else image_size)
     if kind == "two_marks":
@@ -168,7 +188,7 @@ def keep_classes(source: Source, classes: tuple[int, ...]) -> Source:
     known = range(len(source.class_names))
     classes = subset("classes", classes, known)
     if len(classes) < 2:
-        raise ValueError(f"classes={classes} 太少；分类至少要两个类别")
+        raise ArgumentError(f"classes={classes} 太少；分类至少要两个类别", "classes")
     renumber = np.full(len(known), -1)
     renumber[list(classes)] = np.arange(len(classes))
     pool, test = renumber[source.pool_labels], renumber[source.test_labels]
@@ -199,20 +219,22 @@ def _split(
     labels: np.ndarray, n_train: int | None, validation: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """从训练池里先留出验证集，再抽训练集；返回两组下标。"""
-    at_least("validation", validation, 0)
+    whole("validation", validation, 0)
     least = len(np.unique(labels))
     available = len(labels) - validation
     if available < least:
-        raise ValueError(
-            f"validation={validation} 太大：训练池只有 {len(labels)} 张，"
-            f"至少要给训练留下 {least} 张（每类一张）"
+        raise ArgumentError(
+            f"validation={shown(validation)} 太大：训练池只有 {len(labels)} 张，"
+            f"至少要给训练留下 {least} 张（每类一张）",
+            "validation",
         )
     if n_train is None:
         n_train = available
     if not least <= n_train <= available:
-        raise ValueError(
-            f"n_train={n_train} 不合适；可用的范围是 {least}–{available}"
-            "（每类至少一张，至多是训练池减去验证集）"
+        raise ArgumentError(
+            f"n_train={shown(n_train)} 不合适；可用的范围是 {least}–{available}"
+            "（每类至少一张，至多是训练池减去验证集）",
+            "n_train",
         )
     order = stratified_order(labels, seed, VALIDATION)
     held_out, rest = np.sort(order[:validation]), np.sort(order[validation:])

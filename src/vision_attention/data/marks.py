@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from vision_attention.checks import ArgumentError, whole
 from vision_attention.data.dataset import Source
-from vision_attention.data.splits import MARKS, at_least, random_bits
+from vision_attention.data.splits import MARKS, random_bits
 
 SIZE = 16
 POOL_SIZE, TEST_SIZE = 4000, 500
@@ -28,11 +29,12 @@ def read(distance: int) -> Source:
     错误: distance 超出范围时抛出 ValueError
     出处: 本书的题
     """
-    at_least("distance", distance, 3)
+    distance = whole("distance", distance, 3)
     if distance > FURTHEST:
-        raise ValueError(
+        raise ArgumentError(
             f"distance={distance} 太大：图只有 {SIZE}×{SIZE}，记号宽 2，"
-            f"应取 3–{FURTHEST}"
+            f"应取 3–{FURTHEST}",
+            "distance",
         )
     images, labels = _draw(POOL_SIZE + TEST_SIZE, distance)
     return Source(

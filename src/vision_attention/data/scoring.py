@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from vision_attention.checks import choice
+from vision_attention.checks import ArgumentError, choice, whole
 from vision_attention.data.dataset import Source
-from vision_attention.data.splits import RESERVE, TEST, at_least, stratified_order
+from vision_attention.data.splits import RESERVE, TEST, stratified_order
 
 SCORES = ("test", "unused", "reserve")
 
@@ -19,12 +19,15 @@ def check_score(score: Any, reserve: Any, max_test: Any) -> None:
     错误: score 不认识，或与 reserve、max_test 矛盾时抛出 ValueError
     """
     choice("score", score, SCORES)
-    at_least("reserve", reserve, 0)
+    whole("reserve", reserve, 0)
     if score == "reserve" and reserve == 0:
-        raise ValueError('score="reserve" 要有留出的图片；请写 reserve=300 之类')
+        raise ArgumentError(
+            'score="reserve" 要有留出的图片；请写 reserve=300 之类', "reserve"
+        )
     if score != "test" and max_test is not None:
-        raise ValueError(
-            f'max_test={max_test!r} 只用于 score="test"；score={score!r} 时请去掉它'
+        raise ArgumentError(
+            f'max_test={max_test!r} 只用于 score="test"；score={score!r} 时请去掉它',
+            "max_test",
         )
 
 
@@ -32,8 +35,9 @@ def reserved(labels: np.ndarray, reserve: int) -> np.ndarray:
     """训练池里固定留给调参的下标，与种子无关。"""
     most = len(labels) - len(np.unique(labels))
     if reserve > most:
-        raise ValueError(
-            f"reserve={reserve} 太大：训练池只有 {len(labels)} 张，至多留出 {most} 张"
+        raise ArgumentError(
+            f"reserve={reserve} 太大：训练池只有 {len(labels)} 张，至多留出 {most} 张",
+            "reserve",
         )
     return np.sort(stratified_order(labels, 0, RESERVE)[:reserve])
 
@@ -62,7 +66,9 @@ def scored(
 def _first(labels: np.ndarray, max_test: int | None) -> np.ndarray:
     if max_test is None:
         return np.arange(len(labels))
-    at_least("max_test", max_test, 1)
+    whole("max_test", max_test, 1)
     if max_test > len(labels):
-        raise ValueError(f"max_test={max_test} 超出测试集的 {len(labels)} 张；请减小它")
+        raise ArgumentError(
+            f"max_test={max_test} 超出测试集的 {len(labels)} 张；请减小它", "max_test"
+        )
     return np.sort(stratified_order(labels, 0, TEST, 1)[:max_test])

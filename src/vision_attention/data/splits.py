@@ -56,13 +56,3 @@ def noisy_labels(
     noisy = labels.copy()
     noisy[chosen] = drawn[chosen].astype(np.int64)
     return noisy
-
-
-def at_least(name: str, value: int, least: int) -> int:
-    """要求 value 是不小于 least 的整数。
-
-    错误: 不是整数或太小时抛出 ValueError
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name}={value!r} 不合适；应为不小于 {least} 的整数")
-    return value

@@ -7,6 +7,8 @@ import math
 import paddle
 from paddle import Tensor, nn
 
+from vision_attention import checks
+
 from .hooks import look
 from .last_block import spared
 from .layers import PatchConv2D
@@ -34,7 +36,10 @@ def count_macs(model: nn.Layer, input_shape: tuple[int, ...]) -> int:
     参数: input_shape 为 (C, H, W)，一张图
     单位: 乘加（1 MAC = 2 FLOPs）
     """
-    x = _zeros(model, (1, *input_shape))
+    sides = checks.several("input_shape", input_shape)
+    for side in sides:
+        checks.positive("input_shape", side)
+    x = _zeros(model, (1, *sides))
     # 数的时候要挂钩子，ViT 就不走近路了：先记下平时走不走
     short = {layer for layer in model.sublayers(include_self=True) if _short(layer)}
     seen = look(model, x, lambda layer: type(layer) in MACS or layer in short, _macs)

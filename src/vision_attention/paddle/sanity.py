@@ -11,7 +11,7 @@ import math
 from paddle import nn
 
 from vision_attention.data import Dataset
-from vision_attention.journal import check_whole, learning_rate
+from vision_attention.journal import check_given, check_whole, learning_rate
 from vision_attention.paddle.device import own_randomness, reseed
 from vision_attention.paddle.training import (
     batches,
@@ -33,6 +33,7 @@ def sanity(model: nn.Layer, dataset: Dataset, steps: int = 150) -> Sanity:
     参数: steps 为在同一批上训练的步数，默认 150
     错误: 模型的权重里已有 nan 或 inf 时抛出 ValueError
     """
+    check_given(model, nn.Layer, dataset)
     trial = copy.deepcopy(model)
     trial.train()
     whole = watch(trial)

@@ -23,6 +23,7 @@ from vision_attention.history import History, Score
 from vision_attention.journal import (
     Journal,
     check_classes,
+    check_given,
     check_scored,
     evaluation_sets,
 )
@@ -59,6 +60,8 @@ def fit(
         不是则抛出 ValueError；检查点属于别的模型、数据或配置时抛出 ValueError；
         checkpoint 写不进去或是文件夹时抛出 OSError，旧的检查点仍然完好
     """
+    check_given(model, nn.Layer, dataset)
+    checks.kind("config", config, TrainConfig, "TrainConfig")
     device = find_device(config.device, config.precision)
     arrange(model.to(device), config.memory_format)
     optimizer = build_optimizer(model, config)
@@ -133,6 +136,7 @@ def evaluate(
     错误: images 不是 float32（例如还没有归一化）、没有图片、标签不在模型的类别之内，或
         batch_size 不是正整数时抛出 ValueError
     """
+    checks.kind("model", model, nn.Layer, "模型")
     check_scored(images, labels)
     checks.positive("batch_size", batch_size)
     device = device_of(model)

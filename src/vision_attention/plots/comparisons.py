@@ -24,7 +24,7 @@ def interval(values: ArrayLike) -> tuple[float, float, float]:
     返回: 平均值、下限、上限
     错误: 一次运行也没有时抛出 ValueError
     """
-    runs = np.asarray(values, dtype=float)
+    runs = checks.finite("values", values).astype(float)
     if not runs.size:
         raise ValueError("没有一次运行，画不出平均值；每一组至少要有一个数")
     found = mean_interval(runs)
@@ -46,6 +46,8 @@ def learning_curves(
     """
     checks.choice("metric", metric, METRICS)
     _nonempty("histories", histories)
+    for runs in histories.values():
+        _check_histories(_as_runs(runs), metric)
     size = (5.6 if len(histories) > 1 else 4.6, 3.2)
     figure, axes = new_figure(1, len(histories), size, sharey=True)
     for axis, (name, runs) in zip(axes.flat, histories.items(), strict=True):
@@ -59,17 +61,32 @@ def learning_curves(
 
 def _nonempty(name: str, groups: Mapping[str, Any]) -> None:
     """至少要有一组，每一组里至少要有一样。"""
+    checks.kind(name, groups, Mapping, "从名字到一组的表")
     if not groups:
-        raise ValueError(f"{name} 是空的；至少要有一组")
+        raise checks.ArgumentError(f"{name} 是空的；至少要有一组", name)
     for key, group in groups.items():
         if isinstance(group, Sequence) and not len(group):
             raise ValueError(f"{name} 里的 {key!r} 是空的；至少要有一份")
 
 
+def _check_histories(runs: Sequence[Any], metric: str) -> None:
+    """每份历史都有要画的几条，一样长；几份的步数相同。"""
+    steps = [np.asarray(getattr(run, "step", [])) for run in runs]
+    if any(not np.array_equal(steps[0], step) for step in steps):
+        raise ValueError("几次运行的 step 不同，无法取平均；请用同样的 eval_every 重跑")
+    for run in runs:
+        lines = [getattr(run, n, None) for n in ("step", f"train_{metric}")]
+        lines.append(getattr(run, f"test_{metric}", None))
+        if any(line is None for line in lines) or len({*map(len, lines)}) != 1:
+            raise checks.ArgumentError(
+                f"histories 里的 {checks.shown(run)} 不是训练历史；"
+                "应为 fit 返回的 History，各条一样长",
+                "histories",
+            )
+
+
 def _draw_curves(axis: Any, runs: Sequence[Any], metric: str) -> None:
     step = np.asarray(runs[0].step)
-    if any(not np.array_equal(step, run.step) for run in runs):
-        raise ValueError("几次运行的 step 不同，无法取平均；请用同样的 eval_every 重跑")
     means = []
     for k, (split, label) in enumerate((("train", "训练"), ("test", "测试"))):
         curves = np.array([getattr(run, f"{split}_{metric}") for run in runs])
@@ -106,6 +123,11 @@ def accuracy_by_data_size(
     参数: runs 从模型的名字到 （训练图像数 → 每个种子的准确率）；准确率 0–1
     返回: Figure，横轴为对数刻度；各模型略微错开，免得互相遮住
     """
+    _nonempty("runs", runs)
+    for by_size in runs.values():
+        _nonempty("runs", by_size)
+        for size in by_size:
+            checks.number("runs 里的图像数", size, "正数", above=0)
     figure, axes = new_figure()
     axis = axes[0, 0]
     sizes = sorted({size for by_size in runs.values() for size in by_size})
@@ -138,6 +160,9 @@ def bar_with_values(
     返回: Figure，从上到下的顺序与 names 相同；横轴从 0 起，有负数时画出 0 线
     错误: names 与 values 个数不同时抛出 ValueError
     """
+    names = checks.several("names", names)
+    values = [checks.number("values", v) for v in checks.several("values", values)]
+    checks.whole("digits", digits, 0)
     if len(names) != len(values):
         raise ValueError(
             f"names 有 {len(names)} 个，values 有 {len(values)} 个；两者应一样多"
@@ -175,7 +200,9 @@ def paired_differences(
     返回: Figure，从上到下的顺序与 names 相同；区间不含零的用朱色，其余用灰色
     错误: 三者个数不同时抛出 ValueError
     """
-    labels = verdicts or [""] * len(names)
+    names = checks.several("names", names)
+    differences = checks.several("differences", differences)
+    labels = checks.several("verdicts", verdicts or [""] * len(names))
     if not len(names) == len(differences) == len(labels):
         raise ValueError(
             f"names、differences、verdicts 各有 {len(names)}、{len(differences)}、"
@@ -215,6 +242,13 @@ def matched(
     错误: panels 是空的，columns 不是正整数，或一组里两者个数不同时抛出 ValueError
     """
     _nonempty("panels", panels)
+    for pair in panels.values():
+        if len(checks.several("panels", pair)) != 2:
+            raise checks.ArgumentError(
+                f"panels 里的 {checks.shown(pair)} 应为（横坐标，纵坐标）两列", "panels"
+            )
+        for line in pair:
+            checks.finite("panels", line, 1)
     checks.positive("columns", columns)
     rows = -(-len(panels) // columns)
     figure, axes = new_figure(rows, columns, size=(2.1 * columns, 0.4 + 2.3 * rows))

@@ -30,14 +30,17 @@ def image_grid(
     错误: 没有图像，维数、通道数、columns 不对，或 titles 的个数不对时抛出 ValueError
     """
     checks.positive("columns", columns)
-    pictures = [_picture(image) for image in np.asarray(images)]
+    images = checks.numbers("images", images)
+    pictures = [_picture(image) for image in images] if images.ndim > 1 else []
     if not pictures:
         raise ValueError("images 是空的；至少要有一张")
+    checks.number("size", size, "正的英寸数", above=0, below=100)
+    low, high = _limits(limits)
+    titles = None if titles is None else checks.several("titles", titles)
     if titles is not None and len(titles) != len(pictures):
         raise ValueError(
             f"titles 有 {len(titles)} 个，images 有 {len(pictures)} 张；两者应一样多"
         )
-    low, high = limits or (None, None)
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
     height = size * (1.32 if titles is not None else 1.05)
@@ -71,7 +74,7 @@ def heatmap(
     wide = ratio > 2
     size = (5.6, 1.5 + 5.0 / ratio) if wide else (3.6, 3.0)
     figure, axes = new_figure(size=size)
-    low, high = limits or (None, None)
+    low, high = _limits(limits)
     shown = axes[0, 0].imshow(matrix, cmap=MAP, vmin=low, vmax=high)
     _finish_map(figure, shown, title, label, wide)
     return figure
@@ -92,7 +95,8 @@ def overlay(
     返回: Figure，左边原图，右边叠加
     错误: image 或 values 的维数不对时抛出 ValueError
     """
-    picture = _picture(np.asarray(image))
+    picture = _picture(checks.numbers("image", image))
+    checks.number("opacity", opacity, "0–1 之间的小数", least=0, below=1 + 1e-9)
     height, width = picture.shape[:2]
     figure, axes = new_figure(1, 2, (5.2, 2.6))
     for axis in axes.flat:
@@ -122,6 +126,9 @@ def attention_matrix(
     错误: 不是二维，或名字的个数与形状对不上时抛出 ValueError
     """
     matrix = _matrix(weights)
+    row_labels = _names("row_labels", row_labels)
+    col_labels = _names("col_labels", col_labels)
+    checks.whole("digits", digits, 0)
     if matrix.shape != (len(row_labels), len(col_labels)):
         raise ValueError(
             f"weights 的形状是 {matrix.shape}，而名字有 {len(row_labels)} 行、"
@@ -166,15 +173,33 @@ def _finish_map(
 
 
 def _matrix(values: ArrayLike) -> np.ndarray:
-    matrix = np.asarray(values, dtype=float)
+    matrix = checks.numbers("values", values).astype(float)
     while matrix.ndim > 2 and 1 in matrix.shape:
         matrix = matrix.squeeze(matrix.shape.index(1))
-    if matrix.ndim != 2:
+    if matrix.ndim != 2 or not matrix.size:
         raise ValueError(
             f"values 的形状是 {matrix.shape}；应为二维 [H, W]，"
             "请先选出一张，例如 values[0, 0]"
         )
     return matrix
+
+
+def _names(name: str, values: Sequence[str]) -> tuple:
+    """一列名字；一串字算作一列单字。"""
+    return tuple(values) if isinstance(values, str) else checks.several(name, values)
+
+
+def _limits(limits: Any) -> tuple[float | None, float | None]:
+    """色条的下限与上限；None 表示由数据定。"""
+    if limits is None:
+        return None, None
+    pair = checks.several("limits", limits)
+    if len(pair) != 2:
+        raise checks.ArgumentError(
+            f"limits={checks.shown(limits)} 不合适；应为下限与上限，例如 (0, 1)",
+            "limits",
+        )
+    return checks.number("limits", pair[0]), checks.number("limits", pair[1])
 
 
 def _picture(image: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from matplotlib import font_manager
 from matplotlib.backend_bases import register_backend
 from matplotlib.figure import Figure
 
+from vision_attention import checks
 from vision_attention.plots.font import FAMILY, BookCanvas, font_path
 
 # 蓝、朱、绿、紫：Okabe–Ito 配色移到中间亮度，红绿色盲与蓝黄色盲都分得清
@@ -93,5 +94,15 @@ def new_figure(
     参数: rows、columns 为格数；size 为英寸；options 传给 Figure.subplots
     返回: 图，以及 [rows, columns] 的坐标系数组
     """
+    checks.positive("rows", rows, 1000)
+    checks.positive("columns", columns, 1000)
+    if size is not None:
+        sides = checks.several("size", size)
+        if len(sides) != 2:
+            raise checks.ArgumentError(
+                f"size={checks.shown(size)} 不合适；应为宽与高，例如 (5.6, 3.4)", "size"
+            )
+        for side in sides:
+            checks.number("size", side, "正的英寸数", above=0, below=1000)
     figure = Figure(figsize=size, layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
