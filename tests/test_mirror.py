@@ -23,15 +23,9 @@ WORDS = {
     r"\bbias=": "bias_attr=",
 }
 # 这几间房里两个框架做法不同，只比较公开的名字、签名与文档
-DIFFERENT = {
-    "init.py",
-    "kernels.py",
-    "pooling.py",
-    "training.py",
-    "checkpoint.py",
-    "device.py",
-}
-DIFFERENT |= {"inspect.py", "counting.py", "hooks.py", "sanity.py", "__init__.py"}
+DIFFERENT = {"init.py", "kernels.py", "pooling.py", "modes.py", "training.py"}
+DIFFERENT |= {"checkpoint.py", "device.py", "inspect.py", "counting.py", "hooks.py"}
+DIFFERENT |= {"sanity.py", "__init__.py"}
 
 
 def files(wing: str) -> dict[str, Path]:

@@ -9,5 +9,5 @@ import paddle
 
 
 def eager() -> bool:
-    """普通地算一遍：不在画静态图。"""
+    """普通地算一遍：此刻不在画图，也没有套着变换。"""
     return paddle.in_dynamic_mode()
