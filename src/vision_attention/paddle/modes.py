@@ -9,5 +9,5 @@ import paddle
 
 
 def eager() -> bool:
-    """普通地算一遍：不在追踪、导出、编译，也没有套着函数变换。"""
+    """普通地算一遍：此刻不在画图，也没有套着变换。"""
     return paddle.in_dynamic_mode()
