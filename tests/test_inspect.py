@@ -10,7 +10,15 @@ import pytest
 from frameworks import FRAMEWORKS
 from gaps import close
 
-from vision_attention import attention_maps, geometry, interop, looking, memory, specs
+from vision_attention import (
+    attention_maps,
+    geometry,
+    initial,
+    interop,
+    looking,
+    memory,
+    specs,
+)
 
 CBAM = {"attention": "cbam", "attention_options": {"min_hidden": 2}}
 
@@ -200,6 +208,20 @@ def test_grad_cam_leaves_the_class_token_out(wing):
                 tokens.append(max(score, 0))
     found = looking.cam(features, slopes)
     np.testing.assert_allclose(found.reshape(-1), tokens, atol=1e-12)
+
+
+def test_grad_cam_of_a_vit_is_the_same_in_both_wings():
+    """Paddle 的层归一化曾把斜率算错：权重不是 1 时，两翼的图不同。"""
+    found = []
+    for name in ("torch", "paddle"):
+        wing = importlib.import_module(f"vision_attention.{name}")
+        initial.seed(0)
+        model = wing.build(specs.named("vit_tiny"))
+        differences.disturb(model)
+        found.append(
+            wing.inspect.grad_cam(model, model.blocks[1], images(wing), [0, 1, 2])
+        )
+    np.testing.assert_allclose(found[0], found[1], atol=1e-5 * found[0].max())
 
 
 def test_grad_cam_says_where_to_look_instead_of_an_empty_map(wing):

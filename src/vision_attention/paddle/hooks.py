@@ -2,7 +2,7 @@
 
 - `look`、`recorded`：在选中的层上读数
 - `evaluation_mode`、`evaluating`：评估模式，不记梯度与照记梯度
-- `gradients`：外面不记梯度时，里面也记
+- `gradients`、`thawed`：外面不记梯度时、参数冻结时，里面也记
 """
 
 from __future__ import annotations
@@ -54,6 +54,20 @@ def gradients() -> Iterator[None]:
     """记梯度，哪怕外面写着 no_grad。"""
     with paddle.enable_grad():
         yield
+
+
+@contextmanager
+def thawed(model: nn.Layer) -> Iterator[list[Tensor]]:
+    """里面每个参数都求梯度，离开时冻结的还是冻结的。"""
+    parameters = [p for p in model.parameters() if p.is_floating_point()]
+    frozen = [parameter.stop_gradient for parameter in parameters]
+    for parameter in parameters:
+        parameter.stop_gradient = False
+    try:
+        yield parameters
+    finally:
+        for parameter, stopped in zip(parameters, frozen, strict=True):
+            parameter.stop_gradient = stopped
 
 
 @contextmanager

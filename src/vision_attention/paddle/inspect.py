@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import paddle
@@ -21,7 +21,7 @@ from vision_attention.attention_maps import (
 from vision_attention.memory import peak_memory
 
 from .counting import count_macs, count_parameters
-from .hooks import evaluating, gradients, look, recorded
+from .hooks import evaluating, gradients, look, recorded, thawed
 from .self_attention import MultiHeadSelfAttention, SelfAttention2d
 
 __all__ = [
@@ -116,18 +116,18 @@ def grad_cam(
     出处: Selvaraju 等 2017，arXiv:1610.02391，式 (1)–(2)；用在 token 上是通行的推广
     """
     wanted = recorded(model, lambda other: other is layer, lambda _, x, y: y)
-    with evaluating(model), wanted as seen:
-        # 图要记梯度：参数全冻结时，这一层的输出也才有梯度
+    # Paddle 的层归一化，不同时求权重的梯度，传给输入的就是错的：参数全求
+    with evaluating(model), thawed(model) as parameters, wanted as seen:
         logits = model(_leaf(x))
-    if not seen:
-        raise ValueError(
-            "layer 不在 model 里，或前向时没有用到；请传 model.stages[2] 之类"
-        )
-    features = seen[-1][1]
-    looking.mapped(features)
-    labels = looking.classes(target, tuple(logits.shape))
-    score = sum(logits[i, label] for i, label in enumerate(labels))
-    slopes = _gradient("layer 的输出", features, "打分", score)
+        if not seen:
+            raise ValueError(
+                "layer 不在 model 里，或前向时没有用到；请传 model.stages[2] 之类"
+            )
+        features = seen[-1][1]
+        looking.mapped(features)
+        labels = looking.classes(target, tuple(logits.shape))
+        score = sum(logits[i, label] for i, label in enumerate(labels))
+        slopes = _gradient("layer 的输出", features, "打分", score, parameters)
     return looking.cam(_numpy(features), slopes)
 
 
@@ -151,9 +151,11 @@ def _leaf(x: Tensor) -> Tensor:
     return leaf
 
 
-def _gradient(source: str, of: Tensor, result: str, value: Tensor) -> np.ndarray:
+def _gradient(
+    source: str, of: Tensor, result: str, value: Tensor, others: Sequence[Tensor] = ()
+) -> np.ndarray:
     found = None
     if not of.stop_gradient and not value.stop_gradient:
-        (found,) = paddle.grad(value, of, allow_unused=True)
+        found = paddle.grad(value, [of, *others], allow_unused=True)[0]
     looking.reached(found is not None, source, result)
     return _numpy(found)
