@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 from . import assets, images, launch, tables
-from .details import fold
 
 LINK = re.compile(r'\s*<link [^>]*href="([^"]*)"[^>]*>')
 REMOTE_SCRIPT = re.compile(r'\s*<script\b[^>]*\bsrc="([^"]*)"[^>]*></script>')
@@ -31,13 +30,34 @@ FORMULA_FONTS = (
 )
 VIEWPORT = re.compile(r'\s*<meta name="viewport"[^>]*>')
 DOCSEARCH = re.compile(r'\s*<meta name="docsearch:[^>]*>')
-ADVERT = re.compile(
-    r'<div class="sidebar-primary-item">\s*<div id="ethical-ad.*?</div>\s*</div>', re.S
+# 主题画了却用不着的：空的顶栏（它的目录按钮与正文上方的重复）、广告位、文献的编号
+UNUSED = re.compile(
+    r'<header id="pst-header".*?</header>'
+    r'|<dialog id="pst-(?:primary|secondary)-sidebar-modal"></dialog>'
+    r'|<div class="sidebar-primary-item">\s*<div id="ethical-ad.*?</div>\s*</div>'
+    r'|<span class="label"><span class="fn-bracket">.*?</span></span>(?=\s*<p>)',
+    re.S,
+)
+# 点一下图就离开了书：图本来就是全幅
+PICTURE_LINK = re.compile(
+    r'<a class="reference internal image-reference"[^>]*>(<img[^>]*>)\s*</a>'
+)
+# 下载的菜单：浏览器自己就会展开
+MENU = re.compile(
+    r'<div class="(dropdown [^"]*)">\s*<button[^>]*aria-label="([^"]*)">(.*?)</button>'
+    r"(.*?</ul>)\s*</div>",
+    re.S,
 )
 # 主题还没有译成中文、或译得不合大陆习惯的界面文字
 PHRASES = {
-    '<div id="pst-primary-sidebar"': '<div id="pst-primary-sidebar" '
-    'role="complementary" aria-label="侧栏"',
+    '<div id="pst-primary-sidebar"': '<div id="pst-primary-sidebar" popover '
+    'role="complementary" aria-label="全书目录与搜索"',
+    '<div id="pst-secondary-sidebar"': '<div id="pst-secondary-sidebar" popover '
+    'role="complementary" aria-label="本页目录栏"',
+    '<button class="sidebar-toggle primary-toggle': '<button type="button" '
+    'popovertarget="pst-primary-sidebar" class="sidebar-toggle primary-toggle',
+    '<button class="sidebar-toggle secondary-toggle': '<button type="button" '
+    'popovertarget="pst-secondary-sidebar" class="sidebar-toggle secondary-toggle',
     '<summary><span class="toctree-toggle"': '<summary aria-label="展开或收起这一章">'
     '<span class="toctree-toggle"',
     "Search this book...": "搜索全书：词、句子、英文术语、API 名",
@@ -96,7 +116,12 @@ def polish(html, name, out, stamp, app):
     root = "../" * name.count("/")
     html = _bundled(INLINE.sub("", html), root, stamp)
     html = MODE.sub(MODE_NOW, html, count=1)
-    html = ADVERT.sub("", DOCSEARCH.sub("", VIEWPORT.sub("", html)))
+    html = UNUSED.sub("", DOCSEARCH.sub("", VIEWPORT.sub("", html)))
+    html = MENU.sub(
+        r'<details class="\1"><summary class="btn" title="\2" aria-label="\2">\3</summary>'
+        r"\4</details>",
+        PICTURE_LINK.sub(r"\1", html),
+    )
     # doc-biblioentry 已被 ARIA 废弃；文献表是列表，每一条就是列表的一项
     html = html.replace('role="doc-biblioentry"', 'role="listitem"')
     head = '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -106,7 +131,7 @@ def polish(html, name, out, stamp, app):
     for english, chinese in PHRASES.items():
         html = html.replace(english, chinese)
     html = launch.with_buttons(launch.localized(html), name, app)
-    return images.sized(fold(tables.named(html)), name, app)
+    return images.sized(tables.named(html), name, app)
 
 
 def _bundled(html, root, stamp):
