@@ -93,9 +93,11 @@
     pre.after(button);
   }
 
-  /* 选项卡：同一组的一起换，记住选了哪个 */
+  /* 选项卡：同一组的一起换，记住选了哪个；框架还管着目录与前后页 */
+  const FRAMEWORK = "tab-framework";
   const group = (label) => [`tab-${label.dataset.syncGroup}`, label.dataset.syncId];
   const choose = (name, chosen) => {
+    if (name === FRAMEWORK && chosen) root.setAttribute("data-wing", chosen);
     for (const label of all(".sd-tab-label[data-sync-id]")) {
       if (group(label).join() === [name, chosen].join()) label.previousElementSibling.checked = true;
     }
@@ -108,6 +110,13 @@
     keep(...pair);
   });
 
+  press(".wing-switch", ({ currentTarget }) => {
+    const wing = root.dataset.wing === "paddle" ? "torch" : "paddle";
+    keep(FRAMEWORK, wing);
+    if (currentTarget.dataset.twin) location.assign(currentTarget.dataset.twin);
+    else choose(FRAMEWORK, wing);
+  });
+
   /* 横着滚的框：键盘走得到；哪一边还有没露出来的，哪一边淡出 */
   const BOXES = ".math-scroll, .highlight pre, .pst-scrollable-table-container, .output pre, .cell_output, .wide";
   const measure = (box) => {
@@ -115,8 +124,8 @@
     if (rest > 1) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
     const more = [rest > 1 && box.scrollLeft > 1 && "left", rest > 1 && box.scrollLeft < rest - 1 && "right"].filter(Boolean);
-    if (more.length) box.dataset.more = more.join(" ");
-    else delete box.dataset.more;
+    if (more.length) box.setAttribute("data-more", more.join(" "));
+    else box.removeAttribute("data-more");
   };
   const reachable = () => all(BOXES).forEach(measure);
   document.addEventListener("scroll", ({ target }) => { if (target.matches?.(BOXES)) measure(target); }, true);

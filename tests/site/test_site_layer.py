@@ -80,6 +80,8 @@ def test_several_lines_are_aligned():
         "\\begin{pmatrix}"
     )
     assert "gathered" in maths.aligned("a\n\nb", False)
+    matrices = "P = \\begin{pmatrix}1\\\\2\\end{pmatrix} + 1"
+    assert maths.aligned(matrices, False) == matrices
 
 
 def test_line_break_between_han_is_no_space():
@@ -98,7 +100,7 @@ def test_line_break_between_han_is_no_space():
 def test_svg_is_measured(tmp_path, head, size):
     path = tmp_path / "a.svg"
     path.write_text(f"<svg {head}><g/></svg>", "utf8")
-    assert images.measure(path, 0) == size
+    assert images.measure(path, 0)[0] == size
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ maths    公式在造书时由 KaTeX 排好，浏览器不需要脚本
 assets   样式与脚本各并成一个文件
 page     每一页写盘之前的最后一遍整理
 launch   笔记本页顶上的按钮：Colab、AI Studio、Kaggle、Binder
+wings    框架选一次，目录与前后页跟着走
 search   中文搜索的索引
 anchors  锚点取自标题的文字
 api      接口一页：文档字符串换成网页

@@ -1,4 +1,4 @@
-"""锚点：标题、图、词条的网址取自它们的文字；docutils 只认西文，中文的一律叫 id1、id2。"""
+"""锚点：标题、图、词条的网址取自它们的文字；docutils 只认西文，中文的都叫 id1。"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DOCUTILS, SPHINX = nodes.make_id, sphinx_nodes._make_id
 
 
 def setup(app):
-    """docutils 与 Sphinx 各有一个起名的函数，都换掉；重名的后面添 -1，不再从头编号。"""
+    """Sphinx 与 docutils 各有一个起名的函数，都换掉；重名的后面添 -1，不再从头编号。"""
     nodes.make_id = lambda text: slug(text, DOCUTILS)
     sphinx_nodes._make_id = lambda text: slug(text, SPHINX)
     app.connect(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from . import assets, images, launch, tables
+from . import assets, images, launch, tables, wings
 
 LINK = re.compile(r'\s*<link [^>]*href="([^"]*)"[^>]*>')
 REMOTE_SCRIPT = re.compile(r'\s*<script\b[^>]*\bsrc="([^"]*)"[^>]*></script>')
@@ -18,8 +18,10 @@ INLINE = re.compile(
 # 主题的这一段在第一次来访、系统是暗色时会先闪一下白
 MODE = re.compile(r'<script data-cfasync="false">.*?</script>', re.S)
 MODE_NOW = (
-    "<script>(()=>{const d=document.documentElement.dataset;let m;"
-    'try{m=localStorage.getItem("mode")}catch{}d.mode=m=m||"auto";'
+    "<script>(()=>{const d=document.documentElement.dataset;let m,w;"
+    'try{m=localStorage.getItem("mode");w=localStorage.getItem("tab-framework")}'
+    'catch{}d.mode=m=m||"auto";d.wing=(location.pathname.match('
+    '/notebooks\\/(torch|paddle)\\//)||[])[1]||(w==="paddle"?w:"torch");'
     'd.theme=m!=="auto"?m:matchMedia("(prefers-color-scheme: dark)").matches'
     '?"dark":"light"})()</script>'
 )
@@ -47,6 +49,10 @@ MENU = re.compile(
     r'<div class="(dropdown [^"]*)">\s*<button[^>]*aria-label="([^"]*)">(.*?)</button>'
     r"(.*?</ul>)\s*</div>",
     re.S,
+)
+MENU_NOW = (
+    r'<details class="\1"><summary class="btn" title="\2" aria-label="\2">\3'
+    r"</summary>\4</details>"
 )
 # 主题还没有译成中文、或译得不合大陆习惯的界面文字
 PHRASES = {
@@ -117,11 +123,7 @@ def polish(html, name, out, stamp, app):
     html = _bundled(INLINE.sub("", html), root, stamp)
     html = MODE.sub(MODE_NOW, html, count=1)
     html = UNUSED.sub("", DOCSEARCH.sub("", VIEWPORT.sub("", html)))
-    html = MENU.sub(
-        r'<details class="\1"><summary class="btn" title="\2" aria-label="\2">\3</summary>'
-        r"\4</details>",
-        PICTURE_LINK.sub(r"\1", html),
-    )
+    html = MENU.sub(MENU_NOW, PICTURE_LINK.sub(r"\1", html))
     # doc-biblioentry 已被 ARIA 废弃；文献表是列表，每一条就是列表的一项
     html = html.replace('role="doc-biblioentry"', 'role="listitem"')
     head = '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -131,6 +133,7 @@ def polish(html, name, out, stamp, app):
     for english, chinese in PHRASES.items():
         html = html.replace(english, chinese)
     html = launch.with_buttons(launch.localized(html), name, app)
+    html = wings.marked(html, name, app)
     return images.sized(tables.named(html), name, app)
 
 

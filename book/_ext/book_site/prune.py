@@ -45,12 +45,9 @@ def lean(css):
         for head, body in _rules(css)
         if not (name := KEYFRAMES.match(head)) or css.count(name[1]) > 1
     )
-    while True:
-        read = set(READ.findall(css))
-        shorter = VARIABLE.sub(lambda m: m[0] if m[1] in read else "", css)
-        if shorter == css:
-            return css
-        css = shorter
+    read = set(READ.findall(css))
+    shorter = VARIABLE.sub(lambda m: m[0] if m[1] in read else "", css)
+    return css if shorter == css else lean(shorter)
 
 
 def prune(css, known):

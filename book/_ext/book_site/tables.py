@@ -11,9 +11,10 @@ HEADER = re.compile(r'<th class="head([^"]*)">(.*?)</th>', re.S)
 TABLE = re.compile(r'<table class="(?:table|dataframe)[^>]*>.*?</table>', re.S)
 # 不能再折的一段：汉字一个一个都能折，西文与数字连着，不折行的空格也连着
 PIECE = re.compile(r"[\u2e80-\u9fff\uff00-\uffef]|[^\s\u2e80-\u9fff\uff00-\uffef]+")
-FIT = 20.5  # 手机上一行放得下多少个字
+FIT = 21.5  # 手机上一行放得下多少个字
+CROWDED = 48  # 三列以上的文字，不折行要这么宽的，挤在手机上一列只剩两三个字
 LONG = 14  # 这么多字的一格，在卡片里自己占一行
-VERDICT = ("结论", "判定")
+VERDICT = ("结论", "诊断")
 
 
 def named(page):
@@ -47,14 +48,22 @@ def _cards(match):
         return match[0]
     names = [_seen(cell) for cell in head[0]]
     columns = list(zip(*[[_seen(cell) for cell in row] for row in rows], strict=True))
-    if sum(map(_least, zip(names, columns, strict=True))) <= FIT:
+    pairs = list(zip(names, columns, strict=True))
+    whole = sum(max(map(_wide, (name, *cells))) for name, cells in pairs)
+    crowded = len(names) > 2 and whole > CROWDED
+    if sum(map(_least, pairs)) <= FIT and not crowded:
         return match[0]
     table.set("class", f"{table.get('class')} cards")
+    once = sum(name in VERDICT for name in names) == 1
     for row in rows:
-        for cell, name in zip(row[1:], names[1:], strict=True):
-            cell.set("data-name", name)
-            kind = "verdict" if name in VERDICT else ""
-            kind = kind or ("long" if len(_seen(cell)) > LONG else "")
+        for k, cell in enumerate(row[1:], 1):
+            verdict = names[k] in VERDICT
+            # 两份结论并排时，各写上是谁的
+            whose = f"{names[k - 1]}：" if verdict and not once else ""
+            cell.set("data-name", whose + names[k])
+            size = len(_seen(cell))
+            kind = "blank" if not size else "long" if size > LONG else ""
+            kind = "verdict" if verdict and once and size else kind
             cell.set("class", f"{cell.get('class', '')} {kind}".strip())
     return parser.tostring(table, encoding="unicode", with_tail=False)
 
@@ -68,12 +77,14 @@ def _seen(cell):
     return " ".join(whole.split(" ")).strip()
 
 
+def _wide(text):
+    """一段字不折行有多宽，单位是一个汉字。"""
+    return sum(1 if ord(char) > 0x2E80 else 0.56 for char in text)
+
+
 def _least(column):
-    """一列最窄能有多宽，单位是一个汉字；两边各留半个多字的空。"""
+    """一列最窄能有多宽；样式里的下限是 3.2 个字。"""
     name, cells = column
-    widths = [
-        sum(1 if ord(char) > 0x2E80 else 0.56 for char in piece)
-        for text in (name, *cells)
-        for piece in PIECE.findall(text.replace("\u00a0", "_"))
-    ]
-    return max([4.5, *widths]) + 0.7
+    texts = (text.replace("\u00a0", "_") for text in (name, *cells))
+    pieces = [piece for text in texts for piece in PIECE.findall(text)]
+    return max(3.2, 0.6 + max(map(_wide, pieces), default=0))
