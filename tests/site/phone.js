@@ -12,7 +12,8 @@
   };
   const headed = (table) => [...table.rows[0].cells].map(c => c.textContent.trim())
     .flatMap((head, k) => /^(结论|诊断)$/.test(head) ? [k] : [])
-    .flatMap(k => [...table.rows].slice(1).map(row => row.cells[k]));
+    .flatMap(k => [...table.rows].slice(1).map(row => row.cells[k]))
+    .filter(cell => cell.textContent.trim());
   const range = document.createRange();
   const torn = (heading) => {
     const found = [];

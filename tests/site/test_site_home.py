@@ -56,8 +56,23 @@ def test_pointing_changes_the_picture(home):
     assert home.evaluate(ARCS) != before
 
 
+def point(home, index):
+    """指着第几个像素。"""
+    row, column = divmod(index, site_hero.SIDE)
+    box = home.locator(".hero svg").bounding_box()
+    cell = box["width"] / site_hero.SIDE
+    place = {"x": (column + 0.5) * cell, "y": (row + 0.5) * cell}
+    home.locator(".hero svg").hover(position=place)
+
+
+def test_blank_corner_says_why_nothing_weighs_more(home):
+    point(home, 0)
+    assert home.evaluate(ARCS) == []
+    assert "q 是 0" in home.locator(".hero-say").inner_text()
+
+
 def test_convolution_sees_neighbours_only(home):
-    home.locator(".hero svg").focus()
+    point(home, site_hero.QUERY)
     home.get_by_role("button", name="卷积").click()
     assert "邻居" in home.locator(".hero-say").inner_text()
     assert len(home.evaluate(ARCS)) <= 8
@@ -66,6 +81,7 @@ def test_convolution_sees_neighbours_only(home):
 
 
 def test_without_sharpness_nothing_weighs_more(home):
+    point(home, site_hero.QUERY)
     slider = home.locator(".hero input[type=range]")
     before = slider.input_value()
     slider.fill("0")

@@ -16,15 +16,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from . import anchors, api, assets, launch, maths, page, search, seo, text
+from . import anchors, api, assets, images, launch, maths, page, search, seo, text
 
 HERE = Path(__file__).parent
+ROOMS = (anchors, api, maths, text, page, images, launch, seo, search, assets)
 
 
 def setup(app):
     """接入 Sphinx：先登记配置，再依次接入各间屋子。"""
     app.connect("config-inited", _configure)
-    for room in (anchors, api, maths, text, page, launch, seo, search, assets):
+    for room in ROOMS:
         room.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 

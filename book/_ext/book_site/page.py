@@ -58,8 +58,7 @@ MENU_NOW = (
 PHRASES = {
     '<div id="pst-primary-sidebar"': '<div id="pst-primary-sidebar" popover '
     'role="complementary" aria-label="全书目录与搜索"',
-    '<div id="pst-secondary-sidebar"': '<div id="pst-secondary-sidebar" popover '
-    'role="complementary" aria-label="本页目录栏"',
+    '<div id="pst-secondary-sidebar"': '<div id="pst-secondary-sidebar" popover',
     '<button class="sidebar-toggle primary-toggle': '<button type="button" '
     'popovertarget="pst-primary-sidebar" class="sidebar-toggle primary-toggle',
     '<button class="sidebar-toggle secondary-toggle': '<button type="button" '

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from html import escape
+from posixpath import dirname, join, normpath
 
 from .search import reading_order
 
 WINGS = {"torch": "PyTorch", "paddle": "Paddle"}
 NOTEBOOK = re.compile(r"notebooks/(torch|paddle)/")
-ENTRY = re.compile(
-    r'(<li class="toctree-l\d[^"]*")(><a class="[^"]*" href="[^"#]*notebooks/(\w+)/)'
-)
+ENTRY = re.compile(r'(<li class="toctree-l\d[^"]*")(><a class="[^"]*" href="([^"#]+))')
 AREA = re.compile(r'(<div class="prev-next-area">).*?(</div>\s*</footer>)', re.S)
 THEME = '<button class="btn btn-sm nav-link pst-navbar-icon theme-switch-button'
 SIDES = (("left-prev", "上一页", -1), ("right-next", "下一页", 1))
@@ -27,9 +26,15 @@ def twin(name):
 
 def marked(html, name, app):
     """一页：目录的条目写上属于哪一翼，前后页按翼给，页首添上换翼的按钮。"""
-    html = ENTRY.sub(r'\1 data-of="\3"\2', html)
+    html = ENTRY.sub(lambda m: _entry(m, dirname(name)), html)
     html = AREA.sub(lambda m: f"{m[1]}{_neighbours(name, app)}{m[2]}", html)
     return html.replace(THEME, _switch(name) + THEME, 1)
+
+
+def _entry(match, folder):
+    """目录的一条：指向笔记本的，写上是哪一翼。"""
+    found = NOTEBOOK.match(normpath(join(folder, match[3])))
+    return f'{match[1]} data-of="{found[1]}"{match[2]}' if found else match[0]
 
 
 def _switch(name):
