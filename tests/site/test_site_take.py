@@ -1,5 +1,6 @@
 """带走整本书：EPUB 的每个文件都合规矩、带着中文字体；PDF 的字体嵌在里面。"""
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -62,7 +63,14 @@ def test_pdf_has_bookmarks_pages_and_chinese_fonts(book, browser):
     subprocess.run(command, cwd=ROOT, check=True, timeout=300)
     data = (site_take.OUT / f"{site_take.NAME}.pdf").read_bytes()
     assert data.startswith(b"%PDF")
-    assert data.count(b"/Type /Page\n") >= len(site_take.names())
+    count = data.count(b"/Type /Page\n")
+    assert count < 400
+    assert len(data) < 15 * 2**20
+    book = (site_take.OUT / "book.html").read_text("utf8")
+    starts = [int(n) for n in re.findall(r"</a><span>(\d+)</span></li>", book)]
+    assert len(starts) == len([n for n in site_take.names() if "notebooks/" not in n])
+    assert starts == sorted(set(starts))  # 每一页另起一页
+    assert 3 <= starts[0] <= starts[-1] <= count
     assert b"NotoSansSC" in data
     assert b"/FontFile2" in data
     assert b"/Outlines" in data

@@ -146,7 +146,8 @@ def _bundled(html, root, stamp):
         f'<script defer src="{static}{assets.SCRIPT}?v={stamp}"></script>\n'
     )
     if 'class="katex"' in html:
-        tags += FORMULA_FONTS
+        maths = f'<link rel="stylesheet" href="{static}{assets.MATHS}?v={stamp}">\n'
+        tags = maths + tags + FORMULA_FONTS
     return html.replace("</head>", f"{tags}</head>", 1)
 
 
