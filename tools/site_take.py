@@ -35,6 +35,7 @@ class TakeError(Exception):
     """没有做成；消息就是怎么办。"""
 
 
+ONLINE = ("notebooks/", "book/answers/sentences", "book/appendix/api")  # 查的，不印
 # 读的版本里不印的：折叠的代码、另一翼的选项卡、只剩一个的选项卡的名字
 NOT_READ = (
     ".//details[contains(@class,'above-input')]"
@@ -66,7 +67,7 @@ def chapters(reading: bool = False) -> list[tuple[str, etree._Element]]:
     """每一页的正文，锚点与站内链接改成全书唯一的名字；reading 时只要拿来读的。"""
     if not (SITE / "index.html").exists():
         raise TakeError("书还没有造出来：先 make book")
-    order = [name for name in names() if not (reading and "notebooks/" in name)]
+    order = [name for name in names() if not (reading and name.startswith(ONLINE))]
     return [(name, chapter(name, order, reading)) for name in order]
 
 
@@ -74,9 +75,13 @@ def chapter(name: str, order: list[str], reading: bool) -> etree._Element:
     """一页的正文：去掉只在屏幕上有用的东西，折叠的展开，选项卡依次列出。"""
     page = parser.fromstring((SITE / f"{name}.html").read_bytes())
     article = page.find(".//article")
-    unwanted = NOT_READ if reading else ".//none"
-    for element in article.xpath(unwanted):
-        element.drop_tree()
+    if reading:
+        for element in article.xpath(NOT_READ):
+            element.drop_tree()
+        for formula in article.xpath(".//span[@class='katex']"):
+            formula.set("role", "img")  # 几千个 MathML 节点换成一句，PDF 小一半
+            formula.set("aria-label", formula.xpath("string(.//annotation)"))
+            formula[0].drop_tree()
     for element in article.xpath("." + LEFT_OUT.replace(" | //", " | .//")):
         element.drop_tree()
     for fold in article.iter("details"):
@@ -203,7 +208,8 @@ def single(found: list, places: dict[str, int]) -> str:
         f'<div class="cover"><h1>{escape(book["title"])}</h1>'
         f"<p>{escape(book['author'])}</p>"
         "<p>代码以 MIT 许可发布，文字与图以 CC BY-SA 4.0 许可发布</p></div>"
-        f'<nav class="contents"><h2>目录</h2><ol>{rows}</ol></nav>'
+        f'<nav class="contents"><h2>目录</h2><ol>{rows}</ol>'
+        "<p>笔记本、接口与逐句的证据没有印在这里，它们在网上的书里。</p></nav>"
         f"{''.join(parts)}</body></html>"
     )
 

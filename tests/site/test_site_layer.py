@@ -89,6 +89,12 @@ def test_line_break_between_han_is_no_space():
     assert text.BREAK.sub("", "用 ViT\n训练") == "用 ViT\n训练"
 
 
+def test_line_may_break_before_a_straight_quote():
+    assert (
+        text.QUOTE.sub("|", '取 "a"、"b"；\x00"c\x00"') == '取 "a"、|"b"；|\x00"c\x00"'
+    )
+
+
 @pytest.mark.parametrize(
     ("head", "size"),
     [

@@ -10,7 +10,8 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 WIDE = "\u3000-\u303f\u3400-\u9fff\uf900-\ufaff\uff00-\uffef"
 BREAK = re.compile(f"(?<=[{WIDE}])[ \\t]*\\n[ \\t]*(?=[{WIDE}])")
 # 直引号分不出左右，浏览器不敢在它两边折行：一串带引号的词太长时，会把标点挤到行首
-QUOTE = re.compile("(?<=[，。、；：？！）])(?=[\"'])")
+# （接口一页的直引号是转义的，前面还有一个看不见的空字符）
+QUOTE = re.compile("(?<=[，。、；：？！）])(?=\x00?[\"'])")
 CLOSING = tuple("，。、；：？！）」』”’》】,.;:?!)")
 KEEP = (nodes.FixedTextElement, nodes.literal, nodes.math, nodes.math_block, nodes.raw)
 
