@@ -83,6 +83,7 @@
     return area.remove();
   }
   for (const pre of all("div.highlight pre")) {
+    if (pre.closest(".cell_output")) continue;
     const button = Object.assign(document.createElement("button"), { type: "button", className: "copybtn" });
     const say = (words, done) => { button.title = button.ariaLabel = words; button.innerHTML = icon(done); };
     button.addEventListener("click", () => write(text(pre)).then(() => {

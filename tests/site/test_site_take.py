@@ -60,7 +60,7 @@ def test_epub_font_has_every_han_character(epub):
 
 def test_pdf_has_bookmarks_pages_and_chinese_fonts(book, browser):
     command = [sys.executable, "tools/site_take.py", "pdf"]
-    subprocess.run(command, cwd=ROOT, check=True, timeout=300)
+    subprocess.run(command, cwd=ROOT, check=True, timeout=900)
     data = (site_take.OUT / f"{site_take.NAME}.pdf").read_bytes()
     assert data.startswith(b"%PDF")
     count = data.count(b"/Type /Page\n")
