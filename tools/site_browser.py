@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from workplace import CACHE
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PACKAGES = ("chromium", "fonts-noto-cjk")
+PACKAGES = ("chromium", "fonts-noto-cjk", "fonts-wqy-zenhei")
 HOW = (
     "没有找到 Chromium。Debian/Ubuntu：sudo apt-get install chromium fonts-noto-cjk；"
     "macOS：brew install --cask chromium；或用环境变量 CHROMIUM=路径 指定一个"

@@ -17,6 +17,7 @@ SHOWN = 0  # 先画哪个数字
 QUERY = 37  # 先看哪个像素
 SHARPNESS = 1.5
 ARCS = 9
+BOLD = 0.1  # 占到这么多的弧画得最粗
 LEVELS = "0123456789abcdefg"
 
 
@@ -51,11 +52,11 @@ def centre(index: int) -> tuple[float, float]:
     return (column + 0.5) * CELL, (row + 0.5) * CELL
 
 
-def arc(start: int, stop: int, weight: float, strongest: float) -> str:
+def arc(start: int, stop: int, weight: float) -> str:
     """从查询到被看的像素的一道弧，越粗看得越重。"""
     (x0, y0), (x1, y1) = centre(start), centre(stop)
     bend_x, bend_y = (x0 + x1) / 2 - (y1 - y0) / 4, (y0 + y1) / 2 + (x1 - x0) / 4
-    share = weight / strongest
+    share = min(1, weight / BOLD)
     return (
         f'<path d="M{x0:g} {y0:g}Q{bend_x:g} {bend_y:g} {x1:g} {y1:g}" '
         f'stroke-width="{1 + 4 * share:.1f}" opacity="{0.45 + 0.5 * share:.2f}"/>'
@@ -73,7 +74,7 @@ def picture(image: np.ndarray, query: int) -> str:
     seen = weights(image, query, SHARPNESS)
     seen[query] = 0
     best = np.argsort(-seen, kind="stable")[:ARCS]
-    arcs = [arc(query, int(i), seen[i], seen.max()) for i in best]
+    arcs = [arc(query, int(i), seen[i]) for i in best if seen[i] > 1 / seen.size]
     x, y = centre(query)
     mark = f'<circle cx="{x:g}" cy="{y:g}" r="{CELL * 0.36:g}"/>'
     return (

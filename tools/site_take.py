@@ -1,6 +1,7 @@
 """带走整本书：python tools/site_take.py pdf|epub，从造好的网页写出 PDF 与 EPUB。
 
-两种都带着中文字体：PDF 由 Chromium 打印（make pdf），EPUB 只用 Python（make epub）。
+两种都带着中文字体。PDF 由 Chromium 打印（make pdf），是拿来读的：只有 PyTorch 一翼，
+不印折叠的代码与笔记本，目录有页码。EPUB 只用 Python（make epub），一页不少。
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ NAME = "vision-attention"
 LEFT_OUT = (
     "//a[contains(@class,'headerlink')] | //script | //style | //noscript | //button"
     " | //input | //nav | //*[contains(@class,'hero-tools')]"
-    " | //*[contains(@class,'fold-hint')]"
     " | //*[contains(@class,'sd-summary-icon')]"
     " | //*[contains(@class,'sd-summary-chevron')]"
     " | //*[contains(@class,'sd-summary-state-marker')]"
@@ -33,6 +33,17 @@ LEFT_OUT = (
 
 class TakeError(Exception):
     """没有做成；消息就是怎么办。"""
+
+
+ONLINE = ("notebooks/", "book/answers/sentences", "book/appendix/api")  # 查的，不印
+# 读的版本里不印的：折叠的代码、另一翼的选项卡、只剩一个的选项卡的名字
+NOT_READ = (
+    ".//details[contains(@class,'above-input')]"
+    " | .//*[@data-sync-id='paddle']/following-sibling::div[1]"
+    " | .//label[@data-sync-id]"
+)
+KIDS = re.compile(rb"(\d+) 0 obj\s*<</Type /Pages\b[^>]*?/Kids \[([^\]]*)\]", re.S)
+PLACE = re.compile(rb"/(p-[\w.-]+) \[(\d+) 0 R")
 
 
 def font() -> Path:
@@ -52,18 +63,20 @@ def names() -> list[str]:
     return [name.removesuffix(".md").removesuffix(".ipynb") for name in found]
 
 
-def chapters() -> list[tuple[str, etree._Element]]:
-    """每一页的正文，锚点与站内链接改成全书唯一的名字。"""
+def chapters(reading: bool = False) -> list[tuple[str, etree._Element]]:
+    """每一页的正文，锚点与站内链接改成全书唯一的名字；reading 时只要拿来读的。"""
     if not (SITE / "index.html").exists():
         raise TakeError("书还没有造出来：先 make book")
-    order = names()
-    return [(name, chapter(name, order)) for name in order]
+    order = [name for name in names() if not (reading and name.startswith(ONLINE))]
+    return [(name, chapter(name, order, reading)) for name in order]
 
 
-def chapter(name: str, order: list[str]) -> etree._Element:
+def chapter(name: str, order: list[str], reading: bool) -> etree._Element:
     """一页的正文：去掉只在屏幕上有用的东西，折叠的展开，选项卡依次列出。"""
     page = parser.fromstring((SITE / f"{name}.html").read_bytes())
     article = page.find(".//article")
+    if reading:
+        lighten(article)
     for element in article.xpath("." + LEFT_OUT.replace(" | //", " | .//")):
         element.drop_tree()
     for fold in article.iter("details"):
@@ -84,6 +97,23 @@ def chapter(name: str, order: list[str]) -> etree._Element:
         source = normpath(join(dirname(name), unquote(image.get("src").split("?")[0])))
         image.set("src", source)
     return article
+
+
+def lighten(article: etree._Element) -> None:
+    """读的版本：不印的去掉；PDF 为每个元素记一笔，几万个记号并掉，小去三分之一。"""
+    for element in article.xpath(NOT_READ):
+        element.drop_tree()
+    for formula in article.xpath(".//span[@class='katex']"):
+        formula.set("role", "img")
+        formula.set("aria-label", formula.xpath("string(.//annotation)"))
+        formula[0].drop_tree()
+    for code in article.iter("pre"):
+        words = code.text_content()
+        for part in list(code):
+            code.remove(part)
+        code.text = words
+    for paragraph in article.xpath(".//td/p | .//th/p"):
+        paragraph.drop_tag()
 
 
 def anchor(name: str, place: str) -> str:
@@ -110,12 +140,12 @@ def title(article: etree._Element) -> str:
 
 
 def command_pdf() -> Path:
-    """打印成 PDF：封面、目录、每一页；带书签与页码。"""
+    """打印成 PDF：封面、目录、每一页；第一遍量出各页落在哪里，第二遍写进目录。"""
     import site_browser
 
     OUT.mkdir(parents=True, exist_ok=True)
     source, result = OUT / "book.html", OUT / f"{NAME}.pdf"
-    source.write_text(single(), encoding="utf-8")
+    found, places = chapters(reading=True), {}
     footer = (
         '<div style="width:100%;text-align:center;font-size:8px;color:#666">'
         '<span class="pageNumber"></span></div>'
@@ -123,34 +153,52 @@ def command_pdf() -> Path:
     with site_browser.launched() as browser:
         page = browser.new_page()
         page.set_default_timeout(600_000)
-        page.goto(source.as_uri(), wait_until="load")
-        page.evaluate("document.fonts.ready.then(() => true)")
         margins = {"top": "18mm", "bottom": "18mm", "left": "17mm", "right": "17mm"}
-        page.pdf(
-            path=result,
-            format="A4",
-            margin=margins,
-            print_background=True,
-            display_header_footer=True,
-            header_template="<span></span>",
-            footer_template=footer,
-            outline=True,
-            tagged=True,
-        )
+        for _ in range(2):
+            source.write_text(single(found, places), encoding="utf-8")
+            page.goto(source.as_uri(), wait_until="load")
+            page.evaluate("document.fonts.ready.then(() => true)")
+            page.pdf(
+                path=result,
+                format="A4",
+                margin=margins,
+                print_background=True,
+                display_header_footer=True,
+                header_template="<span></span>",
+                footer_template=footer,
+                outline=True,
+                tagged=True,
+            )
+            places = pages_of(result.read_bytes())
     return result
 
 
-def single() -> str:
+def pages_of(data: bytes) -> dict[str, int]:
+    """一份 PDF 里每个锚点在第几页：页的次序在页树里，锚点指着页的编号。"""
+    kids = {m[1]: re.findall(rb"(\d+) 0 R", m[2]) for m in KIDS.finditer(data)}
+    root = re.search(rb"/Type /Catalog\b.*?/Pages (\d+) 0 R", data, re.S)[1]
+
+    def leaves(node: bytes) -> list[bytes]:
+        below = kids.get(node)
+        return [node] if below is None else [x for k in below for x in leaves(k)]
+
+    order = {page: number for number, page in enumerate(leaves(root), 1)}
+    return {m[1].decode(): order[m[2]] for m in PLACE.finditer(data)}
+
+
+def single(found: list, places: dict[str, int]) -> str:
     """整本书排成一张网页。"""
     book, parts = settings(), []
-    found = chapters()
     rows = "".join(
-        f'<li><a href="#{anchor(name, "")}">{escape(title(article))}</a></li>'
+        f'<li><a href="#{anchor(name, "")}">{escape(title(article))}</a>'
+        f"<span>{places.get(anchor(name, ''), 0)}</span></li>"
         for name, article in found
     )
     for name, article in found:
         for image in article.iter("img"):
-            image.set("src", (SITE / image.get("src")).resolve().as_uri())
+            source = image.get("src")
+            if not source.startswith("file:"):
+                image.set("src", (SITE / source).resolve().as_uri())
         article.tag = "div"
         article.set("id", anchor(name, ""))
         article.set("class", "bd-article chapter")
@@ -160,16 +208,20 @@ def single() -> str:
         "@font-face{font-family:'Book Han';src:url("
         f"{font().resolve().as_uri()}) format('truetype')}}"
     )
-    sheet = (SITE / "_static" / "book.css").resolve().as_uri()
+    sheets = "".join(
+        f'<link rel="stylesheet" href="{(SITE / "_static" / name).resolve().as_uri()}">'
+        for name in ("maths.css", "book.css")
+    )
     return (
         '<!DOCTYPE html><html lang="zh-CN" data-theme="light" data-mode="light"><head>'
         f'<meta charset="utf-8"><title>{escape(book["title"])}</title>'
-        f'<link rel="stylesheet" href="{sheet}"><style>{face}{style}</style>'
+        f"{sheets}<style>{face}{style}</style>"
         "</head><body>"
         f'<div class="cover"><h1>{escape(book["title"])}</h1>'
         f"<p>{escape(book['author'])}</p>"
         "<p>代码以 MIT 许可发布，文字与图以 CC BY-SA 4.0 许可发布</p></div>"
-        f'<nav class="contents"><h2>目录</h2><ol>{rows}</ol></nav>'
+        f'<nav class="contents"><h2>目录</h2><ol>{rows}</ol>'
+        "<p>笔记本、接口与逐句的证据没有印在这里，它们在网上的书里。</p></nav>"
         f"{''.join(parts)}</body></html>"
     )
 

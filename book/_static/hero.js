@@ -4,6 +4,7 @@
   const SIDE = 8;
   const CELL = 40;
   const ARCS = 9;
+  const BOLD = 0.1; // 占到这么多的弧画得最粗
   const LEVELS = "0123456789abcdefg";
   const figure = document.querySelector("figure.hero");
   if (!figure) return;
@@ -45,23 +46,24 @@
     const { image, query, kind } = state;
     const seen = kind === "attention" ? attention(image, query, +slider.value) : convolution(image, query);
     [...cells.children].forEach((cell, i) => cell.setAttribute("fill-opacity", (0.06 + 0.94 * image[i]).toFixed(2)));
-    const most = kind === "attention" ? ARCS : 8;
-    const order = seen.map((weight, i) => [weight, i]).filter(([w, i]) => i !== query && w > 0)
-      .sort((a, b) => b[0] - a[0]).slice(0, most);
-    const strongest = order.length ? order[0][0] : 1;
+    const order = seen.map((weight, i) => [weight, i]).filter(([w, i]) => i !== query && w > 1.001 / seen.length)
+      .sort((a, b) => b[0] - a[0]).slice(0, ARCS);
     const [x0, y0] = centre(query);
     arcs.innerHTML = order.map(([weight, i]) => {
       const [x1, y1] = centre(i);
-      const share = weight / strongest;
+      const share = Math.min(1, weight / BOLD);
       const bend = `${(x0 + x1) / 2 - (y1 - y0) / 4} ${(y0 + y1) / 2 + (x1 - x0) / 4}`;
       return `<path d="M${x0} ${y0}Q${bend} ${x1} ${y1}" stroke-width="${1 + 4 * share}" opacity="${0.45 + 0.5 * share}"/>`;
     }).join("");
     mark.firstElementChild.setAttribute("cx", x0);
     mark.firstElementChild.setAttribute("cy", y0);
     const far = order.length ? Math.max(...order.map(([, i]) => Math.hypot(...centre(i).map((v, n) => v - centre(query)[n])) / CELL)) : 0;
-    say.textContent = kind === "attention"
-      ? `自注意力：橙圈里的像素最看重这 ${order.length} 处，最远隔着 ${far.toFixed(1)} 格。`
-      : "3×3 卷积：橙圈里的像素只看得到紧挨着的邻居，权重处处相同。";
+    const all = Math.round(100 * order.reduce((sum, [weight]) => sum + weight, 0));
+    say.textContent = kind !== "attention"
+      ? "3×3 卷积：橙圈里的像素只看得到紧挨着的邻居，权重处处相同。"
+      : order.length
+        ? `自注意力：橙圈里的像素最看重这 ${order.length} 处，合起来占 ${all} %，最远隔着 ${far.toFixed(1)} 格。`
+        : `${+slider.value ? "这一带是空白，q 是 0" : "锐度是 0"}：${seen.length} 个像素各占 1/${seen.length}，没有谁更重，看到的就是整张图的平均。`;
   }
 
   /* 自己走一走，读者一碰就停；不喜欢动画的读者看到的是静止的图 */

@@ -1,9 +1,13 @@
 """网站测试的准备：造好的书、发布它的本机网站、真正的 Chromium。"""
 
+import os
 import re
+from pathlib import Path
 
+import matplotlib
 import pytest
 import site_browser
+import site_take
 import yaml
 from site_server import serving
 from workplace import BUILD, ROOT, SITE
@@ -62,6 +66,41 @@ def browser():
     assert path
     with site_browser.launched() as found:
         yield found
+
+
+# 中文字体三种：思源黑体随 zhplot 而来，文泉驿要系统里有，再就是一种也没有
+HAN = {
+    "Noto": site_take.font().parent,
+    "WenQuanYi": Path("/usr/share/fonts/truetype/wqy"),
+    "none": None,
+}
+LATIN = Path(matplotlib.get_data_path(), "fonts", "ttf")
+
+
+@pytest.fixture(scope="session")
+def lettered(browser, tmp_path_factory):
+    """字体的名字 → 只看得见它的 Chromium；西文用 Matplotlib 带的 DejaVu。"""
+    found = {}
+
+    def of(name):
+        folder = HAN[name]
+        if folder and not folder.is_dir():
+            pytest.skip(f"没有 {folder}：sudo apt-get install fonts-wqy-zenhei")
+        if name not in found:
+            home = tmp_path_factory.mktemp("fonts")
+            listed = "".join(f"<dir>{path}</dir>" for path in (LATIN, folder) if path)
+            conf = f"<fontconfig>{listed}<cachedir>{home}</cachedir></fontconfig>"
+            (home / "fonts.conf").write_text(conf, "utf8")
+            found[name] = browser.browser_type.launch(
+                executable_path=site_browser.chromium(),
+                args=site_browser.FLAGS,
+                env={**os.environ, "FONTCONFIG_FILE": str(home / "fonts.conf")},
+            )
+        return found[name]
+
+    yield of
+    for one in found.values():
+        one.close()
 
 
 @pytest.fixture

@@ -1,10 +1,13 @@
 """首页的图：没有脚本时是造书前算好的一幅，有脚本时接着算，两边算得一样。"""
 
 import re
+from collections import Counter
 
 import pytest
 import site_hero
 from conftest import opened
+
+from vision_attention.studies import claims
 
 ARCS = "[...document.querySelectorAll('.hero-arcs path')].map(p => p.getAttribute('d'))"
 
@@ -53,13 +56,55 @@ def test_pointing_changes_the_picture(home):
     assert home.evaluate(ARCS) != before
 
 
+def point(home, index):
+    """指着第几个像素。"""
+    row, column = divmod(index, site_hero.SIDE)
+    box = home.locator(".hero svg").bounding_box()
+    cell = box["width"] / site_hero.SIDE
+    place = {"x": (column + 0.5) * cell, "y": (row + 0.5) * cell}
+    home.locator(".hero svg").hover(position=place)
+
+
+def test_blank_corner_says_why_nothing_weighs_more(home):
+    point(home, 0)
+    assert home.evaluate(ARCS) == []
+    assert "q 是 0" in home.locator(".hero-say").inner_text()
+
+
 def test_convolution_sees_neighbours_only(home):
-    home.locator(".hero svg").focus()
+    point(home, site_hero.QUERY)
     home.get_by_role("button", name="卷积").click()
     assert "邻居" in home.locator(".hero-say").inner_text()
     assert len(home.evaluate(ARCS)) <= 8
     home.get_by_role("button", name="自注意力").click()
     assert len(home.evaluate(ARCS)) == site_hero.ARCS
+
+
+def test_without_sharpness_nothing_weighs_more(home):
+    point(home, site_hero.QUERY)
+    slider = home.locator(".hero input[type=range]")
+    before = slider.input_value()
+    slider.fill("0")
+    assert home.evaluate(ARCS) == []
+    assert "没有谁更重" in home.locator(".hero-say").inner_text()
+    slider.fill(before)
+    assert "没有谁更重" not in home.locator(".hero-say").inner_text()
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 664), (1440, 800)])
+def test_first_button_is_on_the_first_screen(browser, root, width, height):
+    with opened(browser, width=width) as page:
+        page.set_viewport_size({"width": width, "height": height})
+        page.goto(root)
+        box = page.locator("article a.sd-btn").first.bounding_box()
+        assert 0 < box["y"] < box["y"] + box["height"] < height
+
+
+def test_home_tells_how_many_sentences_got_which_verdict(home):
+    """封面上的句数与逐句核对那一页的一样。"""
+    told = home.locator("ul.tally li").all_inner_texts()
+    count = Counter(map(claims.judge, claims.claims().values()))
+    assert sorted(told) == sorted(f"{n} 句{kind}" for kind, n in count.items())
 
 
 def test_home_has_three_questions_and_two_buttons(home):

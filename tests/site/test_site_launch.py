@@ -41,7 +41,7 @@ def test_links_of_the_notebook_are_not_said_twice(book):
 def test_download_is_the_notebook_itself(tab, root):
     tab.goto(root + NOTES[0])
     with tab.expect_download() as download:
-        tab.click("nav.launch p a")
+        tab.click("nav.launch p a[download]")
     name = NOTES[0].rsplit("/", 1)[1].replace(".html", ".ipynb")
     assert download.value.suggested_filename == name
     source = (ROOT / NOTES[0]).with_suffix(".ipynb")
@@ -57,7 +57,7 @@ def test_buttons_work_without_script_on_a_phone(browser, root, mode):
         boxes = [
             link.bounding_box() for link in page.query_selector_all("nav.launch a")
         ]
-    assert len(boxes) == 5
+    assert len(boxes) == 6
     for box in boxes[:4]:
         assert box["height"] >= 24
         assert 0 <= box["x"] <= box["x"] + box["width"] <= 390

@@ -13,7 +13,6 @@ sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
 from book_site import (
     api,
-    details,
     images,
     maths,
     page,
@@ -35,29 +34,24 @@ def test_strings_and_fonts_survive_pruning():
     assert prune.prune(css, {"a"}) == css
 
 
+def test_rules_for_absent_ids_and_attributes_are_pruned():
+    known = prune.words(['<p id="b" class="c" data-d="e">', "<p hidden>"], "f")
+    assert known >= {"b", "c", "data-d", "hidden", "f"}
+    css = "#a{x:1}#b{x:2}[data-x]{x:3}[data-d]:hover{x:4}[hidden]{x:5}"
+    assert prune.prune(css, known) == "#b{x:2}[data-d]:hover{x:4}[hidden]{x:5}"
+
+
+def test_variables_and_animations_nobody_reads_are_dropped():
+    css = ':root{--a:1;--b:var(--a);--c:"x;y";--d:2}p{x:var(--d)}.e--f{x:3}'
+    moving = "@keyframes g{to{x:1}}@keyframes h{to{x:2}}p{animation:h}"
+    assert prune.lean(css + moving) == (
+        ":root{--d:2}p{x:var(--d)}.e--f{x:3}@keyframes h{to{x:2}}p{animation:h}"
+    )
+
+
 def test_shrinking_keeps_strings():
     css = '/* c */ .a  >  .b { content: " , " ; color : red ; }'
     assert prune.shrink(css).strip() == '.a>.b{content: " , ";color : red}'
-
-
-def test_dropdown_becomes_details_around_nested_boxes():
-    box = '<div class="admonition dropdown"><p class="admonition-title">题</p>'
-    inner = '<div class="x"><div>答</div></div>'
-    folded = details.fold(f"{box}{inner}</div><div>后</div>")
-    assert folded.startswith('<details class="admonition foldable"><summary')
-    assert folded.endswith(f"{inner}</details><div>后</div>")
-
-
-def test_plain_boxes_are_left_alone():
-    box = '<div class="admonition"><p class="admonition-title">题</p></div>'
-    assert details.fold(box) == box
-
-
-def test_unbalanced_box_is_refused():
-    with pytest.raises(ValueError, match="没配对"):
-        details.fold(
-            '<div class="admonition toggle"><p class="admonition-title">题</p>'
-        )
 
 
 def test_formula_is_drawn_twice_for_eyes_and_ears():
@@ -86,11 +80,19 @@ def test_several_lines_are_aligned():
         "\\begin{pmatrix}"
     )
     assert "gathered" in maths.aligned("a\n\nb", False)
+    matrices = "P = \\begin{pmatrix}1\\\\2\\end{pmatrix} + 1"
+    assert maths.aligned(matrices, False) == matrices
 
 
 def test_line_break_between_han_is_no_space():
     assert text.BREAK.sub("", "注意\n力，\n  然后") == "注意力，然后"
     assert text.BREAK.sub("", "用 ViT\n训练") == "用 ViT\n训练"
+
+
+def test_line_may_break_before_a_straight_quote():
+    assert (
+        text.QUOTE.sub("|", '取 "a"、"b"；\x00"c\x00"') == '取 "a"、|"b"；|\x00"c\x00"'
+    )
 
 
 @pytest.mark.parametrize(
@@ -104,7 +106,7 @@ def test_line_break_between_han_is_no_space():
 def test_svg_is_measured(tmp_path, head, size):
     path = tmp_path / "a.svg"
     path.write_text(f"<svg {head}><g/></svg>", "utf8")
-    assert images.measure(path, 0) == size
+    assert images.measure(path, 0)[0] == size
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """样式与脚本：几十个文件并成一份样式、一份脚本，造书结束时写进 _static。
 
+公式的样式与字体另成一份，只有写着公式的页才取。
+
 样式里只留下全书真正出现的类名；图标字体只留下样式用到的
 那几个字；主题原来为图标载入 1.5 MB 的脚本。
 """
@@ -19,10 +21,13 @@ from . import prune
 
 HERE = Path(__file__).parent
 STATIC = HERE.parent.parent / "_static"
-STYLE, SCRIPT = "book.css", "book.js"
+STYLE, MATHS, SCRIPT = "book.css", "maths.css", "book.js"
 FIRST = ("styles/theme.css", "styles/pydata-sphinx-theme.css")
-LAST = ("katex/katex.min.css", "site.css", "search.css", "quiz.css")
-SCRIPTS = (
+KATEX = "katex/katex.min.css"
+LAST = ("site.css", "search.css", "quiz.css")
+SCRIPTS = ("site.js", "quiz.js", "search.js")
+# 主题与扩展会载入、而本书不再需要的脚本：由造书时的一步或 site.js 里的几行替代
+DROPPED = (
     "documentation_options.js",
     "doctools.js",
     "scripts/bootstrap.js",
@@ -31,12 +36,6 @@ SCRIPTS = (
     "clipboard.min.js",
     "copybutton.js",
     "design-tabs.js",
-    "site.js",
-    "quiz.js",
-    "search.js",
-)
-# 主题会载入、而本书不再需要的脚本：各自由造书时的一步替代
-DROPPED = (
     "scripts/fontawesome.js",
     "sphinx_highlight.js",
     "translations.js",
@@ -45,7 +44,7 @@ DROPPED = (
     "searchtools.js",
     "language_data.js",
 )
-UNUSED_STYLES = ("sphinx-thebe.css", "togglebutton.css")
+UNUSED_STYLES = ("sphinx-thebe.css", "togglebutton.css", "copybutton.css")
 PRIVATE = re.compile("[\ue000-\uf8ff]")
 ESCAPE = re.compile(r"\\([ef][0-9a-f]{3})\b")
 ICON_FONT = re.compile(
@@ -84,32 +83,27 @@ def _pack(app, error):
     for name in ("katex.min.css", "LICENSE"):
         shutil.copy(HERE / "katex" / name, out / "katex")
     pages = [p.read_text(encoding="utf-8") for p in Path(app.outdir).rglob("*.html")]
-    script = _scripts(out)
+    script = "\n;\n".join((out / name).read_text(encoding="utf-8") for name in SCRIPTS)
     (out / SCRIPT).write_text(script, encoding="utf-8")
-    style = _with_icon_fonts(_styles(app, out, pages, script), out)
-    style = _with_formula_fonts(style, out, pages)
+    known = prune.words(pages, script)
+    style = _with_icon_fonts(_pruned(out, _styles(app), known), out)
     (out / STYLE).write_text(style, encoding="utf-8")
+    maths = _with_formula_fonts(_pruned(out, [KATEX], known), out, pages)
+    (out / MATHS).write_text(TRUETYPE.sub("", maths), encoding="utf-8")
 
 
-def _scripts(out):
-    """按固定次序接起来的脚本。"""
-    found = [out / name for name in SCRIPTS if (out / name).is_file()]
-    return "\n;\n".join(_bare(path.read_text(encoding="utf-8")) for path in found)
-
-
-def _bare(script):
-    """去掉指向调试文件的注释：那些文件不随站点发布。"""
-    return re.sub(r"^//# sourceMappingURL=.*$", "", script, flags=re.M)
-
-
-def _styles(app, out, pages, script):
-    """按层叠次序接起来的样式，再剪去用不到的部分。"""
+def _styles(app):
+    """样式的名字，按层叠的次序。"""
     listed = [str(css.filename).split("?")[0] for css in app.builder._css_files]
     listed = [name.removeprefix("_static/") for name in listed]
-    names = [*FIRST, *(n for n in listed if n not in (*FIRST, *LAST, *UNUSED_STYLES))]
-    names = dict.fromkeys([*names, *LAST])
+    apart = (*FIRST, *LAST, *UNUSED_STYLES)
+    return [*FIRST, *dict.fromkeys(n for n in listed if n not in apart), *LAST]
+
+
+def _pruned(out, names, known):
+    """这几份接起来，剪去用不到的部分。"""
     css = "\n".join(_read(out, name) for name in names if (out / name).is_file())
-    return prune.prune(prune.shrink(css), prune.words(pages, script))
+    return prune.lean(prune.prune(prune.shrink(css), known))
 
 
 def _read(out, name):

@@ -1,4 +1,4 @@
-"""图片：写明尺寸（不跳版），第一屏之外的等读者翻到再载入。"""
+"""图片：写明尺寸（不跳版），第一屏之外的等读者翻到再载入；字太小的不再缩，灰色随明暗换。"""
 
 from __future__ import annotations
 
@@ -10,10 +10,30 @@ IMAGE = re.compile(r"<img\b[^>]*>")
 ATTRIBUTE = re.compile(r'\b([\w-]+)="([^"]*)"')
 NUMBER = re.compile(r"^([\d.]+)(px|pt|in|cm|mm)?$")
 PIXELS = {None: 1, "px": 1, "pt": 96 / 72, "in": 96, "cm": 96 / 2.54, "mm": 96 / 25.4}
+FONT = re.compile(r"font(?:-size)?[:=]\s*[\"']?(?:\w+ )*([\d.]+)(?:px)?[\s;\"']")
+PHONE, LEGIBLE = 358, 7.5  # 手机上正文的宽；最小的字，都是像素
+# 图里的灰取自 plots.INK：一种灰在黑白两种底色上都只有 4.2，换成各自看得清的两种
+INK = "#757d86"
+INKS = (
+    "<style>:root{--ink:#5a6270}"
+    "@media (prefers-color-scheme:dark){:root{--ink:#a3abb5}}</style>"
+)
 
 
 def setup(app):
-    """没有自己的事件：page 在整理一页时来用。"""
+    """尺寸由 page 在整理一页时来量；灰色在图都到位之后换。"""
+    app.connect("build-finished", _ink)
+
+
+def _ink(app, error):
+    """图是一张张单独的文件：页面是明是暗，浏览器会告诉它。"""
+    if error or app.builder.name != "html":
+        return
+    for path in Path(app.outdir, "_images").glob("*.svg"):
+        text = path.read_text(encoding="utf-8")
+        if INK in text:
+            text = re.sub(r"<svg\b[^>]*>", lambda m: m[0] + INKS, text, count=1)
+            path.write_text(text.replace(INK, "var(--ink)"), encoding="utf-8")
 
 
 def sized(html, name, app):
@@ -36,11 +56,16 @@ def _tag(tag, name, app, *, lazy):
     attributes = dict(ATTRIBUTE.findall(tag))
     extra = ' decoding="async"' if "decoding" not in attributes else ""
     extra += ' loading="lazy"' if lazy and "loading" not in attributes else ""
-    if "width" not in attributes and "height" not in attributes:
-        path = _source(attributes.get("src", ""), name, app)
-        size = measure(path, path.stat().st_mtime_ns) if path else None
-        extra += ' width="{}" height="{}"'.format(*size) if size else ""
-    return re.sub(r"\s*/?>$", f"{extra}>", tag)
+    path = _source(attributes.get("src", ""), name, app)
+    size, least = measure(path, path.stat().st_mtime_ns) if path else (None, 0)
+    if size and "width" not in attributes and "height" not in attributes:
+        extra += ' width="{}" height="{}"'.format(*size)
+    tag = re.sub(r"\s*/?>$", f"{extra}>", tag)
+    if least <= PHONE:
+        return tag
+    style = f"{attributes.get('style', '')} min-width: {least}px;".strip()
+    tag = re.sub(r' style="[^"]*"', "", tag).replace("<img", f'<img style="{style}"', 1)
+    return f'<span class="wide">{tag}</span>'
 
 
 def _source(src, name, app):
@@ -63,13 +88,21 @@ def _source(src, name, app):
 
 @cache
 def measure(path, stamp):
-    """图的像素宽高；stamp 是修改时间，文件变了就重新量。"""
+    """图的像素宽高，与字还看得清的最小的宽；stamp 是修改时间，文件变了就重新量。"""
     if path.suffix == ".svg":
-        return _svg(path.read_text(encoding="utf-8"))
+        source = path.read_text(encoding="utf-8")
+        return _svg(source), _least(source)
     from PIL import Image
 
     with Image.open(path) as image:
-        return image.size
+        return image.size, 0
+
+
+def _least(source):
+    """图里最小的字在屏幕上有 LEGIBLE 像素时，图有多宽。"""
+    box = re.search(r'viewBox="[\d.]+[ ,]+[\d.]+[ ,]+([\d.]+)', source)
+    fonts = [float(size) for size in FONT.findall(source)]
+    return round(float(box[1]) * LEGIBLE / min(fonts)) if box and fonts else 0
 
 
 def _svg(source):

@@ -15,6 +15,8 @@ sys.path.append(str(ROOT / "tools"))
 
 import address  # noqa: E402  tools 里的文件只用标准库
 
+from . import wings  # noqa: E402
+
 NOTE = (
     "AI Studio 没有直达的网址：先<a {download}>下载这本笔记本</a>，"
     "再新建一个项目传上去。不管在哪里，第一格都会装好其余的一切。"
@@ -51,10 +53,13 @@ def buttons(name, up):
     )
     file = Path(notebook).name
     download = f'href="{up}_sources/{notebook}" download="{file}"'
+    other = wings.twin(name)
+    framework = {"torch": "PyTorch", "paddle": "PaddlePaddle"}[other.split("/")[1]]
+    twin = f'<a href="{up}{other}.html">同一本，{framework} 写的</a>。'
     return (
         '<nav class="launch" aria-label="在线运行这本笔记本">'
         f"<span>在线运行</span><ul>{items}</ul>"
-        f"<p>{NOTE.format(download=download)}</p></nav>"
+        f"<p>{twin}{NOTE.format(download=download)}</p></nav>"
     )
 
 

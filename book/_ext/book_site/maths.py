@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -14,6 +15,7 @@ KATEX = Path(__file__).parent / "katex"
 OPTIONS = {"throwOnError": True, "strict": "ignore", "output": "htmlAndMathml"}
 LAST_BLOCK = '<span class="katex-base">'
 CLOSERS = "</span></span>"  # katex-html 与 katex
+INSIDE = re.compile(r"\\begin\{(\w+)\}.*?\\end\{\1\}", re.S)
 logger = logging.getLogger(__name__)
 
 
@@ -100,7 +102,7 @@ def aligned(tex, nowrap):
 
 
 def _split(part):
-    r"""自己已经写了环境的公式不再包一层。"""
-    if "\\\\" not in part or part.strip().startswith("\\begin{"):
+    r"""只有矩阵里面换行的不包：手机上它还要在运算符处折行。"""
+    if "\\\\" not in INSIDE.sub("", part):
         return part
     return f"\\begin{{split}}{part}\\end{{split}}"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from . import assets, images, launch, tables
-from .details import fold
+from . import assets, images, launch, tables, wings
 
 LINK = re.compile(r'\s*<link [^>]*href="([^"]*)"[^>]*>')
 REMOTE_SCRIPT = re.compile(r'\s*<script\b[^>]*\bsrc="([^"]*)"[^>]*></script>')
@@ -19,8 +18,10 @@ INLINE = re.compile(
 # 主题的这一段在第一次来访、系统是暗色时会先闪一下白
 MODE = re.compile(r'<script data-cfasync="false">.*?</script>', re.S)
 MODE_NOW = (
-    "<script>(()=>{const d=document.documentElement.dataset;let m;"
-    'try{m=localStorage.getItem("mode")}catch{}d.mode=m=m||"auto";'
+    "<script>(()=>{const d=document.documentElement.dataset;let m,w;"
+    'try{m=localStorage.getItem("mode");w=localStorage.getItem("tab-framework")}'
+    'catch{}d.mode=m=m||"auto";d.wing=(location.pathname.match('
+    '/notebooks\\/(torch|paddle)\\//)||[])[1]||(w==="paddle"?w:"torch");'
     'd.theme=m!=="auto"?m:matchMedia("(prefers-color-scheme: dark)").matches'
     '?"dark":"light"})()</script>'
 )
@@ -31,13 +32,37 @@ FORMULA_FONTS = (
 )
 VIEWPORT = re.compile(r'\s*<meta name="viewport"[^>]*>')
 DOCSEARCH = re.compile(r'\s*<meta name="docsearch:[^>]*>')
-ADVERT = re.compile(
-    r'<div class="sidebar-primary-item">\s*<div id="ethical-ad.*?</div>\s*</div>', re.S
+# 主题画了却用不着的：空的顶栏（它的目录按钮与正文上方的重复）、广告位、文献的编号
+UNUSED = re.compile(
+    r'<header id="pst-header".*?</header>'
+    r'|<dialog id="pst-(?:primary|secondary)-sidebar-modal"></dialog>'
+    r'|<div class="sidebar-primary-item">\s*<div id="ethical-ad.*?</div>\s*</div>'
+    r'|<span class="label"><span class="fn-bracket">.*?</span></span>(?=\s*<p>)',
+    re.S,
+)
+# 点一下图就离开了书：图本来就是全幅
+PICTURE_LINK = re.compile(
+    r'<a class="reference internal image-reference"[^>]*>(<img[^>]*>)\s*</a>'
+)
+# 下载的菜单：浏览器自己就会展开
+MENU = re.compile(
+    r'<div class="(dropdown [^"]*)">\s*<button[^>]*aria-label="([^"]*)">(.*?)</button>'
+    r"(.*?</ul>)\s*</div>",
+    re.S,
+)
+MENU_NOW = (
+    r'<details class="\1"><summary class="btn" title="\2" aria-label="\2">\3'
+    r"</summary>\4</details>"
 )
 # 主题还没有译成中文、或译得不合大陆习惯的界面文字
 PHRASES = {
-    '<div id="pst-primary-sidebar"': '<div id="pst-primary-sidebar" '
-    'role="complementary" aria-label="侧栏"',
+    '<div id="pst-primary-sidebar"': '<div id="pst-primary-sidebar" popover '
+    'role="complementary" aria-label="全书目录与搜索"',
+    '<div id="pst-secondary-sidebar"': '<div id="pst-secondary-sidebar" popover',
+    '<button class="sidebar-toggle primary-toggle': '<button type="button" '
+    'popovertarget="pst-primary-sidebar" class="sidebar-toggle primary-toggle',
+    '<button class="sidebar-toggle secondary-toggle': '<button type="button" '
+    'popovertarget="pst-secondary-sidebar" class="sidebar-toggle secondary-toggle',
     '<summary><span class="toctree-toggle"': '<summary aria-label="展开或收起这一章">'
     '<span class="toctree-toggle"',
     "Search this book...": "搜索全书：词、句子、英文术语、API 名",
@@ -96,7 +121,8 @@ def polish(html, name, out, stamp, app):
     root = "../" * name.count("/")
     html = _bundled(INLINE.sub("", html), root, stamp)
     html = MODE.sub(MODE_NOW, html, count=1)
-    html = ADVERT.sub("", DOCSEARCH.sub("", VIEWPORT.sub("", html)))
+    html = UNUSED.sub("", DOCSEARCH.sub("", VIEWPORT.sub("", html)))
+    html = MENU.sub(MENU_NOW, PICTURE_LINK.sub(r"\1", html))
     # doc-biblioentry 已被 ARIA 废弃；文献表是列表，每一条就是列表的一项
     html = html.replace('role="doc-biblioentry"', 'role="listitem"')
     head = '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -106,7 +132,8 @@ def polish(html, name, out, stamp, app):
     for english, chinese in PHRASES.items():
         html = html.replace(english, chinese)
     html = launch.with_buttons(launch.localized(html), name, app)
-    return images.sized(fold(tables.named(html)), name, app)
+    html = wings.marked(html, name, app)
+    return images.sized(tables.named(html), name, app)
 
 
 def _bundled(html, root, stamp):
@@ -119,7 +146,8 @@ def _bundled(html, root, stamp):
         f'<script defer src="{static}{assets.SCRIPT}?v={stamp}"></script>\n'
     )
     if 'class="katex"' in html:
-        tags += FORMULA_FONTS
+        maths = f'<link rel="stylesheet" href="{static}{assets.MATHS}?v={stamp}">\n'
+        tags = maths + tags + FORMULA_FONTS
     return html.replace("</head>", f"{tags}</head>", 1)
 
 

@@ -1,4 +1,4 @@
-"""剪样式：选择符里要求的类名，全书从不出现的，那条规则就不必发给读者。"""
+"""剪样式：选择符里要求的类名、id、属性，全书从不出现的，那条规则就不必发给读者。"""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import re
 
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
 WORD = re.compile(r"[A-Za-z_][\w-]*")
-CLASS_ATTRIBUTE = re.compile(r'class="([^"]*)"')
-CLASS = re.compile(r"\.(-?[A-Za-z_][\w-]*)")
+ATTRIBUTE = re.compile(r'\s([a-z][a-z-]*)(?:="([^"]*)")?(?=[\s/>])')
+WANTED = re.compile(r"[.#\[](-?[A-Za-z_][\w-]*)")
+# 变量的值里可以有带分号的字符串
+VARIABLE = re.compile(r"""(?<=[{;])\s*(--[\w-]+):(?:[^;{}"']|"[^"]*"|'[^']*')*;?""")
+READ = re.compile(r"var\(\s*(--[\w-]+)")
+KEYFRAMES = re.compile(r"@(?:-webkit-)?keyframes ([\w-]+)$")
 NEGATED = re.compile(r":not\([^()]*(?:\([^()]*\)[^()]*)*\)")
 CHOICE = re.compile(r":(?:is|where|has)\([^()]*(?:\([^()]*\)[^()]*)*\)")
 GROUPS = ("@media", "@supports", "@layer", "@container")
@@ -24,12 +28,26 @@ def shrink(css):
 
 
 def words(pages, script):
-    """全书可能用到的类名：页面里的 class，加上脚本里出现的每一个词。"""
+    """全书可能用到的名字：页面里的类名、id、属性名，加上脚本里出现的每一个词。"""
     found = set(WORD.findall(script))
     for page in pages:
-        for value in CLASS_ATTRIBUTE.findall(page):
-            found.update(value.split())
+        for name, value in ATTRIBUTE.findall(page):
+            found.add(name)
+            if name in ("class", "id"):
+                found.update(value.split())
     return found
+
+
+def lean(css):
+    """没有规则用到的动画、没有规则读的变量，也不发；一个变量可能只供另一个读，所以剪到不再变短。"""
+    css = "".join(
+        f"{head};" if body is None else f"{head}{{{body}}}"
+        for head, body in _rules(css)
+        if not (name := KEYFRAMES.match(head)) or css.count(name[1]) > 1
+    )
+    read = set(READ.findall(css))
+    shorter = VARIABLE.sub(lambda m: m[0] if m[1] in read else "", css)
+    return css if shorter == css else lean(shorter)
 
 
 def prune(css, known):
@@ -48,9 +66,9 @@ def prune(css, known):
 
 
 def _alive(selector, known):
-    """选择符要求的类名是否都出现过；:not() 与 :is() 里的不算要求。"""
+    """选择符要求的名字是否都出现过；:not() 与 :is() 里的不算要求。"""
     bare = CHOICE.sub("", NEGATED.sub("", selector))
-    return all(name in known for name in CLASS.findall(bare))
+    return all(name in known for name in WANTED.findall(bare))
 
 
 def _rules(css):

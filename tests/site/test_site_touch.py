@@ -1,0 +1,212 @@
+"""摸得到：三种宽度上，一按就开、再按就关；复制的、选过的、放大的，都与看见的一样。"""
+
+from io import BytesIO
+from operator import mul
+from pathlib import Path
+from posixpath import dirname, join, normpath
+
+import pytest
+from conftest import opened, toc_pages
+from lxml import html as parser
+from PIL import Image
+
+BOOK = [page for page in toc_pages() if page.startswith(("book/", "notebooks/"))]
+PAGE = "book/cbam/channel.html"
+LOOK = (Path(__file__).parent / "phone.js").read_text("utf8")
+WIDTHS = (390, 768, 1440)
+IN_VIEW = """node => {
+  const box = node.getBoundingClientRect();
+  return node.checkVisibility() && box.width > 100 && box.height > 100
+    && box.left >= 0 && box.right <= innerWidth;
+}"""
+
+
+@pytest.fixture(params=WIDTHS)
+def screen(request, browser, root):
+    """这个宽度的一页；窄的两种是摸的屏。"""
+    touch = request.param < 1000
+    with opened(browser, width=request.param, has_touch=touch) as page:
+        page.press = page.tap if touch else page.click
+        page.goto(root + PAGE)
+        yield page
+        assert page.seen["errors"] == []
+
+
+def shown(page, drawer):
+    """这一栏此刻是不是整个露在屏幕里。"""
+    return page.eval_on_selector(drawer, IN_VIEW)
+
+
+def test_contents_open_and_close(screen):
+    drawer, button = "#pst-primary-sidebar", ".primary-toggle"
+    assert screen.locator(button).count() == 1
+    first = shown(screen, drawer)
+    assert first == (screen.viewport_size["width"] >= 960)
+    screen.press(button)
+    assert shown(screen, drawer) != first
+    if first:
+        screen.press(button)
+        assert shown(screen, drawer)
+    screen.press(f"{drawer} a[href$='glossary.html']")
+    screen.wait_for_url("**/glossary.html")
+
+
+def test_escape_closes_the_contents(screen):
+    drawer = "#pst-primary-sidebar"
+    if shown(screen, drawer):
+        return  # 宽屏上是一栏，不是抽屉
+    screen.press(".primary-toggle")
+    screen.keyboard.press("Escape")
+    assert not shown(screen, drawer)
+
+
+def test_list_of_the_page_opens_and_leads_to_a_section(screen):
+    drawer, button = "#pst-secondary-sidebar", ".secondary-toggle"
+    if not shown(screen, drawer):
+        screen.press(button)
+    assert shown(screen, drawer)
+    screen.press(f"{drawer} a >> nth=2")
+    place = screen.evaluate("decodeURIComponent(location.hash.slice(1))")
+    top = f"document.getElementById('{place}').getBoundingClientRect().top"
+    assert -5 <= screen.evaluate(top) <= 150
+    assert shown(screen, drawer) == (screen.viewport_size["width"] >= 1200)
+
+
+def test_section_being_read_is_marked(browser, root):
+    with opened(browser, width=1440) as page:
+        page.goto(root + PAGE)
+        link = page.locator("#pst-page-toc-nav a").nth(3)
+        link.click()
+        page.wait_for_function(
+            "a => a.ariaCurrent === 'true'", arg=link.element_handle()
+        )
+        assert page.locator("#pst-page-toc-nav [aria-current]").count() == 1
+
+
+def test_contents_open_without_javascript_on_a_phone(browser, root):
+    with opened(browser, width=390, has_touch=True, java_script_enabled=False) as page:
+        page.goto(root + PAGE)
+        page.tap(".primary-toggle")
+        assert page.locator("#pst-primary-sidebar a").first.is_visible()
+
+
+def test_copy_button_is_seen_on_a_touch_screen_and_copies_commands_only(browser, root):
+    with opened(browser, width=390, has_touch=True, is_mobile=True) as page:
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.goto(root + "book/appendix/records.html")
+        block = page.locator("div.highlight-console").first
+        button = block.locator("button.copybtn")
+        assert button.evaluate("b => getComputedStyle(b).opacity") == "1"
+        assert "$" in block.inner_text()
+        button.tap()
+        page.wait_for_function("b => b.title === '已复制'", arg=button.element_handle())
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert copied.startswith("vision-attention study ")
+        assert "$" not in copied
+
+
+def test_menu_of_downloads_opens_without_javascript(browser, root):
+    with opened(browser, java_script_enabled=False) as page:
+        page.goto(root + PAGE)
+        page.click("details.dropdown > summary")
+        assert page.locator("details.dropdown a[href$='channel.md']").is_visible()
+
+
+def test_clicking_a_picture_stays_in_the_book(tab, root):
+    tab.goto(root + PAGE)
+    tab.locator("article figure img").first.click()
+    assert tab.url == root + PAGE
+
+
+def test_finger_scrolls_past_the_picture_of_the_cover(browser, root):
+    with opened(browser, width=390, has_touch=True, is_mobile=True) as page:
+        page.goto(root)
+        style = "getComputedStyle(document.querySelector('.hero svg')).touchAction"
+        assert page.evaluate(style) == "pan-y"
+
+
+def test_framework_is_chosen_once(screen, root):
+    """一按，选项卡、下一页、目录都换；笔记本的按钮去它的另一本；选了就记得。"""
+    assert screen.locator(".wing-switch").inner_text() == "PyTorch"
+    screen.press(".wing-switch")
+    assert screen.locator(".wing-switch").inner_text() == "Paddle"
+    chosen = screen.locator(".sd-tab-set input:checked + label")
+    ids = chosen.evaluate_all("all => all.map(label => label.dataset.syncId)")
+    assert set(ids) == {"paddle"}
+    screen.goto(root + "book/cbam/checklist.html")
+    screen.press(".right-next:visible")
+    screen.wait_for_url("**/notebooks/paddle/cbam.html")
+    if not shown(screen, "#pst-primary-sidebar"):
+        screen.press(".primary-toggle")
+    links = screen.locator("#pst-primary-sidebar a:visible")
+    listed = links.evaluate_all("all => all.map(a => a.getAttribute('href'))")
+    assert not [link for link in listed if "/torch/" in link]
+    screen.keyboard.press("Escape")
+    screen.press(".wing-switch")
+    screen.wait_for_url("**/notebooks/torch/cbam.html")
+    screen.press("nav.launch p a")
+    screen.wait_for_url("**/notebooks/paddle/cbam.html")
+
+
+@pytest.mark.parametrize("wing", ["torch", "paddle"])
+def test_next_page_reads_the_whole_book_of_one_wing(book, wing):
+    other = "paddle" if wing == "torch" else "torch"
+    path, read = "book/index.html", []
+    while path:
+        read.append(path)
+        links = parser.parse(str(book / path)).xpath("//a[@class='right-next']")
+        mine = [link for link in links if link.get("data-of") != other]
+        assert len(mine) <= 1
+        path = normpath(join(dirname(path), mine[0].get("href"))) if mine else ""
+    assert read == [page for page in BOOK if f"/{other}/" not in page]
+
+
+def contrast(one, other):
+    """两种颜色的对比度（WCAG 2.2）。"""
+    lights = []
+    for colour in (one, other):
+        parts = [value / 255 for value in colour[:3]]
+        parts = [
+            p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts
+        ]
+        lights.append(0.05 + sum(map(mul, (0.2126, 0.7152, 0.0722), parts)))
+    return max(lights) / min(lights)
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("system", ["light", "dark"])
+def test_grey_of_the_figures_follows_the_page(browser, root, mode, system):
+    """图里的字在哪种底色上都看得清，哪怕系统的明暗与页面的相反。"""
+    with opened(browser, system, width=1440) as page:
+        page.add_init_script(f"localStorage.setItem('mode', '{mode}')")
+        page.goto(root + PAGE)
+        picture = Image.open(BytesIO(page.locator("figure img").first.screenshot()))
+    corner = picture.convert("RGB").crop((10, 25, 110, 50))  # “输入特征图 F”
+    colours = {colour for _, colour in corner.getcolors(4000)}
+    paper = picture.convert("RGB").getpixel((2, 2))
+    assert contrast(paper, (255, 255, 255)) < 1.1 or mode == "dark"
+    assert max(contrast(colour, paper) for colour in colours) >= 4.5
+
+
+@pytest.fixture(scope="module")
+def phone(browser):
+    """390 像素宽的手机。"""
+    with opened(browser, width=390, has_touch=True, is_mobile=True) as page:
+        yield page
+
+
+@pytest.mark.parametrize("path", BOOK)
+def test_page_is_whole_on_a_phone(phone, root, path):
+    phone.goto(root + path)
+    phone.evaluate("document.fonts.ready.then(() => 0)")
+    found = phone.evaluate(LOOK)
+    assert {fault: where for fault, where in found.items() if where} == {}
+
+
+def test_sign_follows_the_finger(phone, root):
+    """还有一截在右边，右边淡出；滚到头，换成左边。"""
+    phone.goto(root + "notebooks/torch/cbam.html")
+    box = phone.locator("pre[data-more]").first
+    assert box.get_attribute("data-more") == "right"
+    box.evaluate("b => { b.scrollLeft = b.scrollWidth; }")
+    phone.wait_for_function("b => b.dataset.more === 'left'", arg=box.element_handle())
