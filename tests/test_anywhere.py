@@ -470,5 +470,5 @@ def test_lost_network_is_said_in_one_sentence():
 def test_file_missing_from_the_wheel_is_noticed(tmp_path):
     wheel = fake_wheel(tmp_path, "vision_attention", "7.0")
     missing = colab.left_out(wheel)
-    assert "vision_attention/studies/which_gate/records.jsonl" in missing
-    assert "vision_attention/studies/which_gate/study.yaml" in missing
+    assert "vision_attention/studies/catalog/which_gate/records.jsonl" in missing
+    assert "vision_attention/studies/catalog/which_gate/study.yaml" in missing

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import rooms
 import test_house
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -12,7 +13,8 @@ SAMPLES = {
     "底层": "specs.py",
     "左翼": "torch/vit.py",
     "右翼": "paddle/vit.py",
-    "研究": "studies/report.py",
+    "选翼": "wings.py",
+    "研究": "studies/results/report.py",
     "命令行": "cli/train.py",
     "互通": "interop.py",
 }
@@ -24,7 +26,10 @@ MEANING = {
     "两翼": {OURS + "torch", OURS + "paddle"},
     "左翼": {OURS + "torch"},
     "右翼": {OURS + "paddle"},
-    "屋顶": {OURS + part for part in test_house.ROOF},
+    "屋顶": {OURS + part for part in rooms.ROOF},
+    "研究": {OURS + "studies"},
+    "命令行": {OURS + "cli"},
+    "互通": {OURS + "interop"},
     "`plots`": {OURS + "plots"},
     "matplotlib": {"matplotlib"},
     "": set(),
@@ -49,7 +54,7 @@ def test_page_forbids_what_the_house_forbids(name, sample):
 def test_named_rooms_exist():
     library = ROOT / "src" / "vision_attention"
     row = re.search(r"^\| 底层 \| (.*?) 等 \|", PAGE, re.M)[1]
-    names = [*re.findall(r"`([\w/]+)`", row), "studies/", "cli/", "interop"]
+    names = [*re.findall(r"`([\w/]+)`", row), *rooms.ROOF]
     missing = [
         name
         for name in names
@@ -57,6 +62,26 @@ def test_named_rooms_exist():
     ]
     assert names
     assert missing == []
+
+
+def test_page_tells_the_floors_of_the_studies():
+    """表里的层是从导入里数出来的；写着没有圈，就真的没有。"""
+    told = re.findall(r"^\| (\d) \| `(studies/\w+)` \|", PAGE, re.M)
+    graph = rooms.arrows()
+    inside = {name for name in graph if name.startswith("studies/")}
+    floors = rooms.floors({name: graph[name] & inside for name in inside})
+    assert {name: int(floor) for floor, name in told} == floors
+    assert len(told) == len(floors) == 6
+    assert "没有圈" in PAGE
+    assert not rooms.circle(rooms.modules())
+
+
+def test_diagram_shows_every_room():
+    svg = (ROOT / "book" / "_static" / "figures" / "house.svg").read_text("utf8")
+    words = {
+        word.replace("\u200b", "") for word in re.findall(r">([^<>]+)</text>", svg)
+    }
+    assert set(rooms.arrows()) - {*rooms.WINGS, "studies"} <= words
 
 
 @pytest.mark.parametrize("number", ["35 行", "14 行", "180 行", "250 行"])

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from vision_attention import interop, records, specs
 from vision_attention.cli import app, trials
 from vision_attention.studies import expand
-from vision_attention.studies.schema import parse
+from vision_attention.studies.store.study_file import parse
 
 QUICK = ["--n-train", "40", "--steps", "6", "--eval-every", "3", "--batch-size", "16"]
 STUDY = """\
@@ -72,14 +72,14 @@ def test_train_saves_model_record_and_curves(tmp_path, framework):
 def reloaded_accuracy(framework, folder):
     """存下的权重装进新模型，在测试集上再评一次。"""
     from vision_attention import data
-    from vision_attention.studies.wings import load_wing
+    from vision_attention.wings import load_wing
 
     wing = load_wing(framework)
     dataset = data.load("digits", n_train=40, seed=0)
-    model = wing.room("models").build(specs.named("resnet_narrow"))
+    model = wing.module("models").build(specs.named("resnet_narrow"))
     interop.load(model, folder / "model.safetensors")
     images = dataset.normalize(dataset.test_images)
-    return wing.room("training").evaluate(model, images, dataset.test_labels)[1]
+    return wing.module("training").evaluate(model, images, dataset.test_labels)[1]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def reloaded_accuracy(framework, folder):
 )
 def test_old_mkl_wakes_on_amd_only(monkeypatch, tmp_path, listing, before, after):
     """没有 /proc/cpuinfo 的系统、别家的处理器、使用者自己设过的，都不动。"""
-    from vision_attention.studies.wings import wake_old_mkl
+    from vision_attention.wings import wake_old_mkl
 
     name = "MKL_DEBUG_CPU_TYPE"
     monkeypatch.setattr(os, "environ", {} if before is None else {name: before})
@@ -176,7 +176,7 @@ def test_diverged_training_is_one_plain_sentence(tmp_path):
 @pytest.mark.parametrize("framework", ["torch", "paddle"])
 def test_record_states_the_threads_really_used(tmp_path, framework, monkeypatch):
     """记下的是框架用的线程数，不是机器有几个核。"""
-    from vision_attention.studies.wings import threads_used
+    from vision_attention.wings import threads_used
 
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: range(99), raising=False)
     words = ["train", "--framework", framework, "--out", tmp_path, "--name", "one"]
@@ -188,7 +188,7 @@ def test_record_states_the_threads_really_used(tmp_path, framework, monkeypatch)
 def test_threads_are_those_of_the_framework(monkeypatch):
     import torch
 
-    from vision_attention.studies.wings import threads_used
+    from vision_attention.wings import threads_used
 
     before = torch.get_num_threads()
     torch.set_num_threads(3)
@@ -213,14 +213,14 @@ def test_model_is_saved_before_anything_else_can_fail(tmp_path, monkeypatch):
 @pytest.mark.parametrize("command", ["train", "run", "report"])
 def test_ctrl_c_says_what_is_true_of_the_command(tmp_path, study, monkeypatch, command):
     """研究的记录都在；train 什么也没有存下，空文件夹也不留。"""
-    from vision_attention.studies import report, session
+    from vision_attention.cli import study as command_study
 
     def stop(*details):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(trials, "train", stop)
-    monkeypatch.setattr(session, "run_session", stop)
-    monkeypatch.setattr(report, "summarize", stop)
+    monkeypatch.setattr(command_study, "run_session", stop)
+    monkeypatch.setattr(command_study, "summarize", stop)
     out = tmp_path / "out"
     words = [command] if command == "train" else ["study", command, study]
     code, text = call(*words, "--out", out)

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from vision_attention.studies import expand, runner
-from vision_attention.studies.cluster import RayHands
-from vision_attention.studies.library import Shelf, foreign
-from vision_attention.studies.runs import Run
-from vision_attention.studies.schema import parse
+from vision_attention.studies import expand
+from vision_attention.studies.design.runs import Run
+from vision_attention.studies.running import runner
+from vision_attention.studies.running.cluster import RayExecutor
+from vision_attention.studies.store.library import StudyStore, foreign
+from vision_attention.studies.store.study_file import parse
 
 pytest.importorskip("ray", reason="没有安装 Ray；请 pip install ray")
 
@@ -46,9 +47,9 @@ def cluster():
 
 
 @pytest.fixture
-def shelf(tmp_path):
+def store(tmp_path):
     study = parse(YAML)
-    return Shelf("集群", study, tuple(expand(study)), tmp_path)
+    return StudyStore("集群", study, tuple(expand(study)), tmp_path)
 
 
 def traced(folder, doomed):
@@ -61,7 +62,7 @@ def traced(folder, doomed):
     def job(run):
         import ray
 
-        from vision_attention.studies.runner import work
+        from vision_attention.studies.running.runner import work
 
         node = ray.get_runtime_context().get_node_id()
         with (Path(folder) / f"{node}.{run.key}.start").open("a") as file:
@@ -75,7 +76,7 @@ def traced(folder, doomed):
     return job
 
 
-def test_losing_a_node_loses_and_repeats_no_run(cluster, shelf, tmp_path):
+def test_losing_a_node_loses_and_repeats_no_run(cluster, store, tmp_path):
     trace = tmp_path / "trace"
     trace.mkdir()
     doomed = cluster.doomed.node_id
@@ -92,13 +93,13 @@ def test_losing_a_node_loses_and_repeats_no_run(cluster, shelf, tmp_path):
             cluster.remove_node(cluster.doomed, allow_graceful=False)
             cluster.doomed = None
 
-    with RayHands(cluster.address, job=traced(trace, doomed)) as hands:
-        assert hands.size == 3
-        tally = runner.run_study(shelf, runner.pending(shelf), hands, lose_the_node)
+    with RayExecutor(cluster.address, job=traced(trace, doomed)) as executor:
+        assert executor.size == 3
+        tally = runner.run_study(store, runner.pending(store), executor, lose_the_node)
     assert cluster.doomed is None
     assert tally.failed == {}
-    found = [json.loads(line) for line in shelf.path.read_text("utf8").splitlines()]
-    assert sorted(r["key"] for r in found) == sorted(run.key for run in shelf.runs)
+    found = [json.loads(line) for line in store.path.read_text("utf8").splitlines()]
+    assert sorted(r["key"] for r in found) == sorted(run.key for run in store.runs)
     assert all(foreign(record) is None for record in found)
     # 被杀的节点上确有做到一半的运行，它们在主节点上从头做完
     assert halfway
@@ -134,19 +135,20 @@ def test_runs_ask_for_a_gpu_where_there_is_one(
     monkeypatch, resources, device, gpus, size
 ):
     monkeypatch.setattr(
-        "vision_attention.studies.cluster._connect", lambda _: PretendRay(**resources)
+        "vision_attention.studies.running.cluster._connect",
+        lambda _: PretendRay(**resources),
     )
-    hands = RayHands("auto", threads=2)
+    executor = RayExecutor("auto", threads=2)
     run = Run("train", "torch", {}, {}, {"device": device}, {}, 0)
-    assert hands.needs(run) == {"num_cpus": 2, "num_gpus": gpus}
-    assert hands.size == size
+    assert executor.needs(run) == {"num_cpus": 2, "num_gpus": gpus}
+    assert executor.size == size
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1"])
 def test_unreachable_cluster_is_one_plain_sentence(address):
     began = time.monotonic()
     with pytest.raises(ValueError, match="ray start --head --disable-usage-stats"):
-        RayHands(address)
+        RayExecutor(address)
     assert time.monotonic() - began < 20
 
 
@@ -160,8 +162,8 @@ def test_advised_command_is_one_that_ray_knows():
 @pytest.mark.parametrize(("chosen", "reports"), [(None, False), ("1", True)])
 def test_ray_reports_its_use_only_to_those_who_want_it(chosen, reports, tmp_path):
     code = (
-        "from vision_attention.studies.cluster import RayHands\n"
-        "try:\n    RayHands('127.0.0.1:1')\nexcept ValueError:\n    pass\n"
+        "from vision_attention.studies.running.cluster import RayExecutor\n"
+        "try:\n    RayExecutor('127.0.0.1:1')\nexcept ValueError:\n    pass\n"
         "from ray._common.usage import usage_lib\n"
         f"assert usage_lib.usage_stats_enabled() is {reports}"
     )

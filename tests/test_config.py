@@ -14,6 +14,7 @@ WRONG = [
     ("augment", "strongest"),
     ("precision", "float16"),
     ("device", "cuda"),
+    ("memory_format", "nhwc"),
     ("lr", 0),
     ("lr", -0.1),
     ("lr", float("nan")),

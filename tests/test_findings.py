@@ -1,5 +1,6 @@
 """取数的窗口与逐句的判法：数与记录一致，写错的臂有一句话，四种结论各有其时。"""
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +8,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from vision_attention import studies
-from vision_attention.studies import claim_tables, decisions, statistics, wording
-from vision_attention.studies import claims as judging
-from vision_attention.studies.claims import Claim
-from vision_attention.studies.decisions import Question
+from vision_attention import statistics, studies, wording
+from vision_attention.studies.claims import Claim, claim_tables, decisions, judging
+from vision_attention.studies.claims.decisions import Question
 
 BOOK = Path(__file__).parents[1] / "book"
 PLACE = {"size": "narrow", "images": "many"}
@@ -72,6 +71,18 @@ def test_source_counts_the_runs_and_gives_the_command(capacity):
     text = capacity.source()
     assert f"共 {capacity['n_runs']} 次运行" in text
     assert "`vision-attention study run capacity`" in text
+
+
+def test_source_of_my_own_study_is_a_command_that_works(tmp_path, capacity):
+    """读者自己的文件：重做的命令带着路径与 --out，照样能交给命令行。"""
+    mine, out = tmp_path / "我的 研究.yaml", tmp_path / "记录"
+    given = studies.open_study("capacity").path.with_name("study.yaml")
+    mine.write_text(given.read_text("utf8"), "utf8")
+    text = studies.findings(str(mine), out).source()
+    command = text.partition("重做：`")[2].rstrip("`")
+    words = ["vision-attention", "study", "run", str(mine), "--out", str(out)]
+    assert shlex.split(command) == words
+    assert capacity.source().endswith("重做：`vision-attention study run capacity`")
 
 
 @pytest.mark.parametrize(
@@ -328,9 +339,9 @@ ARROWS = [
 )
 def test_every_arm_has_its_arrow(study, factor):
     """试过的臂都在图上；没有用的也不许漏掉。"""
-    shelf = studies.open_study(study).study
+    store = studies.open_study(study).study
     listed = {arrow.ours for arrow in ARROWS if arrow.study == study}
-    assert listed == set(shelf.factors[factor]) - {shelf.compare.reference}
+    assert listed == set(store.factors[factor]) - {store.compare.reference}
 
 
 def test_every_claim_and_arrow_leads_to_a_page_of_the_book():

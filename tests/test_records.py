@@ -10,7 +10,7 @@ import time
 import pytest
 
 from vision_attention import records
-from vision_attention.locks import Claims, locked
+from vision_attention.locks import Leases, locked
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -188,16 +188,16 @@ def test_writers_at_once_lose_and_repeat_nothing(path):
 
 HOLD = """
 import sys, time
-from vision_attention.locks import Claims
-claims = Claims(sys.argv[1])
-print(claims.take("x"), flush=True)
+from vision_attention.locks import Leases
+leases = Leases(sys.argv[1])
+print(leases.take("x"), flush=True)
 time.sleep(60)
 """
 
 
 def test_claim_is_exclusive_and_dies_with_its_process(tmp_path):
     words = [sys.executable, "-c", HOLD, str(tmp_path)]
-    mine = Claims(tmp_path)
+    mine = Leases(tmp_path)
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == "True\n"
         assert not mine.take("x")
@@ -209,11 +209,11 @@ def test_claim_is_exclusive_and_dies_with_its_process(tmp_path):
 
 
 def test_claim_can_be_given_back(tmp_path):
-    claims = Claims(tmp_path)
-    assert claims.take("x")
-    claims.free("x")
-    assert claims.take("x")
-    claims.close()
+    leases = Leases(tmp_path)
+    assert leases.take("x")
+    leases.free("x")
+    assert leases.take("x")
+    leases.close()
 
 
 def test_unwritable_folder_says_what_to_do(tmp_path):

@@ -7,16 +7,17 @@ import pytest
 from stand_ins import stand_in
 
 from vision_attention import interop, timing
-from vision_attention.studies import StudyError, expand, verify
-from vision_attention.studies.bench import prepare
-from vision_attention.studies.execute import execute
-from vision_attention.studies.layout import Layout, best_layout
-from vision_attention.studies.runs import Run
-from vision_attention.studies.schema import parse
+from vision_attention.studies import StudyError, expand
+from vision_attention.studies.design.runs import Run
+from vision_attention.studies.running import verify
+from vision_attention.studies.running.execute import execute
+from vision_attention.studies.running.layout import Layout, best_layout
+from vision_attention.studies.store.study_file import parse
 from vision_attention.studies.tasks import METRICS, TASKS
+from vision_attention.studies.tasks.prepared import prepare
 from vision_attention.studies.tasks.reach import spread
 from vision_attention.studies.tasks.transfer import MODES
-from vision_attention.studies.wings import load_wing
+from vision_attention.wings import load_wing
 
 QUICK = {"steps": 6, "warmup_steps": 1, "batch_size": 16, "eval_every": 3}
 FAR = {"name": "two_marks", "distance": 12, "n_train": 40, "max_test": 40}
@@ -173,7 +174,7 @@ def test_cost_counts_the_size_that_the_model_has(framework):
 
 def test_cost_is_measured_on_the_cpu_only(framework, monkeypatch):
     """处理器时间与进程的内存，GPU 上的都不算：写了 gpu 就说，没有写就用 CPU。"""
-    room, asked = load_wing(framework).room("device"), []
+    room, asked = load_wing(framework).module("device"), []
     find = room.find_device
     monkeypatch.setattr(
         room, "find_device", lambda *words: asked.append(words[0]) or find(*words)
@@ -222,7 +223,7 @@ def test_verify_redoes_a_timed_record():
 
 def test_timings_are_taken_one_at_a_time_with_one_thread(monkeypatch):
     """量时间的研究不先比谁快：分法定死，两个进程会抢同一份缓存。"""
-    monkeypatch.setattr("vision_attention.studies.layout.cores", lambda: 8)
+    monkeypatch.setattr("vision_attention.studies.running.layout.cores", lambda: 8)
     runs = [cost_run("torch", seed=seed) for seed in range(40)]
     told = []
     assert best_layout(runs, say=told.append) == Layout(1, 1)
@@ -278,7 +279,7 @@ def test_probe_and_finetuning_start_from_the_same_features(framework, model):
 
 def starts(framework, mode, monkeypatch):
     """每次训练开始时的权重。"""
-    room = load_wing(framework).room("training")
+    room = load_wing(framework).module("training")
     fit, seen = room.fit, []
 
     def spy(model, *arguments):
@@ -313,11 +314,11 @@ def test_head_rate_is_for_the_probe_alone(framework):
 @pytest.mark.parametrize("model", [SMALL, TINY], ids=["cnn", "vit"])
 def test_probe_moves_nothing_but_the_head(framework, model):
     run = Run("train", framework, FEW, model, QUICK, {}, 0)
-    bench = prepare(run)
-    before = interop.state(bench.model)
-    probe = bench.wing.room("probe").LinearProbe(bench.model)
-    bench.wing.room("training").fit(probe, bench.dataset, bench.config)
-    after = interop.state(bench.model)
+    prepared = prepare(run)
+    before = interop.state(prepared.model)
+    probe = prepared.wing.module("probe").LinearProbe(prepared.model)
+    prepared.wing.module("training").fit(probe, prepared.dataset, prepared.config)
+    after = interop.state(prepared.model)
     moved = {n for n, value in before.items() if not np.array_equal(value, after[n])}
     # 批归一化的移动平均也在这些名字里
     assert moved == {"head.weight", "head.bias"}

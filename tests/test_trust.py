@@ -482,7 +482,7 @@ RUNS = {
     "from vision_attention import plots; plots.use_style()",
     "roof": "import vision_attention.studies, vision_attention.interop",
     "download": "from vision_attention.data import cifar10, download",
-    "ray": "import vision_attention.studies.cluster, ray",
+    "ray": "import vision_attention.studies.running.cluster, ray",
     **{
         f"train-{wing}": f"sys.argv[1:2] = []\nsys.argv[1:] = ['train', '--steps', '2',"
         f"'--n-train', '50', '--framework', '{wing}', '--quiet', '--out', '.']\n"

@@ -1,6 +1,6 @@
 """文件锁：由操作系统看管，进程一死（哪怕 kill -9）锁就自动松开。
 
-内容: locked（独占一个文件的写入）、Claims（按名字认领，同一名字只有一个进程认得到）。
+内容: locked（独占一个文件的写入）、Leases（按名字认领，同一名字只有一个进程认得到）。
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def locked(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
-class Claims:
+class Leases:
     """认领簿：一个名字同时只有一个进程认得到；进程死后名字自动归还。
 
     用字节范围锁，一个名字占文件里的一个位置，不留下成堆的锁文件。同一个进程对同一个
@@ -88,7 +88,7 @@ class Claims:
     def __init__(self, folder: Path) -> None:
         self._mine: set[str] = set()
         self._handle = os.open(
-            state_folder(Path(folder)) / "claims", os.O_RDWR | os.O_CREAT, 0o644
+            state_folder(Path(folder)) / "leases", os.O_RDWR | os.O_CREAT, 0o644
         )
 
     @staticmethod

@@ -1,13 +1,17 @@
-"""这座房子：底层、两翼、屋顶，谁可以导入谁；以及一项研究的数据走过的路。"""
+"""这座房子：底层、两翼、屋顶，谁可以导入谁；以及一项研究的数据走过的路。
+
+房间、层与箭头都从程序库的导入里数出来（rooms.py），与 test_house 检查的是同一份。
+"""
 
 from __future__ import annotations
 
+import rooms
 from kit import BLUE, GREEN, GREY, PURPLE, RED, Drawing
 
 from vision_attention.plots import INK
 
-LEFT, MIDDLE, RIGHT = 80.0, 200.0, 320.0
-WINGS = ((104.0, "左翼 torch/", BLUE), (296.0, "右翼 paddle/", RED))
+MIDDLE, WIDE, ROW = 200.0, 372.0, 52.0
+SIDES = ((104.0, "左翼 torch/", BLUE), (296.0, "右翼 paddle/", RED))
 STEPS = (
     ("study.yaml", GREY, "问题：比什么，几个种子"),
     ("Run", PURPLE, "一次运行，冻结了不再变"),
@@ -19,61 +23,124 @@ STEPS = (
 )
 
 
+def on_roof(name: str) -> bool:
+    """是不是屋顶上的房间。"""
+    return name.partition("/")[0] in rooms.ROOF
+
+
+def parts() -> tuple[rooms.Graph, rooms.Graph]:
+    """屋顶与底层各自的箭头；研究的门面只转出名字，不画。"""
+    graph = rooms.arrows()
+    roof = {name for name in graph if on_roof(name)} - {"studies"}
+    ground = {name for name in graph if not on_roof(name)} - set(rooms.WINGS)
+    return tuple({name: graph[name] & part for name in part} for part in (roof, ground))
+
+
 def house() -> str:
     """上半是房子，箭头表示“导入”，只朝下；下半是数据的路，自上而下。"""
+    roof, ground = parts()
+    wings_at = 76 + ROW * (max(rooms.floors(roof).values()) + 1) + 50
+    ground_at = wings_at + 282
+    shelves = list(_shelves(ground))
+    way_at = ground_at + 40 + 36 * len(shelves) + 52
     d = Drawing(
-        876,
+        way_at + 46 * len(STEPS) + 6,
         "房子：底层、两翼、屋顶",
-        "书与笔记本从外面导入程序库；屋顶上的 studies、interop、cli 导入两翼；"
-        "两翼互为镜像，互不导入；底层不认识框架。"
+        "书与笔记本从外面导入程序库；屋顶上是研究的几间、命令行、互通与选翼；"
+        "两翼互为镜像，互不导入；底层不认识框架。箭头只朝下，没有圈。"
         "数据从 study.yaml 经运行、训练、记录、统计走到书里的图与表",
     )
-    _roof(d)
-    for x, name, color in WINGS:
-        _wing(d, x, name, color)
-    d.text(MIDDLE, 280, "=", size=16)
-    _ground(d)
-    _way(d, 556)
+    d.box(MIDDLE, 24, WIDE, "书 book/ · 笔记本 notebooks/", GREY)
+    d.line((MIDDLE, 39), (MIDDLE, 58))
+    _roof(d, roof, 60)
+    for x, name, color in SIDES:
+        d.line((x, wings_at - 40), (x, wings_at - 4))
+        _wing(d, x, wings_at, name, color)
+        d.line((x, wings_at + 240), (x, ground_at - 4))
+    d.text(MIDDLE, wings_at - 22, "用到时才载入", size=12)
+    d.text(MIDDLE, wings_at + 130, "=", size=16)
+    d.text(MIDDLE, wings_at + 260, "只朝下", size=12)
+    _ground(d, shelves, ground_at)
+    _way(d, way_at)
     return d.svg()
 
 
-def _roof(d: Drawing) -> None:
-    d.box(MIDDLE, 24, 372, "书 book/ · 笔记本 notebooks/", GREY)
-    d.line((MIDDLE, 39), (MIDDLE, 64))
-    d.text(212, 51, "只从外面看进来", size=12, text_anchor="start")
-    d.frame(MIDDLE, 100, 372, 72, PURPLE)
-    d.text(MIDDLE, 79, "屋顶：选择一翼 · 连通两翼 · 门铃", size=12)
-    for x, name in ((LEFT, "studies/"), (MIDDLE, "interop"), (RIGHT, "cli/")):
-        d.box(x, 110, 104, name, PURPLE)
-    for x, _, _ in WINGS:
-        d.line((x, 136), (x, 166))
-    d.text(MIDDLE, 151, "用到时才载入", size=12)
+def _roof(d: Drawing, graph: rooms.Graph, top: float) -> None:
+    """屋顶：一层一排，只画去掉绕路之后的箭头。"""
+    floors = rooms.floors(graph)
+    highest = max(floors.values())
+    d.frame(MIDDLE, top + ROW * (highest + 1) / 2 + 12, WIDE, ROW * (highest + 1) + 24)
+    d.text(MIDDLE, top + 11, "屋顶：研究、命令行、互通，以及挑一翼的一间", size=12)
+    arrows, place = rooms.nearest_only(graph), {}
+    for floor in range(highest + 1):
+        row = sorted(name for name in floors if floors[name] == floor)
+        row.sort(key=lambda name: _middle(arrows[name], place))
+        y = top + 44 + ROW * (highest - floor)
+        for k, name in enumerate(row):
+            place[name] = (14 + WIDE * (k + 0.5) / len(row), y)
+    for name, (x, y) in place.items():
+        for target in sorted(arrows[name]):
+            end_x, end_y = place[target]
+            d.line((x, y + 15), (end_x, end_y - 15))
+    for name, (x, y) in place.items():
+        d.box(x, y, 116, _words(name), PURPLE)
 
 
-def _wing(d: Drawing, x: float, name: str, color: str) -> None:
-    d.frame(x, 276, 180, 220, color)
-    d.text(x, 184, name, size=13)
-    d.box(x, 214, 160, "training", color)
-    d.text(x, 239, "收到模型，不导入模型", size=12)
-    d.box(x, 268, 160, "vit · resnet · mobile", color)
-    d.line((x, 283), (x, 297))
-    # 零宽的空格拦住下标：这里的下划线是名字的一部分
-    d.box(x, 312, 160, "gates · self_\u200battention", color)
-    d.line((x, 327), (x, 341))
-    d.box(x, 356, 160, "init", color)
-    d.line((x, 386), (x, 412))
+def _middle(targets: set[str], place: dict[str, tuple[float, float]]) -> float:
+    """一间要指向的几间的正中；谁也不指的不挪动。"""
+    known = [place[target][0] for target in targets]
+    return sum(known) / len(known) if known else MIDDLE
 
 
-def _ground(d: Drawing) -> None:
-    d.text(MIDDLE, 399, "只朝下", size=12)
-    d.frame(MIDDLE, 466, 372, 108, GREEN)
-    d.text(MIDDLE, 427, "底层：NumPy，不认识任何框架，也不认识楼上", size=12)
-    for y, names in (
-        (454, ("specs · config", "data · augment", "schedules")),
-        (494, ("records", "plots/", "checks/")),
-    ):
-        for x, name in zip((LEFT, MIDDLE, RIGHT), names, strict=True):
-            d.box(x, y, 112, name, GREEN)
+def _words(name: str) -> str:
+    """房间的名字；零宽的空格拦住下标：这里的下划线是名字的一部分。"""
+    return name.replace("_", "_\u200b")
+
+
+def _wing(d: Drawing, x: float, top: float, name: str, color: str) -> None:
+    models = [_words(name) for name in rooms.MODELS if name != "models"]
+    d.frame(x, top + 120, 180, 240, color)
+    d.text(x, top + 16, name, size=13)
+    d.box(x, top + 44, 160, "training", color)
+    d.text(x, top + 69, "收到模型，不导入模型", size=12)
+    d.box(x, top + 96, 160, " · ".join(models[:3]), color)
+    d.box(x, top + 130, 160, " · ".join(models[3:]), color)
+    d.line((x, top + 145), (x, top + 159))
+    init, *others = map(_words, rooms.PARTS)
+    d.box(x, top + 174, 160, " · ".join(others), color)
+    d.line((x, top + 189), (x, top + 203))
+    d.box(x, top + 218, 160, init, color)
+
+
+def _shelves(graph: rooms.Graph) -> list[tuple[int, list[str]]]:
+    """底层的房间排成行：上面的导入下面的；一行放不下的折到下一行。"""
+    floors = rooms.floors(graph)
+    lines: list[tuple[int, list[str]]] = []
+    for floor in sorted(set(floors.values()), reverse=True):
+        lines.append((floor, []))
+        for name in sorted(name for name in floors if floors[name] == floor):
+            if sum(map(_width, [*lines[-1][1], name])) > WIDE - 32:
+                lines.append((floor, []))
+            lines[-1][1].append(name)
+    return lines
+
+
+def _width(name: str) -> float:
+    """一个房间的框连同右边的空隙占多宽。"""
+    return 7.4 * len(name) + 22
+
+
+def _ground(d: Drawing, lines: list[tuple[int, list[str]]], top: float) -> None:
+    d.frame(MIDDLE, top + 20 + 18 * len(lines), WIDE, 36 + 36 * len(lines), GREEN)
+    d.text(MIDDLE, top + 16, "底层：NumPy，不认识任何框架，也不认识楼上", size=12)
+    for k, (floor, names) in enumerate(lines):
+        y, x = top + 46 + 36 * k, 42.0
+        if not k or lines[k - 1][0] != floor:
+            d.text(29, y, str(floor), size=12)
+        for name in names:
+            wide = _width(name) - 6
+            d.box(x + wide / 2, y, wide, _words(name), GREEN)
+            x += wide + 6
 
 
 def _way(d: Drawing, top: float) -> None:

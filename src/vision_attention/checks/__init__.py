@@ -1,7 +1,7 @@
 """入口检查：每个错误都说出参数、收到的值和该怎么改。
 
 只看形状与数值，不认识任何框架；两翼用的是同一句话。
-内容: `values` 一个取值；`building` 建一个模块；`tensors` 前向的输入
+内容: `hints` 最近的名字；`values` 一个取值；`building` 建一个模块；`tensors` 前向的输入
 """
 
 from vision_attention.checks.building import (
@@ -15,6 +15,7 @@ from vision_attention.checks.building import (
     quarter,
     unused,
 )
+from vision_attention.checks.hints import nearest
 from vision_attention.checks.tensors import (
     batch_norm_input,
     feature_map,
@@ -57,6 +58,7 @@ __all__ = [
     "kept",
     "mask",
     "mlp_width",
+    "nearest",
     "not_alone",
     "number",
     "odd",

@@ -15,7 +15,12 @@ import typer
 from rich.console import Console
 
 from vision_attention.cli.plainly import plainly
-from vision_attention.studies.library import Shelf, names, open_study
+from vision_attention.studies.results.power import plan, write_plan
+from vision_attention.studies.results.report import summarize
+from vision_attention.studies.results.tables import markdown
+from vision_attention.studies.running import verify as checking
+from vision_attention.studies.running.session import Options, run_session
+from vision_attention.studies.store.library import StudyStore, names, open_study
 
 app = typer.Typer(no_args_is_help=True, help="研究：列出、运行、查看、报告、复核。")
 
@@ -42,25 +47,30 @@ def stop_like_ctrl_c() -> None:
 def list_studies() -> None:
     """列出随包发布的研究：问题、进度与预算。"""
     for name in names():
-        shelf = open_study(name)
-        done, every = len(shelf.done()), len(shelf.runs)
-        typer.echo(f"{name}  {done}/{every}  约 {shelf.study.budget.minutes:g} 分钟")
-        typer.echo(f"    {shelf.study.question}")
+        store = open_study(name)
+        done, every = len(store.done()), len(store.runs) + store.waiting
+        typer.echo(f"{name}  {done}/{every}  约 {store.study.budget.minutes:g} 分钟")
+        typer.echo(f"    {store.study.question}")
 
 
 @app.command()
 @plainly
 def status(name: Name, out: Out = None) -> None:
     """一项研究做了多少、缺什么、有没有坏行。"""
-    shelf = open_study(name, out)
-    reading = shelf.read()
+    store = open_study(name, out)
+    reading = store.read()
     done = {record["key"] for record in reading.records}
-    typer.echo(f"{shelf.name}：{shelf.study.question}")
-    for framework in shelf.study.frameworks:
-        runs = [run for run in shelf.runs if run.framework == framework]
+    typer.echo(f"{store.name}：{store.study.question}")
+    if store.tuning is not None:
+        tried = len(store.tuning.done())
+        typer.echo(f"  调参：完成 {tried}，还缺 {len(store.tuning.runs) - tried}")
+        if store.waiting:
+            typer.echo(f"  另有 {store.waiting} 个运行要等调参做完才定得下来")
+    for framework in store.study.frameworks:
+        runs = [run for run in store.runs if run.framework == framework]
         finished = sum(run.key in done for run in runs)
         typer.echo(f"  {framework}：完成 {finished}，还缺 {len(runs) - finished}")
-    others = len(done - {run.key for run in shelf.runs})
+    others = len(done - {run.key for run in store.runs})
     if others:
         typer.echo(f"  另有 {others} 条记录不是现在的 study.yaml 所问的，报告里不用")
     for item in reading.rejected:
@@ -96,12 +106,10 @@ def run(
     ] = None,
 ) -> None:
     """做完一项研究缺的运行；随时可以 Ctrl-C，再来只做缺的。"""
-    from vision_attention.studies.session import Options, run_session
-
     stop_like_ctrl_c()
-    shelf = open_study(name, out)
+    store = open_study(name, out)
     options = Options(framework, limit, workers, threads, data_root, ray)
-    failed = run_session(shelf, options, Console())
+    failed = run_session(store, options, Console())
     raise typer.Exit(1 if failed else 0)
 
 
@@ -118,14 +126,38 @@ def report(
     typer.echo(_report(open_study(name, out), as_json))
 
 
-def _report(shelf: Shelf, as_json: bool) -> str:
-    from vision_attention.studies.report import summarize
-    from vision_attention.studies.tables import markdown
-
-    found = summarize(shelf)
+def _report(store: StudyStore, as_json: bool) -> str:
+    found = summarize(store)
     if as_json:
         return json.dumps(found, ensure_ascii=False, indent=2)
     return markdown(found)
+
+
+@app.command()
+@plainly
+def power(
+    name: Name,
+    out: Out = None,
+    *,
+    effect: Annotated[float, typer.Option(help="想看见的差，单位同主要指标。")],
+    first: Annotated[int, typer.Option(min=2, help="用头几粒种子估计。")] = 4,
+    write: Annotated[
+        bool, typer.Option("--write", help="定下来，写在研究旁边；只写一次。")
+    ] = False,
+) -> None:
+    """要几粒种子才看得见想看的差。"""
+    store = open_study(name, out)
+    found = plan(store, effect, first)
+    for arm in found["arms"]:
+        levels = "，".join(f"{k}={v}" for k, v in arm["levels"].items())
+        typer.echo(
+            f"  {levels}：标准差 {arm['sd']:.4f}，要 {arm['needed']} 粒；"
+            f"现在的 {found['planned']} 粒，区间半宽 {arm['half_width']:.4f}，"
+            f"看得见 {arm['detectable']:.4f}"
+        )
+    typer.echo(f"要有八成把握看见 {effect:g}，{found['seeds']} 粒种子")
+    if write:
+        typer.echo(f"写进了 {write_plan(store, found)}")
 
 
 @app.command()
@@ -142,17 +174,15 @@ def verify(
     workers: Annotated[int, typer.Option(min=1, help="同时做几条。")] = 1,
 ) -> None:
     """随机抽几条 CPU 上的记录重做，看能否复现。"""
-    from vision_attention.studies import verify as checking
-
     good, total = 0, 0
     for each in name or names():
-        shelf = open_study(each, out)
-        found = list(shelf.done().values())
+        store = open_study(each, out)
+        found = list(store.done().values())
         if not found and not name:
-            typer.echo(f"{shelf.name}：还没有记录，跳过")
+            typer.echo(f"{store.name}：还没有记录，跳过")
             continue
         chosen = checking.sample(found, fraction, seed)
-        typer.echo(f"{shelf.name}：抽中 {len(chosen)} 条")
+        typer.echo(f"{store.name}：抽中 {len(chosen)} 条")
         checks = checking.verify(
             chosen, workers=workers, data_root=data_root, watch=_say_check
         )

@@ -14,7 +14,7 @@ import yaml
 
 from vision_attention.cli import trials
 from vision_attention.cli.plainly import plainly
-from vision_attention.studies.positions import read_value
+from vision_attention.studies.design.positions import read_value
 
 
 def _value(text: str) -> Any:

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from vision_attention import files, interop
-from vision_attention.studies.audit import problems_of
-from vision_attention.studies.bench import prepare
-from vision_attention.studies.execute import record_of
-from vision_attention.studies.positions import nearest
-from vision_attention.studies.runs import ROOMS, Run, merge
+from vision_attention.checks import nearest
+from vision_attention.history import History
+from vision_attention.studies.design.runs import SECTIONS, Run, merge
+from vision_attention.studies.running.execute import record_of
+from vision_attention.studies.store.audit import problems_of
 from vision_attention.studies.tasks import train
-from vision_attention.studies.wings import installed, threads_used
+from vision_attention.studies.tasks.prepared import prepare
+from vision_attention.wings import installed, threads_used
 
 SAVED = MODEL, RECORD, CURVES = "model.safetensors", "record.json", "curves.svg"
 
@@ -53,16 +54,16 @@ def settle(framework: str, seed: int, changes: dict[str, Any]) -> Run:
     错误: 有不认识的键或不合适的取值时抛出 ValueError，指出最近的一个
     """
     for path in changes:
-        room, _, rest = path.partition(".")
-        if room not in ROOMS or not rest:
+        section, _, rest = path.partition(".")
+        if section not in SECTIONS or not rest:
             raise ValueError(
-                f"设置 {path!r} 不对，应写成「部分.键」。{nearest(room, ROOMS)}"
+                f"设置 {path!r} 不对，应写成「部分.键」。{nearest(section, SECTIONS)}"
             )
-    rooms = merge({room: {} for room in ROOMS}, changes)
-    problems = problems_of("train", rooms)
+    sections = merge({section: {} for section in SECTIONS}, changes)
+    problems = problems_of("train", sections)
     if problems:
         raise ValueError("；".join(problems))
-    return Run("train", framework, seed=seed, **rooms)
+    return Run("train", framework, seed=seed, **sections)
 
 
 def fresh_folder(out: Path, name: str | None, run: Run) -> Path:
@@ -106,13 +107,13 @@ def carry_out(
     错误: 数据、模型不合适、文件夹写不进去时抛出 ValueError 或 OSError；
         训练发散时抛出 TrainingDivergedError
     """
-    bench = prepare(run, data_root)
+    prepared = prepare(run, data_root)
     folder = fresh_folder(out, name, run)
     with nothing_left(folder):
-        outcome = train(bench, progress)
+        outcome = train(prepared, progress)
         # 先存权重：后面的哪一步不成，训练也没有白做
-        interop.save(bench.model, folder / MODEL)
-    record = record_of(run, bench, outcome, threads_used(run.framework))
+        interop.save(prepared.model, folder / MODEL)
+    record = record_of(run, prepared, outcome, threads_used(run.framework))
     text = json.dumps(record, ensure_ascii=False, indent=2, allow_nan=False)
     with files.replacing(folder / RECORD) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
@@ -123,7 +124,6 @@ def carry_out(
 def _draw(record: dict, path: Path) -> None:
     """画出学习曲线。"""
     from vision_attention import plots
-    from vision_attention.history import History
 
     plots.use_style()
     history = History(**record["curves"])

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from vision_attention.checks import choice, subset
-from vision_attention.data import cifar10, digits, folder, marks
+from vision_attention.data import cifar10, digits, folder, jpeg75, marks
 from vision_attention.data.dataset import (
     Dataset,
     Source,
@@ -19,16 +19,23 @@ from vision_attention.data.dataset import (
     fingerprint,
 )
 from vision_attention.data.harder import harder
+from vision_attention.data.scoring import check_score, reserved, scored
 from vision_attention.data.splits import (
     POOL,
-    TEST,
     VALIDATION,
     at_least,
     noisy_labels,
     stratified_order,
 )
 
-NAMES = ("digits", "cifar10", "two_marks", "folder:PATH")
+NAMES = (
+    "digits",
+    "digits_blocks",
+    "cifar10",
+    "cifar10_jpeg75",
+    "two_marks",
+    "folder:PATH",
+)
 
 
 def load(
@@ -42,6 +49,8 @@ def load(
     root: str | Path | None = None,
     image_size: int | None = None,
     max_test: int | None = None,
+    score: str = "test",
+    reserve: int = 0,
     distance: int | None = None,
     shift: int = 0,
     pixel_noise: float = 0.0,
@@ -52,12 +61,17 @@ def load(
     测试集与 seed 无关。验证集先从训练池里分层留出，n_train 张训练图片再从余下的里
     分层抽取；种子相同时，小的训练集总是大的训练集的开头。
 
+    调参用的图片（reserve）也与 seed 无关：挑学习率时拿它们打分，正式比较时不再打分。
+
     形状: 见 Dataset
-    参数: name 取 "digits"、"cifar10"、"two_marks"、"folder:PATH"；n_train 缺省为全部；
+    参数: name 取 NAMES 之一；n_train 缺省为全部；
         label_noise 为换成随机标签的份额（见 noisy_labels，只动训练标签）；
         validation 为验证集张数；classes 只留这些类别，按所给次序编为 0, 1, …；
         root 为 CIFAR-10 的压缩包或文件夹；image_size 为 folder 的边长，缺省 32；
-        max_test 只取测试集里分层固定的那么多张；distance 为 two_marks 两个记号的
+        max_test 只取测试集里分层固定的那么多张；reserve 为从训练池里固定留出、
+        只供挑设置的张数；score 定下用哪些图片打分：test 为测试集，unused 为测试集
+        加上训练池里这次没有用来训练、也没有留给调参的全部图片，reserve 为留出的那些
+       （此时不拿它们训练）；distance 为 two_marks 两个记号的
         距离，缺省 8；shift、pixel_noise、shuffle_patches 把图片弄难（见 harder）
     单位: label_noise 取 0–1；image_size、distance、shift 为像素；pixel_noise 以像素值
         除以 255 之后计
@@ -75,8 +89,11 @@ def load(
     )
     if classes is not None:
         source = keep_classes(source, classes)
-    train, held_out = _split(source.pool_labels, n_train, validation, seed)
-    test = _first(source.test_labels, max_test)
+    check_score(score, reserve, max_test)
+    spared = reserved(source.pool_labels, reserve)
+    kept_away = spared if score == "reserve" else spared[:0]
+    train, held_out = _divided(source, kept_away, n_train, validation, seed)
+    test_images, test_labels = scored(source, score, max_test, spared, train, held_out)
     labels = source.pool_labels[train]
     dataset = Dataset(
         source.name,
@@ -84,8 +101,8 @@ def load(
         noisy_labels(labels, label_noise, len(source.class_names), seed),
         source.pool_images[held_out],
         source.pool_labels[held_out],
-        source.test_images[test],
-        source.test_labels[test],
+        test_images,
+        test_labels,
         source.class_names,
         *channel_statistics(source.pool_images[train]),
         flip=source.flip,
@@ -128,7 +145,7 @@ def _read(
         raise ValueError(
             f"image_size={image_size} 只用于 folder:PATH；{name} 边长固定，请去掉它"
         )
-    if kind != "cifar10" and root is not None:
+    if not kind.startswith("cifar10") and root is not None:
         raise ValueError(f"root={str(root)!r} 只用于 cifar10；读 {name} 时请去掉它")
     if kind != "two_marks" and distance is not None:
         raise ValueError(f"distance={distance} 只用于 two_marks；读 {name} 时请去掉它")
@@ -136,7 +153,11 @@ def _read(
         return folder.read(path, 32 if image_size is None else image_size)
     if kind == "two_marks":
         return marks.read(8 if distance is None else distance)
-    return cifar10.read(root) if kind == "cifar10" else digits.read()
+    if kind == "cifar10_jpeg75":
+        return jpeg75.read(root)
+    if kind == "cifar10":
+        return cifar10.read(root)
+    return digits.read(blocks=kind == "digits_blocks")
 
 
 def keep_classes(source: Source, classes: tuple[int, ...]) -> Source:
@@ -161,6 +182,19 @@ def keep_classes(source: Source, classes: tuple[int, ...]) -> Source:
     )
 
 
+def _divided(
+    source: Source,
+    kept_away: np.ndarray,
+    n_train: int | None,
+    validation: int,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """训练与验证各用训练池里的哪些；kept_away 的不许用。"""
+    allowed = np.setdiff1d(np.arange(len(source.pool_labels)), kept_away)
+    parts = _split(source.pool_labels[allowed], n_train, validation, seed)
+    return allowed[parts[0]], allowed[parts[1]]
+
+
 def _split(
     labels: np.ndarray, n_train: int | None, validation: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -183,12 +217,3 @@ def _split(
     order = stratified_order(labels, seed, VALIDATION)
     held_out, rest = np.sort(order[:validation]), np.sort(order[validation:])
     return rest[stratified_order(labels[rest], seed, POOL)[:n_train]], held_out
-
-
-def _first(labels: np.ndarray, max_test: int | None) -> np.ndarray:
-    if max_test is None:
-        return np.arange(len(labels))
-    at_least("max_test", max_test, 1)
-    if max_test > len(labels):
-        raise ValueError(f"max_test={max_test} 超出测试集的 {len(labels)} 张；请减小它")
-    return np.sort(stratified_order(labels, 0, TEST, 1)[:max_test])

@@ -6,7 +6,7 @@ import numpy as np
 
 # 不同用途各有编号，同一个种子在各处互不相关
 POOL, VALIDATION, TEST, NOISE, ORDER, AUGMENT = range(6)
-SHIFT, PIXELS, PATCHES, MARKS = range(6, 10)
+SHIFT, PIXELS, PATCHES, MARKS, RESERVE = range(6, 11)
 
 
 def random_bits(count: int, *key: int) -> np.ndarray:

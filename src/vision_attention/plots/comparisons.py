@@ -9,13 +9,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 from numpy.typing import ArrayLike
-from scipy.special import stdtrit
 
 from vision_attention import checks
 from vision_attention.plots.style import COLORS, INK, MARKERS, new_figure
+from vision_attention.statistics import mean_interval
 
 METRICS = {"accuracy": "准确率", "loss": "损失"}
-CONFIDENCE = 0.95
 
 
 def interval(values: ArrayLike) -> tuple[float, float, float]:
@@ -28,12 +27,10 @@ def interval(values: ArrayLike) -> tuple[float, float, float]:
     runs = np.asarray(values, dtype=float)
     if not runs.size:
         raise ValueError("没有一次运行，画不出平均值；每一组至少要有一个数")
-    mean = float(runs.mean())
-    if runs.size == 1:
-        return mean, float("nan"), float("nan")
-    error = runs.std(ddof=1) / np.sqrt(runs.size)
-    half = float(stdtrit(runs.size - 1, (1 + CONFIDENCE) / 2) * error)
-    return mean, mean - half, mean + half
+    found = mean_interval(runs)
+    if found.low is None:
+        return found.mean, float("nan"), float("nan")
+    return found.mean, found.low, found.high
 
 
 def learning_curves(

@@ -2,6 +2,7 @@
 
 - `find_device`、`device_of`：该用哪个设备；模型在哪个设备上
 - `tensor`：数组变成那个设备上的张量
+- `arrange`：模型与图片在内存里的排法
 - `reseed`：第 k 步的随机数只由 (seed, k) 决定
 - `own_randomness`：里面的随机数不影响外面
 - `autocast`：float32，或自动混合 bfloat16
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,6 +56,18 @@ def device_of(model: nn.Module) -> torch.device:
 def tensor(array: np.ndarray, device: torch.device) -> Tensor:
     """数组变成 device 上的张量。"""
     return torch.from_numpy(array).to(device)
+
+
+def arrange(holder: Any, memory_format: str) -> Any:
+    """照 memory_format 排好模型的权重，或一批图片；数值不变。
+
+    形状: holder 为模型，或 (B, C, H, W)
+    参数: memory_format 取 "channels_first" 或 "channels_last"；后者只有 PyTorch 有
+    错误: 框架没有这种排法时抛出 ValueError
+    """
+    if memory_format == "channels_first":
+        return holder
+    return holder.to(memory_format=torch.channels_last)
 
 
 def reseed(seed: int, step: int) -> None:

@@ -30,6 +30,7 @@ from vision_attention.journal import (
 )
 from vision_attention.torch.checkpoint import Checkpoint, forget_gradients
 from vision_attention.torch.device import (
+    arrange,
     autocast,
     device_of,
     find_device,
@@ -58,7 +59,7 @@ def fit(
         抛出 ValueError；checkpoint 写不进去或是文件夹时抛出 OSError，旧的检查点仍然完好
     """
     device = find_device(config.device, config.precision)
-    model.to(device)
+    arrange(model.to(device), config.memory_format)
     optimizer = build_optimizer(model, config)
     forget_gradients(optimizer)
     train, test = evaluation_sets(dataset, config)
@@ -108,7 +109,7 @@ def train_step(
     """
     device = device_of(model)
     with autocast(config.precision, device):
-        logits = model(tensor(images, device))
+        logits = model(arrange(tensor(images, device), config.memory_format))
         loss = cross_entropy(logits, tensor(targets, device))
     optimizer.zero_grad()
     loss.backward()

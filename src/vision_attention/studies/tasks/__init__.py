@@ -1,6 +1,6 @@
 """每次运行做什么：任务的名单。一项新的研究若不只是训练，在这里添一行。
 
-内容: TASKS；METRICS、Outcome、Task、train 从各自的房间转来。
+内容: TASKS；METRICS、Outcome、Task、train 从各自的文件转来。
 """
 
 from __future__ import annotations

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from vision_attention import specs
+from vision_attention.checks import whole
 from vision_attention.memory import peak_memory
-from vision_attention.studies.bench import Bench, size_of
-from vision_attention.studies.runs import plain_values
-from vision_attention.studies.tasks.outcome import Outcome, Rooms, whole
+from vision_attention.studies.design.runs import plain_values
+from vision_attention.studies.tasks.outcome import Outcome, Sections
+from vision_attention.studies.tasks.prepared import PreparedRun, size_of
 from vision_attention.timing import alternate, ratio
 
 EXACT = ("parameters_ratio", "macs_ratio")
@@ -35,26 +36,28 @@ BATCH = 64
 Pair = tuple[Any, Any]
 
 
-def examine(rooms: Rooms) -> None:
+def examine(sections: Sections) -> None:
     """Options 的取值：reference 里的每一项都得是这个模型的字段；只在 CPU 上量。
 
     错误: 不合适时抛出 ValueError
     """
-    if rooms["train"].get("device") == "gpu":
+    if sections["train"].get("device") == "gpu":
         raise ValueError(
             "device='gpu' 不合适：代价是处理器时间与进程的内存，GPU 上的算在别处；"
             "请写 device: cpu"
         )
-    reference = rooms["options"]["reference"]
+    reference = sections["options"]["reference"]
     if not isinstance(reference, dict):
         raise ValueError(
             f"reference={reference!r} 应为「键: 值」，如 {{attention: none}}"
         )
-    specs.named(**plain_values(rooms["model"] | reference))
-    whole("rounds", rooms["options"].get("rounds", 15), 3)
+    specs.named(**plain_values(sections["model"] | reference))
+    whole("rounds", sections["options"].get("rounds", 15), 3)
 
 
-def cost(bench: Bench, *, reference: dict[str, Any], rounds: int = 15) -> Outcome:
+def cost(
+    prepared: PreparedRun, *, reference: dict[str, Any], rounds: int = 15
+) -> Outcome:
     """量一个模型与它的参照：参照与它只差 reference 里的几项。
 
     时间是处理器时间，两个模型轮流跑 rounds 轮：秒数取中位数，比值取逐轮之比的
@@ -67,19 +70,19 @@ def cost(bench: Bench, *, reference: dict[str, Any], rounds: int = 15) -> Outcom
     错误: train.precision 在这里用不了时抛出 ValueError
     """
     started = time.perf_counter(), time.process_time()
-    spec = dataclasses.replace(bench.model.spec, **plain_values(reference))
-    bench.wing.room("init").seed(bench.run.seed)
-    models = bench.model, bench.wing.room("models").build(spec)
+    spec = dataclasses.replace(prepared.model.spec, **plain_values(reference))
+    prepared.wing.module("init").seed(prepared.run.seed)
+    models = prepared.model, prepared.wing.module("models").build(spec)
     results: dict[str, float | None] = {}
-    sizes = bench.size, size_of(bench.wing, models[1])
-    place = bench.wing.room("device").find_device("cpu", bench.config.precision)
+    sizes = prepared.size, size_of(prepared.wing, models[1])
+    place = prepared.wing.module("device").find_device("cpu", prepared.config.precision)
     for model in models:
         model.to(place)
     for name in ("parameters", "macs"):
         results[f"{name}_ratio"] = sizes[0][name] / sizes[1][name]
     for name, batch in (("latency_1", 1), ("latency_64", BATCH)):
-        results |= _clocked(name, _inference(bench, models, batch), rounds)
-    steps = [_step(bench, model) for model in models]
+        results |= _clocked(name, _inference(prepared, models, batch), rounds)
+    steps = [_step(prepared, model) for model in models]
     results |= _clocked("train_step", steps, rounds)
     results |= _memory(steps)
     return Outcome(
@@ -90,17 +93,19 @@ def cost(bench: Bench, *, reference: dict[str, Any], rounds: int = 15) -> Outcom
     )
 
 
-def _images(bench: Bench, batch: int) -> np.ndarray:
-    spec = bench.model.spec
+def _images(prepared: PreparedRun, batch: int) -> np.ndarray:
+    spec = prepared.model.spec
     shape = (batch, spec.in_channels, spec.image_size, spec.image_size)
     return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
 
 
-def _inference(bench: Bench, models: Pair, batch: int) -> list[Callable[[], Any]]:
+def _inference(
+    prepared: PreparedRun, models: Pair, batch: int
+) -> list[Callable[[], Any]]:
     """两个模型各前向一次；评估模式，不记梯度。"""
-    device = bench.wing.room("device")
-    x = device.tensor(_images(bench, batch), device.device_of(bench.model))
-    evaluation_mode = bench.wing.room("training").evaluation_mode
+    device = prepared.wing.module("device")
+    x = device.tensor(_images(prepared, batch), device.device_of(prepared.model))
+    evaluation_mode = prepared.wing.module("training").evaluation_mode
 
     def of(model: Any) -> Callable[[], Any]:
         def forward() -> None:
@@ -112,15 +117,17 @@ def _inference(bench: Bench, models: Pair, batch: int) -> list[Callable[[], Any]
     return [of(model) for model in models]
 
 
-def _step(bench: Bench, model: Any) -> Callable[[], Any]:
+def _step(prepared: PreparedRun, model: Any) -> Callable[[], Any]:
     """训练一步：前向、反向、裁剪、更新。"""
-    training = bench.wing.room("training")
-    optimizer = training.build_optimizer(model, bench.config)
-    images = _images(bench, BATCH)
-    classes = bench.model.spec.num_classes
+    training = prepared.wing.module("training")
+    optimizer = training.build_optimizer(model, prepared.config)
+    images = _images(prepared, BATCH)
+    classes = prepared.model.spec.num_classes
     targets = np.eye(classes, dtype=np.float32)[np.arange(BATCH) % classes]
     model.train()
-    return lambda: training.train_step(model, optimizer, images, targets, bench.config)
+    return lambda: training.train_step(
+        model, optimizer, images, targets, prepared.config
+    )
 
 
 def _clocked(

@@ -1,6 +1,6 @@
 """任务的样子：做法、它给出的指标、它的结果。
 
-内容: Task、Outcome、whole、one_of。
+内容: Task、Outcome、one_of。
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from vision_attention.checks import choice
-from vision_attention.studies.positions import nearest
+from vision_attention.checks import choice, nearest
 from vision_attention.studies.tasks.metrics import ALWAYS
 
-Rooms = dict[str, dict[str, Any]]
+Sections = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Outcome:
     cpu_seconds: float
 
 
-def anything(rooms: Rooms) -> None:
+def anything(sections: Sections) -> None:
     """取值怎样都行。"""
 
 
@@ -39,47 +38,40 @@ def anything(rooms: Rooms) -> None:
 class Task:
     """一种任务。
 
-    参数: work 是做法，接一个 Bench，它的仅限关键字参数就是 options 里可以写的键；
+    参数: work 是做法，接一个 PreparedRun，它的仅限关键字参数就是 options 里可以写的键；
         metrics 为它给出的指标；timed 为其中的用时与内存，重做一遍不会逐位相同；
-        examine 看各部分的设置合不合适，不合适时抛出 ValueError
+        examine 看各部分的设置合不合适，不合适时抛出 ValueError；version 为做法的版本：
+        改了代码而使同样的设置给出不同意思的数时加 1，它进记录
     """
 
     work: Callable[..., Outcome]
     metrics: tuple[str, ...]
     timed: tuple[str, ...] = ()
-    examine: Callable[[Rooms], None] = anything
+    examine: Callable[[Sections], None] = anything
+    version: int = 1
 
     @property
     def measures(self) -> tuple[str, ...]:
         """它的记录里有的全部指标。"""
         return (*self.metrics, *self.timed, *ALWAYS)
 
-    def check(self, rooms: Rooms) -> None:
+    def check(self, sections: Sections) -> None:
         """看 options 里有没有不认识、缺少或不合适的键。
 
-        参数: rooms 为 data、model、train、options 四部分的设置
+        参数: sections 为 data、model、train、options 四部分的设置
         错误: 有则抛出 ValueError
         """
         parameters = inspect.signature(self.work).parameters.values()
         keyword = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
         known = [p.name for p in keyword]
-        for name in rooms["options"]:
+        for name in sections["options"]:
             if name not in known:
                 raise ValueError(f"options.{name} 不认识。{nearest(name, known)}")
         for parameter in keyword:
-            missing = parameter.name not in rooms["options"]
+            missing = parameter.name not in sections["options"]
             if missing and parameter.default is parameter.empty:
                 raise ValueError(f"缺少 options.{parameter.name}；这个任务少不了它")
-        self.examine(rooms)
-
-
-def whole(name: str, value: Any, least: int = 1) -> None:
-    """不小于 least 的整数。
-
-    错误: 不是时抛出 ValueError
-    """
-    if type(value) is not int or value < least:
-        raise ValueError(f"{name}={value!r} 不合适；应为不小于 {least} 的整数")
+        self.examine(sections)
 
 
 def one_of(name: str, value: Any, choices: tuple) -> None:

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from vision_attention import specs
-from vision_attention.studies.bench import Bench
-from vision_attention.studies.runs import plain_values
-from vision_attention.studies.tasks.outcome import Outcome, Rooms, one_of, whole
+from vision_attention.checks import whole
+from vision_attention.studies.design.runs import plain_values
+from vision_attention.studies.tasks.outcome import Outcome, Sections, one_of
+from vision_attention.studies.tasks.prepared import PreparedRun
 from vision_attention.studies.tasks.training import first_images, train
 
 MEASURED = (
@@ -29,15 +30,15 @@ ENERGY = 0.95
 NOTICED = 1e-4
 
 
-def examine(rooms: Rooms) -> None:
+def examine(sections: Sections) -> None:
     """Options 的取值；ViT 要每个位置都算到最后，所以不能只留分类 token。
 
     错误: 不合适时抛出 ValueError
     """
-    options = rooms["options"]
+    options = sections["options"]
     one_of("trained", options.get("trained", True), (True, False))
-    whole("images", options.get("images", 32))
-    spec = specs.named(**plain_values(rooms["model"]))
+    whole("images", options.get("images", 32), 1)
+    spec = specs.named(**plain_values(sections["model"]))
     if isinstance(spec, specs.MLPSpec):
         raise ValueError("model：多层感知机没有位置，谈不上感受野；请换一个模型")
     if getattr(spec, "pool", "mean") == "class":
@@ -46,7 +47,7 @@ def examine(rooms: Rooms) -> None:
         )
 
 
-def reach(bench: Bench, *, trained: bool = True, images: int = 32) -> Outcome:
+def reach(prepared: PreparedRun, *, trained: bool = True, images: int = 32) -> Outcome:
     """训练（或不训练）之后，量最后一张特征图正中那一处看得多远。
 
     有效感受野：那一处对每个输入像素的梯度，取绝对值、平均，从大到小装到 95 %。
@@ -58,17 +59,17 @@ def reach(bench: Bench, *, trained: bool = True, images: int = 32) -> Outcome:
     单位: reach_radius 为像素，从那一处的中心量起；其余为份额，0–1
     """
     started = time.perf_counter(), time.process_time()
-    found = train(bench) if trained else None
-    score = bench.wing.room("training").evaluate(
-        bench.model,
-        bench.dataset.normalize(bench.dataset.test_images),
-        bench.dataset.test_labels,
+    found = train(prepared) if trained else None
+    score = prepared.wing.module("training").evaluate(
+        prepared.model,
+        prepared.dataset.normalize(prepared.dataset.test_images),
+        prepared.dataset.test_labels,
     )
-    bench.model.eval()
-    noticed = _noticed(bench, images)
+    prepared.model.eval()
+    noticed = _noticed(prepared, images)
     results = {
         "test_accuracy": score[1],
-        **_field(bench, images),
+        **_field(prepared, images),
         "noticed_first": noticed[0],
         "noticed_last": noticed[-1],
     }
@@ -86,25 +87,25 @@ def _stages(model: Any) -> list[Any]:
     return list(model.stages if hasattr(model, "stages") else model.blocks)
 
 
-def _noticed(bench: Bench, count: int) -> list[float]:
+def _noticed(prepared: PreparedRun, count: int) -> list[float]:
     """每个阶段有几成位置察觉左上角的像素变了。"""
-    stages = _stages(bench.model)
+    stages = _stages(prepared.model)
 
     def outputs(x: Any) -> list[np.ndarray]:
-        seen = bench.wing.room("hooks").look(
-            bench.model,
+        seen = prepared.wing.module("hooks").look(
+            prepared.model,
             x,
             lambda layer: any(layer is stage for stage in stages),
             lambda layer, given, output: output.detach().cpu().numpy(),
         )
         return [_tokens(values) for _, values in seen]
 
-    original = first_images(bench, count)
+    original = first_images(prepared, count)
     changed = original.clone()
-    images = bench.dataset.test_images[:count, :, :1, :1]
-    inverted = bench.dataset.normalize(255 - images)
-    device = bench.wing.room("device")
-    changed[:, :, :1, :1] = device.tensor(inverted, device.device_of(bench.model))
+    images = prepared.dataset.test_images[:count, :, :1, :1]
+    inverted = prepared.dataset.normalize(255 - images)
+    device = prepared.wing.module("device")
+    changed[:, :, :1, :1] = device.tensor(inverted, device.device_of(prepared.model))
     shares = []
     for before, after in zip(outputs(original), outputs(changed), strict=True):
         gap = np.abs(after - before).max(-1)
@@ -119,12 +120,12 @@ def _tokens(values: np.ndarray) -> np.ndarray:
     return values.reshape(*values.shape[:2], -1).swapaxes(1, 2)
 
 
-def _field(bench: Bench, count: int) -> dict[str, float]:
+def _field(prepared: PreparedRun, count: int) -> dict[str, float]:
     """有效感受野的份额与半径。"""
-    inspect, x = bench.wing.room("inspect"), first_images(bench, count)
-    last = _last_stage(bench)
+    inspect, x = prepared.wing.module("inspect"), first_images(prepared, count)
+    last = _last_stage(prepared)
     shape = tuple(last(x).shape)
-    grid = shape[2] if len(shape) == 4 else bench.model.spec.grid
+    grid = shape[2] if len(shape) == 4 else prepared.model.spec.grid
     middle = grid // 2
     position = (middle, middle) if len(shape) == 4 else middle * grid + middle
     field = inspect.effective_receptive_field(last, x, position)
@@ -134,14 +135,14 @@ def _field(bench: Bench, count: int) -> dict[str, float]:
     )
 
 
-def _last_stage(bench: Bench) -> Callable[[Any], Any]:
+def _last_stage(prepared: PreparedRun) -> Callable[[Any], Any]:
     """一个函数：图片 → 最后一个阶段的输出，带着梯度。"""
-    last = _stages(bench.model)[-1]
+    last = _stages(prepared.model)[-1]
 
     def function(x: Any) -> Any:
-        recorded = bench.wing.room("hooks").recorded
-        with recorded(bench.model, lambda layer: layer is last, _output) as seen:
-            bench.model(x)
+        recorded = prepared.wing.module("hooks").recorded
+        with recorded(prepared.model, lambda layer: layer is last, _output) as seen:
+            prepared.model(x)
         return seen[-1][1]
 
     return function

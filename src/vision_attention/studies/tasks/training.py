@@ -9,8 +9,8 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from vision_attention.history import History
-from vision_attention.studies.bench import Bench
 from vision_attention.studies.tasks.outcome import Outcome
+from vision_attention.studies.tasks.prepared import PreparedRun
 
 FITTED = 0.99
 TIMES = ("seconds", "cpu_seconds", "images_per_second")
@@ -31,13 +31,15 @@ LOOKED = (
 LOOKED_AT = 100
 
 
-def train(bench: Bench, progress: bool = False) -> Outcome:
+def train(prepared: PreparedRun, progress: bool = False) -> Outcome:
     """训练一个模型，报告最后一个评估点。
 
-    参数: bench 为备齐的工作台；progress 为真时画进度条
+    参数: prepared 为备齐的一次运行；progress 为真时画进度条
     """
-    fit = bench.wing.room("training").fit
-    return outcome_of(fit(bench.model, bench.dataset, bench.config, progress=progress))
+    fit = prepared.wing.module("training").fit
+    return outcome_of(
+        fit(prepared.model, prepared.dataset, prepared.config, progress=progress)
+    )
 
 
 def outcome_of(history: History) -> Outcome:
@@ -57,13 +59,13 @@ def outcome_of(history: History) -> Outcome:
     return Outcome(results, curves, history.seconds, history.cpu_seconds)
 
 
-def train_and_look(bench: Bench) -> Outcome:
+def train_and_look(prepared: PreparedRun) -> Outcome:
     """训练，再看 ViT 每一层平均注意多远；不是 ViT 的模型没有这些数，记为 None。
 
     单位: 像素：token 的距离乘以 patch_size
     """
-    outcome = train(bench)
-    distances = _distances(bench)
+    outcome = train(prepared)
+    distances = _distances(prepared)
     ends = (distances[0], distances[-1]) if distances else (None, None)
     average = sum(distances) / len(distances) if distances else None
     looked = dict(zip(LOOKED, (average, *ends), strict=True))
@@ -75,20 +77,20 @@ def train_and_look(bench: Bench) -> Outcome:
     )
 
 
-def _distances(bench: Bench) -> list[float]:
+def _distances(prepared: PreparedRun) -> list[float]:
     """每一层的平均注意距离，各头平均。"""
-    if not hasattr(bench.model, "blocks"):
+    if not hasattr(prepared.model, "blocks"):
         return []
-    spec, inspect = bench.model.spec, bench.wing.room("inspect")
-    weights = inspect.attention(bench.model, first_images(bench, LOOKED_AT))
+    spec, inspect = prepared.model.spec, prepared.wing.module("inspect")
+    weights = inspect.attention(prepared.model, first_images(prepared, LOOKED_AT))
     return [
         spec.patch_size * float(inspect.mean_attention_distance(w, spec.grid).mean())
         for w in weights.values()
     ]
 
 
-def first_images(bench: Bench, count: int) -> Any:
+def first_images(prepared: PreparedRun, count: int) -> Any:
     """归一化了的前 count 张测试图片，已在模型所在的设备上。"""
-    device = bench.wing.room("device")
-    images = bench.dataset.normalize(bench.dataset.test_images[:count])
-    return device.tensor(images, device.device_of(bench.model))
+    device = prepared.wing.module("device")
+    images = prepared.dataset.normalize(prepared.dataset.test_images[:count])
+    return device.tensor(images, device.device_of(prepared.model))

@@ -8,26 +8,27 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from vision_attention.checks import whole
 from vision_attention.config import TrainConfig
-from vision_attention.studies.bench import (
-    Bench,
+from vision_attention.studies.tasks.outcome import Outcome, Sections, one_of
+from vision_attention.studies.tasks.prepared import (
+    PreparedRun,
     build_model,
     load_data,
     share_weights,
 )
-from vision_attention.studies.tasks.outcome import Outcome, Rooms, one_of, whole
 from vision_attention.studies.tasks.training import outcome_of
 
 MODES = ("scratch", "finetune", "linear_probe")
 MEASURED = ("source_accuracy",)
 
 
-def examine(rooms: Rooms) -> None:
+def examine(sections: Sections) -> None:
     """Options 的取值；预训练的类不能是目标的类。
 
     错误: 不合适时抛出 ValueError
     """
-    options, target = rooms["options"], rooms["data"].get("classes")
+    options, target = sections["options"], sections["data"].get("classes")
     one_of("mode", options["mode"], MODES)
     source = options["source_classes"]
     if not _listed(source):
@@ -50,7 +51,9 @@ def examine(rooms: Rooms) -> None:
     if steps is not None:
         default = TrainConfig.warmup_steps
         whole(
-            "source_steps", steps, max(1, rooms["train"].get("warmup_steps", default))
+            "source_steps",
+            steps,
+            max(1, sections["train"].get("warmup_steps", default)),
         )
 
 
@@ -61,7 +64,7 @@ def _listed(classes: Any) -> bool:
 
 
 def transfer(
-    bench: Bench,
+    prepared: PreparedRun,
     *,
     mode: str,
     source_classes: list[int],
@@ -80,28 +83,28 @@ def transfer(
         只学一层的问题是凸的，学习率应当大得多
     返回: train 的结果，加上 source_accuracy（从头学时为 None）
     """
-    fit, accuracy = bench.wing.room("training").fit, None
+    fit, accuracy = prepared.wing.module("training").fit, None
     seconds = cpu_seconds = 0.0
-    model: Any = bench.model
+    model: Any = prepared.model
     if mode != "scratch":
         source = load_data(
-            bench.run,
-            bench.data_root,
+            prepared.run,
+            prepared.data_root,
             classes=source_classes,
             n_train=source_n_train,
         )
-        steps = source_steps or bench.config.steps
-        longer = replace(bench.config, steps=steps, eval_every=steps)
-        teacher = build_model(bench.wing, bench.run, source)
+        steps = source_steps or prepared.config.steps
+        longer = replace(prepared.config, steps=steps, eval_every=steps)
+        teacher = build_model(prepared.wing, prepared.run, source)
         before = fit(teacher, source, longer)
         share_weights(teacher, model, except_for="head")
         accuracy = before.test_accuracy[-1]
         seconds, cpu_seconds = before.seconds, before.cpu_seconds
-    config = bench.config
+    config = prepared.config
     if mode == "linear_probe":
-        model = bench.wing.room("probe").LinearProbe(model)
+        model = prepared.wing.module("probe").LinearProbe(model)
         config = replace(config, lr=head_lr or config.lr)
-    after = outcome_of(fit(model, bench.dataset, config))
+    after = outcome_of(fit(model, prepared.dataset, config))
     return replace(
         after,
         results=after.results | {"source_accuracy": accuracy},
