@@ -2,7 +2,7 @@
 # 发布到网上时：SITE_URL=https://网址/ make book，才有站点地图与规范网址
 .PHONY: pdf epub lighthouse screenshot test-site
 
-pdf: book ## 整本书的 PDF → _build/take/（要有 Chromium）
+pdf: book ## 拿来读的 PDF：一翼，不印折叠的代码与笔记本 → _build/take/（要有 Chromium）
 	@.venv/bin/python tools/site_take.py pdf
 
 epub: book ## 整本书的 EPUB → _build/take/

@@ -35,7 +35,12 @@ class TakeError(Exception):
     """没有做成；消息就是怎么办。"""
 
 
-ONLINE = ("notebooks/", "book/answers/sentences", "book/appendix/api")  # 查的，不印
+# 查的，不印
+ONLINE = (
+    "notebooks/",
+    "book/answers/sentences",
+    *(f"book/appendix/{name}" for name in ("api", "speed", "status")),
+)
 # 读的版本里不印的：折叠的代码、另一翼的选项卡、只剩一个的选项卡的名字
 NOT_READ = (
     ".//details[contains(@class,'above-input')]"
@@ -112,8 +117,8 @@ def lighten(article: etree._Element) -> None:
         for part in list(code):
             code.remove(part)
         code.text = words
-    for paragraph in article.xpath(".//td/p | .//th/p"):
-        paragraph.drop_tag()
+    for wrapper in article.xpath(".//td/p | .//th/p | .//li/p | .//code/span"):
+        wrapper.drop_tag()
 
 
 def anchor(name: str, place: str) -> str:
@@ -221,7 +226,7 @@ def single(found: list, places: dict[str, int]) -> str:
         f"<p>{escape(book['author'])}</p>"
         "<p>代码以 MIT 许可发布，文字与图以 CC BY-SA 4.0 许可发布</p></div>"
         f'<nav class="contents"><h2>目录</h2><ol>{rows}</ol>'
-        "<p>笔记本、接口与逐句的证据没有印在这里，它们在网上的书里。</p></nav>"
+        "<p>笔记本、逐句的证据、接口、速度与状态没有印，它们在网上的书里。</p></nav>"
         f"{''.join(parts)}</body></html>"
     )
 
