@@ -10,18 +10,18 @@ from typing import Any
 
 from vision_attention.studies.results.families import Pair
 from vision_attention.studies.results.judgement import Judgement
-from vision_attention.studies.results.verdicts import Bench
+from vision_attention.studies.results.verdicts import Comparisons
 
 
-def compare(bench: Bench, cells: list[dict[str, Any]]) -> None:
+def compare(comparisons: Comparisons, cells: list[dict[str, Any]]) -> None:
     """给参照臂以外的每一项添上差与结论。
 
-    参数: bench 判这项研究；cells 为 report 的各个组合，添上 Judgement 的各项：
-        difference、verdict、p_holm、holds（看见了方向）、family、family_size、role、
+    参数: comparisons 判这项研究；cells 为 report 的各个组合，添上 Judgement 的各项：
+        difference、verdict、seen（粗分的结论）、p_holm、holds（看见了方向）、family、family_size、role、
         kind、within、p_sign、survives、detectable、hits，另有 mixed（两边的代码版本
         不同的种子数）
     """
-    study = bench.study
+    study = comparisons.study
     if study.compare is None:
         return
     by_levels = {_fix(cell["levels"]): cell for cell in cells}
@@ -33,7 +33,7 @@ def compare(bench: Bench, cells: list[dict[str, Any]]) -> None:
             continue
         place = tuple((name, level) for name, level in levels.items() if name != factor)
         pair = Pair(factor, levels[factor], reference, place, study.metric)
-        cell.update(shown(bench.judge(pair)))
+        cell.update(shown(comparisons.judge(pair)))
         shared = cell["values"].keys() & theirs["values"].keys()
         cell["mixed"] = sum(cell["code"][s] != theirs["code"][s] for s in shared)
 
@@ -43,6 +43,7 @@ def shown(found: Judgement) -> dict[str, Any]:
     return {
         "difference": asdict(found.difference),
         "verdict": found.verdict,
+        "seen": found.broad,
         "p_holm": found.p,
         "holds": found.seen is not None,
         "family": found.family,

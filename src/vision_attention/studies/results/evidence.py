@@ -20,7 +20,7 @@ from vision_attention.studies.results.families import CHOICE, Pair
 from vision_attention.studies.results.judgement import Judgement, say
 from vision_attention.studies.results.report import summarize
 from vision_attention.studies.results.values import value_of
-from vision_attention.studies.results.verdicts import Bench, grouped
+from vision_attention.studies.results.verdicts import Comparisons, grouped
 from vision_attention.studies.store.library import StudyStore, open_study
 from vision_attention.studies.tasks.metrics import METRICS
 from vision_attention.wording import DIGITS, number, rows, signed, span
@@ -41,7 +41,7 @@ class Findings:
         done = store.done()
         self.summary: dict[str, Any] = summarize(store)
         self.compare = store.study.compare
-        self._bench = Bench(store.study, grouped(store.runs, done))
+        self._comparisons = Comparisons(store.study, grouped(store.runs, done))
         self._factors = {**store.study.factors, FRAMEWORK: store.study.frameworks}
         self._runs = [(run, done[run.key]) for run in store.runs if run.key in done]
 
@@ -112,7 +112,7 @@ class Findings:
         place = tuple((name, level) for name, level in ours.items() if name != factor)
         there = tuple(beyond.items())
         asked = metric or self.summary["metric"]
-        return self._bench.judge(
+        return self._comparisons.judge(
             Pair(factor, ours[factor], theirs[factor], place, asked, there)
         )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vision_attention.statistics import ALIKE, DOWN, UP, Estimate
+from vision_attention.statistics import ALIKE, DOWN, UNSEEN, UNSURE, UP, Estimate
 from vision_attention.studies.tasks.metrics import ACCURACIES
 
 # 四种量法：均值、做对的份额、先后（有的到上限还没有到）、由结构数出来的
@@ -45,6 +45,11 @@ class Judgement:
     def seen(self) -> str | None:
         """看见的方向；没有看见为 None。"""
         return self.verdict if self.verdict in (UP, DOWN) else None
+
+    @property
+    def broad(self) -> str:
+        """粗分的结论：相差不到 δ 与说不准都叫“看不出差别”。"""
+        return UNSEEN if self.verdict in (ALIKE, UNSURE) else self.verdict
 
     @property
     def half_width(self) -> float | None:

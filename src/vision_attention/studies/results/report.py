@@ -17,7 +17,7 @@ from vision_attention.studies.results.agreement import agreement
 from vision_attention.studies.results.comparing import compare
 from vision_attention.studies.results.families import POSITIVE
 from vision_attention.studies.results.values import reached, value_of
-from vision_attention.studies.results.verdicts import Bench, Records, grouped
+from vision_attention.studies.results.verdicts import Comparisons, Records, grouped
 from vision_attention.studies.store.library import StudyStore, open_study
 from vision_attention.studies.tasks.metrics import CENSORED as CENSORED_METRICS
 from vision_attention.studies.tasks.metrics import METRICS
@@ -51,9 +51,9 @@ def summarize(store: StudyStore) -> dict[str, Any]:
     """
     study, done = store.study, store.done()
     records = grouped(store.runs, done)
-    bench = Bench(study, records)
+    comparisons = Comparisons(study, records)
     cells = _cells(study, records)
-    compare(bench, cells)
+    compare(comparisons, cells)
     return {
         "name": store.name,
         "command": store.command,
@@ -61,7 +61,7 @@ def summarize(store: StudyStore) -> dict[str, Any]:
         "metric": study.metric,
         "metric_name": METRICS[study.metric],
         "compare": study.compare.model_dump() if study.compare else None,
-        "policy": _policy(bench),
+        "policy": _policy(comparisons),
         "blind": _blind(study, cells),
         "note": study.note,
         "judge": study.judge.model_dump() if study.judge else None,
@@ -74,10 +74,10 @@ def summarize(store: StudyStore) -> dict[str, Any]:
     }
 
 
-def _policy(bench: Bench) -> str:
+def _policy(comparisons: Comparisons) -> str:
     """结论的规矩，一段话。"""
-    judge, metric = bench.study.judge, bench.study.metric
-    margin = bench.margin(metric) or 0
+    judge, metric = comparisons.study.judge, comparisons.study.metric
+    margin = comparisons.margin(metric) or 0
     if judge is None:
         return POLICY.format(margin=margin)
     cases = [*filter(None, ["各组臂" if judge.groups else ""]), *judge.family]

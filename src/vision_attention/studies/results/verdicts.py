@@ -1,6 +1,6 @@
 """一个比较，一个结论：书的每一页、报告与决策图都从这里取。
 
-内容: Bench（一项研究的比较都在这里判）、grouped；结论的样子见 judgement。
+内容: Comparisons（一项研究的比较都在这里判）、grouped；结论的样子见 judgement。
 
 四种量法：均值（按种子配对的 t 区间）；做对的份额（精确的 McNemar 检验）；
 先后（有的到上限还没有到，只看正负的符号检验）；数出来的（由结构定死，不作检验）。
@@ -59,7 +59,7 @@ def grouped(runs: Sequence[Run], done: Mapping[str, dict]) -> Records:
     return found
 
 
-class Bench:
+class Comparisons:
     """一项研究的比较都在这里判。
 
     参数: study 为研究；records 为 grouped 的结果
