@@ -1,6 +1,7 @@
 """取数的窗口与逐句的判法：数与记录一致，写错的臂有一句话，四种结论各有其时。"""
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from vision_attention import statistics, studies, wording
 from vision_attention.studies.claims import Claim, claim_tables, decisions, judging
 from vision_attention.studies.claims.decisions import Question
+from vision_attention.studies.results.judgement import Judgement
 
 BOOK = Path(__file__).parents[1] / "book"
 PLACE = {"size": "narrow", "images": "many"}
@@ -49,22 +51,24 @@ def test_difference_is_paired_by_seed(capacity):
     drawn = capacity.versus(LABELS, **PLACE)
     np.testing.assert_allclose(sorted(drawn["differences"][0]), sorted(by_hand))
     assert drawn["names"] == ["CBAM"]
-    assert drawn["verdicts"] == [capacity.cell(arm="cbam", **PLACE)["verdict"]]
+    # 这一格的区间是 −0.099 … −0.001，少一粒种子就含 0
+    assert drawn["verdicts"] == ["降低（少一粒种子就变）"]
 
 
 def test_table_has_a_row_for_each_arm_and_the_numbers(capacity):
     table = capacity.table(LABELS, extra={"parameters": "参数"}, **PLACE)
     head, _, plain, gate = table.splitlines()
-    assert head.endswith("| 参数 | 结论 |")
+    assert head.endswith("| 参数 | 结论 | 族 |")
     assert plain.startswith("| 不装 | 10 |")
-    assert plain.endswith("| 1,384 | （参照） |")
+    assert plain.endswith("| 1,384 | （参照） |  |")
+    assert gate.endswith("| size = narrow，images = many（1 个） |")
     mean = np.mean(list(recorded("cbam", "test_accuracy").values()))
     assert f"| {mean:.3f} |" in gate
 
 
 def test_one_seed_gives_no_interval(capacity):
     gate = capacity.table(LABELS, framework="paddle", **PLACE).splitlines()[-1]
-    assert gate.endswith("| — | 次数不够 |")
+    assert "| — | 次数不够 |" in gate
 
 
 def test_source_counts_the_runs_and_gives_the_command(capacity):
@@ -146,6 +150,14 @@ UP = statistics.mean_interval([0.02, 0.03, 0.025, 0.02])
 DOWN = statistics.mean_interval([-0.02, -0.03, -0.025, -0.02])
 FLAT = statistics.mean_interval([0.02, -0.03, 0.01, 0.0])
 ONCE = statistics.mean_interval([0.3])
+CLOSE = statistics.mean_interval([0.001, -0.002, 0.001, 0.0])
+
+
+def judged(difference, size=1):
+    """一个比较的结论；族里有 size 个同样的比较时，Holm 法最小的 p 乘 size。"""
+    adjusted = difference.p and min(1.0, difference.p * size)
+    word = statistics.answer(difference, 0.01, adjusted)
+    return Judgement(difference, word, adjusted, "甲", size, "选择", "均值")
 
 
 @pytest.mark.parametrize(
@@ -168,32 +180,38 @@ ONCE = statistics.mean_interval([0.3])
     ],
 )
 def test_four_verdicts_each_have_their_time(monkeypatch, groups, measured, expected):
-    results = {f"arm{k}": found for k, found in enumerate(measured)}
-    monkeypatch.setattr(judging, "_difference", lambda one, levels: results[one.ours])
+    results = {f"arm{k}": judged(found) for k, found in enumerate(measured)}
+    monkeypatch.setattr(judging, "_judgement", lambda one, levels: results[one.ours])
     assert judging.judge(claim(*groups)) == expected
 
 
-def test_one_sentence_is_corrected_as_one_family(monkeypatch):
-    # 单看一个 p 约 0.03 是「看见」，同一句话里比了六次就不算
+def test_the_correction_of_the_family_decides_what_is_seen(monkeypatch):
+    # 单看一个 p 约 0.03 是「看见」，一族里比了六次就不算
     weak = statistics.mean_interval([0.01, 0.05, 0.02, 0.06, 0.01])
     assert 0.01 < weak.p < 0.05
-    monkeypatch.setattr(judging, "_difference", lambda one, levels: weak)
-    assert judging.judge(claim(("提高", False))) == "成立"
-    assert judging.judge(claim(*[("提高", False)] * 6)) == "看不出差别"
+    sentence = claim(("提高", False))
+    for size, expected in ((1, "成立"), (6, "看不出差别")):
+        found = judged(weak, size)
+        monkeypatch.setattr(judging, "_judgement", lambda one, levels, it=found: it)
+        assert judging.judge(sentence) == expected
 
 
 def test_what_was_not_measured_is_not_an_unseen_difference(monkeypatch):
-    results = {"arm0": UP, "arm1": ONCE}
-    monkeypatch.setattr(judging, "_difference", lambda one, levels: results[one.ours])
+    results = {"arm0": judged(UP), "arm1": judged(ONCE)}
+    monkeypatch.setattr(judging, "_judgement", lambda one, levels: results[one.ours])
     sentence = claim(("提高", False), ("提高", True))
     told = claim_tables.basis(sentence)
-    assert "1 个比较，如所说 1 个，相反 0 个，看不出差别 0 个" in told
+    assert "1 个比较，如所说 1 个，相反 0 个，相差不到 δ 0 个，说不准 0 个" in told
     assert "还有 1 个没有记录。" in told
     monkeypatch.setattr(claim_tables, "claims", lambda: {"x": sentence})
-    assert claim_tables.full("x").splitlines()[-1].endswith("没有测 |")
-    results["arm1"] = FLAT
+    assert "| 没有测 |" in claim_tables.full("x").splitlines()[-1]
+    results["arm1"] = judged(FLAT)
     assert "没有记录" not in claim_tables.basis(sentence)
-    assert claim_tables.full("x").splitlines()[-1].endswith("看不出差别 |")
+    assert "相差不到 δ 0 个，说不准 1 个" in claim_tables.basis(sentence)
+    assert "| 说不准 |" in claim_tables.full("x").splitlines()[-1]
+    results["arm1"] = replace(judged(CLOSE), within=0.005)
+    assert "相差不到 δ 1 个，说不准 0 个" in claim_tables.basis(sentence)
+    assert "| 相差不到 0.5 点 |" in claim_tables.full("x").splitlines()[-1]
 
 
 def test_a_comparison_beyond_a_place_subtracts_its_difference(capacity, monkeypatch):
@@ -252,13 +270,15 @@ def test_a_claim_written_wrongly_is_refused(change, said):
 
 
 def test_what_the_definition_settles_no_measurement_overturns(monkeypatch):
-    monkeypatch.setattr(judging, "_difference", lambda one, levels: UP)
+    monkeypatch.setattr(judging, "_judgement", lambda one, levels: judged(UP))
     measured = claim(("提高", False))
     settled = measured.model_copy(update={"settled": "不成立", "because": "依据"})
     assert judging.judge(measured) == "成立"
     assert judging.judge(settled) == "不成立"
     assert "依据。照着做，" in claim_tables.basis(settled)
-    assert "提高 1 个，降低 0 个，看不出差别 0 个" in claim_tables.basis(settled)
+    assert "提高 1 个，降低 0 个，相差不到 δ 0 个，说不准 0 个" in claim_tables.basis(
+        settled
+    )
 
 
 def test_a_name_is_given_once():
@@ -295,27 +315,19 @@ def question(*results):
         (DOWN, {}, "更差"),
         (UP, {"expect": "降低"}, "更差"),
         (DOWN, {"expect": "降低"}, "更好"),
-        (FLAT, {}, "看不出差别"),
+        (FLAT, {}, "说不准"),
+        (CLOSE, {}, "相差不到 δ"),
         (ONCE, {}, "没有测"),
     ],
 )
 def test_an_arrow_says_what_was_measured(monkeypatch, found, extra, outcome):
-    monkeypatch.setattr(judging, "_difference", lambda one, levels: found)
+    monkeypatch.setattr(judging, "_judgement", lambda one, levels: judged(found))
     [(_, [step])] = decisions.weighed(question((found, extra)))
     assert (step.outcome, step.difference) == (outcome, found)
 
 
-def test_arrows_of_one_question_are_one_family(monkeypatch):
-    weak = statistics.mean_interval([0.01, 0.05, 0.02, 0.06, 0.01])
-    monkeypatch.setattr(judging, "_difference", lambda one, levels: weak)
-    alone = decisions.weighed(question((weak, {})))
-    together = decisions.weighed(question(*[(weak, {})] * 6))
-    assert [step.outcome for _, steps in alone for step in steps] == ["更好"]
-    assert {step.outcome for _, steps in together for step in steps} == {"看不出差别"}
-
-
 def test_an_arrow_is_one_comparison(monkeypatch):
-    monkeypatch.setattr(judging, "_difference", lambda one, levels: UP)
+    monkeypatch.setattr(judging, "_judgement", lambda one, levels: judged(UP))
     wrong = question((UP, {"at": {"size": ["narrow", "wide"], "images": ["many"]}}))
     with pytest.raises(ValueError, match="一支箭头只能是一个比较"):
         decisions.weighed(wrong)

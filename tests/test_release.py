@@ -142,6 +142,24 @@ def test_sums_are_those_of_sha256sum(tmp_path, monkeypatch):
 
 
 @in_git
+def test_photos_go_with_a_release_once_their_checksum_is_right(tmp_path, monkeypatch):
+    given = tmp_path / "photos.tar.xz"
+    given.write_bytes("照片".encode())
+    digest = subprocess.check_output(["sha256sum", given], text=True).split()[0]
+    source = tmp_path / "src/vision_attention/data/jpeg75.py"
+    source.parent.mkdir(parents=True)
+    source.write_text(f'ARCHIVE = "p.tar.xz"\nSHA256 = "{digest}"\n', "utf8")
+    monkeypatch.setattr(release, "DIST", tmp_path / "dist")
+    release.photos(given, tmp_path)
+    assert (tmp_path / "dist/p.tar.xz").read_bytes() == given.read_bytes()
+    assert (tmp_path / "dist/SHA256SUMS").read_text() == f"{digest}  p.tar.xz\n"
+    given.write_bytes("别的照片".encode())
+    with pytest.raises(release.StepError, match=f"应是 {digest}"):
+        release.photos(given, tmp_path)
+    with pytest.raises(release.StepError, match=r"不是一个文件；请给出 p\.tar\.xz"):
+        release.photos(tmp_path, tmp_path)
+
+
 @pytest.mark.parametrize("name", LINTS)
 def test_lint_is_content(name):
     code, text = lint.check(lint.lints()[name])

@@ -1,6 +1,7 @@
 """发布：核对版本；做出轮子、网站、PDF、EPUB 四样，放进 dist/。只用标准库。
 
 用法: python tools/release.py check|notes|build [标签]
+      python tools/release.py photos 路径
 版本只写在 src/vision_attention/__init__.py；更新记录与引用信息要与它相同。
 """
 
@@ -25,6 +26,7 @@ CITED = re.compile(r"^version: *(\S+)$", re.M)
 CITED_DATE = re.compile(r"^date-released: *(\S+)$", re.M)
 ENTRY = re.compile(r"^## \[(?P<name>[^]]+)\](?: - (?P<date>\S+))?\n", re.M)
 NEXT = "未发布"
+PHOTOS = ("ARCHIVE", "SHA256")  # jpeg75.py 里的两个名字
 
 
 def read(name: str, root: Path) -> str:
@@ -146,8 +148,27 @@ def build(tag: str | None = None) -> None:
         print(f"dist/{path.name}  {path.stat().st_size / 2**20:.1f} MB", flush=True)
 
 
+def photos(path: Path, root: Path = ROOT) -> None:
+    """研究用的照片也附在发布页上：核对校验和，放进 dist/，重写 SHA256SUMS。
+
+    照片不在仓库里，持续集成做不出来，所以由人给出路径。
+    """
+    text = read("src/vision_attention/data/jpeg75.py", root)
+    name, wanted = (re.search(rf'^{key} = "(.+)"$', text, re.M)[1] for key in PHOTOS)
+    if not path.is_file():
+        raise StepError(f"照片：{path} 不是一个文件；请给出 {name} 的路径")
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != wanted:
+        raise StepError(f"照片：{path} 的 sha256 是 {found}，应是 {wanted}")
+    DIST.mkdir(exist_ok=True)
+    shutil.copy(path, DIST / name)
+    (DIST / "SHA256SUMS").unlink(missing_ok=True)
+    (DIST / "SHA256SUMS").write_text(sums(), "utf8")
+    print(f"dist/{name}  {path.stat().st_size / 2**20:.1f} MB，校验和相符")
+
+
 def main(command: str, tag: str = "") -> int:
-    """核对、印出这一版的更新记录，或者做出四样。"""
+    """核对、印出这一版的更新记录、做出四样，或者添上照片。"""
     try:
         if command == "check":
             refuse(tag_faults(tag) if tag else faults())
@@ -155,8 +176,12 @@ def main(command: str, tag: str = "") -> int:
             print(entries()[version()][1])
         elif command == "build":
             build(tag or None)
+        elif command == "photos":
+            photos(Path(tag))
         else:
-            raise StepError(f"发布：没有 {command} 这一步；可用 check、notes、build")
+            raise StepError(
+                f"发布：没有 {command} 这一步；可用 check、notes、build、photos"
+            )
     except StepError as failure:
         print(f"✗ {failure}", file=sys.stderr)
         return 1

@@ -1,8 +1,9 @@
 """统计：均值的区间、配对差、多重比较；数都出自 SciPy。
 
 内容: Estimate、mean_interval、paired_difference、holm、verdict；
-    sign_flip_p、survives（少一粒种子还成不成立）、within（相差不到 δ）、
-    share_interval；half_width、detectable、needed（几粒种子看得见多大的差）。
+    sign_flip_p、sign_test_p、survives（少一粒种子还成不成立）、within（相差不到 δ）、
+    answer（四种回答）、share_interval、share_difference；half_width、detectable、
+    needed（几粒种子看得见多大的差）。
 """
 
 from __future__ import annotations
@@ -128,6 +129,23 @@ def sign_flip_p(differences: Sequence[float]) -> float | None:
     return float(np.mean(abs(sums) >= seen))
 
 
+def sign_test_p(differences: Sequence[float]) -> float | None:
+    """符号检验的双侧 p：只看正负，不看大小，差为 0 的不算。
+
+    到了步数上限还没有学会的，只知道“至少这么多”，大小说不清而先后说得清，用它；
+    做对与没做对的配对（差取 1、0、−1）用它，就是精确的 McNemar 检验。
+
+    参数: differences 为按种子配对的差；不足两个时返回 None；个个是 0 时返回 1
+    出处: Conover 1999，Practical Nonparametric Statistics，§3.4、§3.5
+    """
+    if len(differences) < 2:
+        return None
+    up, down = (sum(sign * d > 0 for d in differences) for sign in (1, -1))
+    n = up + down
+    tail = sum(math.comb(n, k) for k in range(min(up, down) + 1)) / 2**n
+    return min(1.0, 2 * tail)
+
+
 def survives(differences: Sequence[float]) -> bool | None:
     """去掉任何一粒种子，结论是否都与全部种子的相同；不足三粒时返回 None。"""
     sample = list(differences)
@@ -145,28 +163,55 @@ def within(difference: Estimate, margin: float) -> bool:
     return -margin < difference.low and difference.high < margin
 
 
-def answer(difference: Estimate, margin: float) -> str:
-    """四种回答之一：提高、降低、相差不到 δ、说不准；两次都没有的说次数不够。
+def answer(
+    difference: Estimate, margin: float | None, adjusted: float | None = None
+) -> str:
+    """四种回答之一：提高、降低、相差不到 δ、说不准；不足两粒种子的说次数不够。
 
-    参数: margin 即 δ
+    参数: margin 即 δ，None 表示没有定过；adjusted 为一族校正之后的 p，
+        缺省为 difference 自己的。校正之后不到 0.05 才说提高或降低
     """
-    found = verdict(difference)
-    if found != UNSEEN:
-        return found
-    return ALIKE if within(difference, margin) else UNSURE
+    p = difference.p if adjusted is None else adjusted
+    if p is None or difference.mean is None:
+        return TOO_FEW
+    if p < 1 - LEVEL:
+        return UP if difference.mean > 0 else DOWN
+    return ALIKE if margin is not None and within(difference, margin) else UNSURE
 
 
-def share_interval(hits: int, n: int) -> tuple[float, float]:
-    """N 次里中了 hits 次，那一份额的精确 95 % 区间；两端不会越出 0 与 1。
+def share_interval(hits: int, n: int, level: float = LEVEL) -> tuple[float, float]:
+    """N 次里中了 hits 次，那一份额的精确区间；两端不会越出 0 与 1。
 
+    参数: level 为把握，缺省 0.95
     出处: Clopper 与 Pearson 1934，Biometrika 26(4)
     """
     from scipy.special import betaincinv
 
-    tail = (1 - LEVEL) / 2
+    tail = (1 - level) / 2
     low = 0.0 if hits == 0 else float(betaincinv(hits, n - hits + 1, tail))
     high = 1.0 if hits == n else float(betaincinv(hits + 1, n - hits, 1 - tail))
     return low, high
+
+
+def share_difference(ours: Sequence[bool], theirs: Sequence[bool]) -> Estimate:
+    """按种子配对的两臂，做对的份额差多少；p 为精确的 McNemar 检验。
+
+    区间由两臂各自 97.5 % 的精确区间相减而得，所以保守，两端不会越出 −1 与 1。
+
+    参数: ours、theirs 为同样的种子、同样的次序，各自做对没有
+    """
+    n = len(ours)
+    if n == 0:
+        return Estimate(0, None)
+    mean = (sum(ours) - sum(theirs)) / n
+    if n == 1:
+        return Estimate(1, mean)
+    each = 1 - (1 - LEVEL) / 2
+    (low, high), (low_2, high_2) = (
+        share_interval(sum(arm), n, each) for arm in (ours, theirs)
+    )
+    p = sign_test_p([int(a) - int(b) for a, b in zip(ours, theirs, strict=True)])
+    return Estimate(n, mean, None, low - high_2, high - low_2, p)
 
 
 def half_width(sd: float, n: int) -> float:

@@ -1,13 +1,13 @@
 """把「一句话怎样判」排成 Markdown 表：章末的核对，书末的逐句核对。
 
-内容: short、full、basis。
+内容: short、full、basis、studies_of、strength。
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from vision_attention.statistics import DOWN, UP
+from vision_attention.statistics import ALIKE, DOWN, UP
 from vision_attention.studies.claims.judging import (
     Claim,
     Judged,
@@ -15,9 +15,11 @@ from vision_attention.studies.claims.judging import (
     compared,
     judge,
 )
+from vision_attention.studies.results.families import CHOICE
+from vision_attention.studies.results.judgement import COUNT, Judgement, say
 from vision_attention.studies.store.library import open_study
 from vision_attention.studies.tasks.metrics import METRICS
-from vision_attention.wording import DIGITS, p_value, rows, signed, span
+from vision_attention.wording import DIGITS, number, p_value, rows, signed, span
 
 
 def short(*names: str) -> str:
@@ -38,23 +40,30 @@ def basis(claim: Claim) -> str:
     if not claim.comparisons:
         return claim.because
     asked = compared(claim)
-    found = [one for one in asked if one.p is not None]
+    found = [one for one in asked if one.measured]
     seen = [one.seen for one in found]
     listed = "、".join(f"`{name}`" for name in studies_of(claim))
-    count = f"{listed}：{len(found)} 个比较，"
+    count, unseen = f"{listed}：{len(found)} 个比较，", _unseen(found)
     if claim.settled:
         up, down = seen.count(UP), seen.count(DOWN)
-        count += f"提高 {up} 个，降低 {down} 个，看不出差别 {seen.count(None)} 个。"
+        count += f"提高 {up} 个，降低 {down} 个，{unseen}。"
         return f"{claim.because}。照着做，{count}{_unmeasured(asked)}"
     met = sum(one.met for one in found)
     opposite = len(found) - met - seen.count(None)
-    count += f"如所说 {met} 个，相反 {opposite} 个，看不出差别 {seen.count(None)} 个。"
+    count += f"如所说 {met} 个，相反 {opposite} 个，{unseen}。"
     return count + _unmeasured(asked) + claim.because
+
+
+def _unseen(found: list[Judged]) -> str:
+    """没有看见方向的，分两种数。"""
+    words = [one.found.verdict for one in found if one.seen is None]
+    alike = words.count(ALIKE)
+    return f"相差不到 δ {alike} 个，说不准 {len(words) - alike} 个"
 
 
 def _unmeasured(asked: list[Judged]) -> str:
     """没有记录的比较有几个；它们不算看不出差别。"""
-    missing = sum(one.p is None for one in asked)
+    missing = sum(not one.measured for one in asked)
     return f"还有 {missing} 个没有记录。" if missing else ""
 
 
@@ -77,14 +86,17 @@ def full(name: str, words: dict[str, str] | None = None) -> str:
         "95 % 区间",
         "校正后的 p",
         "期望",
-        "看见",
+        "结论",
+        "经得住吗",
+        "族",
     ]
     body = [_row(one, words) for one in compared(claims()[name])]
-    return rows(head, body, left="量什么 期望 看见")
+    return rows(head, body, left="量什么 期望 结论 经得住吗 族")
 
 
 def _row(one: Judged, words: dict[str, str]) -> list[str]:
     asked, found = one.comparison, one.difference
+    judged = one.found
     metric = asked.metric or open_study(asked.study).study.metric
     digits = DIGITS.get(metric, 3)
     place = "，".join(_word(level, words) for level in one.levels.values())
@@ -98,10 +110,23 @@ def _row(one: Judged, words: dict[str, str]) -> list[str]:
         str(found.n),
         signed(found.mean, digits),
         span(found.low, found.high, digits),
-        p_value(one.p),
+        p_value(judged.p),
         asked.expect,
-        one.seen or ("没有测" if one.p is None else "看不出差别"),
+        say(judged.verdict, judged.within, metric) if one.measured else "没有测",
+        strength(judged, digits),
+        judged.family + (f"（{judged.size} 个）" if judged.role == CHOICE else ""),
     ]
+
+
+def strength(found: Judgement, digits: int = 3) -> str:
+    """结论经不经得住：少一粒种子、符号翻转的 p；说不准的，看得见多小的差。"""
+    if found.kind == COUNT:
+        return "数出来的"
+    if found.seen is None:
+        smallest = found.detectable
+        return f"看得见 {number(smallest, digits)}" if smallest is not None else "—"
+    kept = {True: "少一粒不变", False: "少一粒就变", None: ""}[found.survives]
+    return "，".join(filter(None, [kept, f"翻转 p {p_value(found.p_sign)}"]))
 
 
 def _word(level: Any, words: dict[str, str]) -> str:

@@ -12,11 +12,13 @@ from typing import Literal
 
 import yaml
 
-from vision_attention.statistics import Estimate
+from vision_attention.statistics import ALIKE, Estimate
 from vision_attention.studies.claims.judging import Comparison, Judged, Strict, measure
+from vision_attention.studies.results.judgement import Judgement
 
 PATH = Path(__file__).with_name("decisions.yaml")
-BETTER, WORSE, SAME, UNTESTED = "更好", "更差", "看不出差别", "没有测"
+BETTER, WORSE, UNTESTED = "更好", "更差", "没有测"
+CLOSE, UNSURE = "相差不到 δ", "说不准"
 
 
 class Arrow(Comparison):
@@ -58,14 +60,18 @@ class Question(Strict):
 class Step:
     """一支箭头与它的结果。
 
-    参数: arrow 为箭头；difference 为配对差；p 为一个问题之内 Holm 校正后的 p；
-        outcome 为「更好」「更差」「看不出差别」「没有测」
+    参数: arrow 为箭头；found 为这个比较的结论，与书的别处是同一个；
+        outcome 为「更好」「更差」「相差不到 δ」「说不准」「没有测」
     """
 
     arrow: Arrow
-    difference: Estimate
-    p: float | None
+    found: Judgement
     outcome: str
+
+    @property
+    def difference(self) -> Estimate:
+        """配对差。"""
+        return self.found.difference
 
 
 @cache
@@ -77,7 +83,7 @@ def questions() -> dict[str, Question]:
 
 
 def weighed(question: Question) -> list[tuple[Branch, list[Step]]]:
-    """一个问题的全部箭头与结果；同一个问题里的比较一起作 Holm 校正。
+    """一个问题的全部箭头与结果；族由研究定，与箭头画在哪里无关。
 
     错误: 一支箭头的 at 列了不止一个取值时抛出 ValueError
     """
@@ -92,7 +98,10 @@ def weighed(question: Question) -> list[tuple[Branch, list[Step]]]:
 
 
 def _step(arrow: Arrow, one: Judged) -> Step:
-    outcome = SAME if one.seen is None else BETTER if one.met else WORSE
-    if one.p is None:
-        outcome = UNTESTED
-    return Step(arrow, one.difference, one.p, outcome)
+    if not one.measured:
+        return Step(arrow, one.found, UNTESTED)
+    if one.seen is None:
+        outcome = CLOSE if one.found.verdict == ALIKE else UNSURE
+    else:
+        outcome = BETTER if one.met else WORSE
+    return Step(arrow, one.found, outcome)

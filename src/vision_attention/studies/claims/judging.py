@@ -1,7 +1,8 @@
 """笔记的每句话怎样判：哪几个比较、期望升还是降，由记录得出结论。
 
 内容: Claim、Comparison、Judged、claims、compared、measure、judge。
-结论的规矩: 一句话的全部比较一起作 Holm 校正；校正后 p < 0.05 才算看见。
+结论的规矩: 一个比较的结论出自 results.verdicts，与书的别处是同一个：同一族的一起作
+    Holm 校正，校正后 p < 0.05 才算看见；族由研究的 judge 定，与写在哪句话里无关。
     比较与对照全如所说是「成立」；有一部分如所说是「有条件成立」；
     没有一个如所说而有相反的是「不成立」；都没有看见是「看不出差别」。
     还没有记录的比较不算如所说：缺一个，就还不能说「成立」。
@@ -19,18 +20,11 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from vision_attention.statistics import (
-    DOWN,
-    UP,
-    Estimate,
-    holm,
-    mean_interval,
-    paired_difference,
-)
+from vision_attention.statistics import TOO_FEW, Estimate
 from vision_attention.studies.results.evidence import Findings, findings
+from vision_attention.studies.results.judgement import Judgement
 
 PATH = Path(__file__).with_name("claims.yaml")
-ALPHA = 0.05
 TRUE, PARTLY, FALSE, UNSEEN, UNTESTED = (
     "成立",
     "有条件成立",
@@ -73,7 +67,8 @@ class Claim(Strict):
     参数: id 为名字；quote 为原话；page 为讲它的那一页，从 book/ 算起，不带 .md；
         comparisons 为比较；settled 为不必测量、由定义或代码判定的结论，
         because 说明依据；两样都写时结论照 settled，比较只印出来；
-        untested 为没有测的，由定义判定的可以不写
+        untested 为没有测的，由定义判定的可以不写；same_as 为另一句的 id：
+        两句用的是同样几次训练，只算一次测量
     错误: comparisons 与 settled 一样也没有写，settled 没有 because、
         测量的没有 untested 时抛出 ValueError
     """
@@ -85,6 +80,7 @@ class Claim(Strict):
     settled: Literal["成立", "有条件成立", "不成立", "没有测"] | None = None
     because: str = ""
     untested: str = ""
+    same_as: str = ""
 
     @model_validator(mode="after")
     def _has_grounds(self) -> Claim:
@@ -101,15 +97,27 @@ class Claim(Strict):
 class Judged:
     """一个比较的结果。
 
-    参数: comparison 为它属于哪一组；levels 为其余因素的取值；difference 为配对差；
-        p 为一句话之内 Holm 校正后的 p；seen 为「提高」「降低」，没有看见为 None
+    参数: comparison 为它属于哪一组；levels 为其余因素的取值；found 为结论，见 Judgement
     """
 
     comparison: Comparison
     levels: dict[str, Any]
-    difference: Estimate
-    p: float | None
-    seen: str | None
+    found: Judgement
+
+    @property
+    def difference(self) -> Estimate:
+        """配对差。"""
+        return self.found.difference
+
+    @property
+    def seen(self) -> str | None:
+        """「提高」「降低」，没有看见为 None。"""
+        return self.found.seen
+
+    @property
+    def measured(self) -> bool:
+        """有没有够下结论的记录。"""
+        return self.found.verdict != TOO_FEW
 
     @property
     def met(self) -> bool:
@@ -135,20 +143,15 @@ def compared(claim: Claim) -> list[Judged]:
 
 
 def measure(comparisons: Sequence[Comparison]) -> list[Judged]:
-    """一组比较，一起作 Holm 校正。
+    """一组比较，逐个判定。
 
     参数: comparisons 为比较；at 里列出几个就量几次
     """
-    asked = [
-        (comparison, dict(zip(comparison.at, levels, strict=True)))
-        for comparison in comparisons
-        for levels in itertools.product(*comparison.at.values())
-    ]
-    differences = [_difference(comparison, levels) for comparison, levels in asked]
-    adjusted = holm([difference.p for difference in differences])
     return [
-        Judged(*pair, difference, p, _seen(difference, p))
-        for pair, difference, p in zip(asked, differences, adjusted, strict=True)
+        Judged(comparison, levels, _judgement(comparison, levels))
+        for comparison in comparisons
+        for picked in itertools.product(*comparison.at.values())
+        for levels in [dict(zip(comparison.at, picked, strict=True))]
     ]
 
 
@@ -157,7 +160,7 @@ def judge(claim: Claim) -> str:
     if claim.settled:
         return claim.settled
     every = compared(claim)
-    found = [one for one in every if one.p is not None]
+    found = [one for one in every if one.measured]
     main = [one for one in found if not one.comparison.control]
     if not main:
         return UNTESTED
@@ -168,25 +171,11 @@ def judge(claim: Claim) -> str:
     return FALSE if any(one.seen for one in main) else UNSEEN
 
 
-def _difference(comparison: Comparison, levels: dict[str, Any]) -> Estimate:
-    here = _gaps(comparison, levels)
-    if not comparison.beyond:
-        return mean_interval([here[seed] for seed in sorted(here)])
-    return paired_difference(here, _gaps(comparison, levels | comparison.beyond))
-
-
-def _gaps(comparison: Comparison, levels: dict[str, Any]) -> dict[int, float]:
-    """一处的差：种子 → ours 减 reference，只要两臂都测到的种子。"""
-    found = _findings(comparison.study)
+def _judgement(comparison: Comparison, levels: dict[str, Any]) -> Judgement:
+    """一个比较的结论，由它的研究判。"""
     ours, theirs = (
-        found.values(comparison.metric, **levels | {comparison.factor: arm})
+        levels | {comparison.factor: arm}
         for arm in (comparison.ours, comparison.reference)
     )
-    return {seed: ours[seed] - theirs[seed] for seed in ours.keys() & theirs.keys()}
-
-
-def _seen(difference: Estimate, p: float | None) -> str | None:
-    """校正之后看见的方向。"""
-    if p is None or p >= ALPHA:
-        return None
-    return UP if difference.mean > 0 else DOWN
+    study = _findings(comparison.study)
+    return study.judged(ours, theirs, comparison.metric, comparison.beyond)

@@ -67,14 +67,20 @@ class Judge(Part):
     参数：
         margin: δ：整个区间都在 ±δ 之内，才说「相差不到 δ」；单位同主要指标
         family: 哪些因素的取值把读者分成几种情况；一种情况里的比较是一族，一起校正
+        groups: 臂自己分成几种情况时，「情况的名字: [臂…]」；一组是一族，
+            写了它，对照以外的臂都要分到一组里
         controls: 不算在族里的臂：它们是对照，不是读者的选择
         positive: 阳性对照：它没有显出差别，这项研究就什么也看不见
+        solved: 主要指标过了这个数才叫做对了；写了它，比的是做对的种子占几成，
+            用在非此即彼、平均数没有意思的题上
     """
 
     margin: float = Field(gt=0)
     family: list[str] = Field(default_factory=list)
+    groups: dict[str, list[Any]] = Field(default_factory=dict)
     controls: list[Any] = Field(default_factory=list)
     positive: Any = None
+    solved: float | None = None
 
 
 PARTS = {"compare": Compare, "budget": Budget, "tune": Tune, "judge": Judge}

@@ -11,11 +11,16 @@ from typing import Any
 
 from vision_attention.checks import nearest
 from vision_attention.statistics import (
+    UNSURE,
     Estimate,
     mean_interval,
     paired_difference,
 )
-from vision_attention.studies.results.report import summarize, value_of
+from vision_attention.studies.results.families import CHOICE, Pair
+from vision_attention.studies.results.judgement import Judgement, say
+from vision_attention.studies.results.report import summarize
+from vision_attention.studies.results.values import value_of
+from vision_attention.studies.results.verdicts import Comparisons, grouped
 from vision_attention.studies.store.library import StudyStore, open_study
 from vision_attention.studies.tasks.metrics import METRICS
 from vision_attention.wording import DIGITS, number, rows, signed, span
@@ -36,6 +41,7 @@ class Findings:
         done = store.done()
         self.summary: dict[str, Any] = summarize(store)
         self.compare = store.study.compare
+        self._comparisons = Comparisons(store.study, grouped(store.runs, done))
         self._factors = {**store.study.factors, FRAMEWORK: store.study.frameworks}
         self._runs = [(run, done[run.key]) for run in store.runs if run.key in done]
 
@@ -83,11 +89,38 @@ class Findings:
         ours, theirs = self.values(metric, **levels), self.values(metric, **reference)
         return paired_difference(ours, theirs)
 
+    def judged(
+        self,
+        levels: Mapping[str, Any],
+        reference: Mapping[str, Any],
+        metric: str | None = None,
+        beyond: Mapping[str, Any] = {},
+    ) -> Judgement:
+        """两个组合比出的结论，与书的别处、报告、决策图是同一个；见 Judgement。
+
+        参数: levels、reference 为各因素的取值，只许差一个因素；metric 为指标，
+            缺省为研究自己的；beyond 为另一处与这里不同的取值，写了就是两处的差相减
+        错误: 两个组合不是恰好差一个因素时抛出 ValueError
+        """
+        ours, theirs = self._asked(levels), self._asked(reference)
+        changed = [name for name in ours if ours[name] != theirs[name]]
+        if len(changed) != 1:
+            raise ValueError(
+                f"{ours} 与 {theirs} 应恰好差一个因素，现在差 {len(changed)} 个"
+            )
+        [factor] = changed
+        place = tuple((name, level) for name, level in ours.items() if name != factor)
+        there = tuple(beyond.items())
+        asked = metric or self.summary["metric"]
+        return self._comparisons.judge(
+            Pair(factor, ours[factor], theirs[factor], place, asked, there)
+        )
+
     def versus(self, labels: Mapping[Any, str], **levels: Any) -> dict[str, list]:
         """各臂减参照臂，正好给 plots.paired_differences(**…)。
 
         参数: labels 为臂 → 写在图上的名字，参照臂略过；levels 为其余因素的取值
-        返回: names、differences（每臂各种子的差）、verdicts（Holm 后仍成立的带 ✓）
+        返回: names、differences（每臂各种子的差）、verdicts（结论，同 told）
         """
         theirs = self.cell(**levels, **self._arm(self.compare.reference))["values"]
         arms = [arm for arm in labels if arm != self.compare.reference]
@@ -99,7 +132,7 @@ class Findings:
                 for cell in cells
                 for shared in [cell["values"].keys() & theirs.keys()]
             ],
-            "verdicts": [told(cell) for cell in cells],
+            "verdicts": [told(cell, self.summary["metric"]) for cell in cells],
         }
 
     def table(
@@ -117,12 +150,13 @@ class Findings:
             place = levels | self._arm(arm)
             cell = self.cell(**place)
             means = [self._mean(other, place) for other in extra]
-            found = cell["estimate"]
-            body.append([name, str(found["n"]), number(found["mean"], digits)])
-            body[-1] += [*_versus(cell, digits), *means, told(cell)]
-        name = METRICS[metric]
-        head = ["臂", "n", name, "差", "95 % 区间", *extra.values(), "结论"]
-        return rows(head, body, left="结论")
+            body.append([name, str(cell["estimate"]["n"]), _level(cell, digits)])
+            body[-1] += [*_versus(cell, digits), *means]
+            body[-1] += [told(cell, metric), _family(cell)]
+        solved = any("solved" in self.cell(**levels, **self._arm(a)) for a in labels)
+        named = "做对的种子" if solved else METRICS[metric]
+        head = ["臂", "n", named, "差", "95 % 区间", *extra.values(), "结论", "族"]
+        return rows(head, body, left="结论 族")
 
     def source(self) -> str:
         """一段话：多少次运行、数据、版本、处理器、怎样重做。"""
@@ -166,11 +200,37 @@ def findings(name: str, out: str | Path | None = None) -> Findings:
     return Findings(open_study(name, out))
 
 
-def told(cell: Mapping[str, Any]) -> str:
-    """一个组合的结论；参照臂写（参照），Holm 校正后仍成立的带 ✓。"""
+def told(cell: Mapping[str, Any], metric: str = "test_accuracy") -> str:
+    """一个组合的结论；参照臂写（参照）。
+
+    看见方向的，少任何一粒种子就变的要说出来；说不准的附上区间的半宽。
+    """
     if "verdict" not in cell:
         return "（参照）"
-    return cell["verdict"] + (" ✓" if cell["holds"] else "")
+    found = cell["difference"]
+    if cell["verdict"] == UNSURE and found["low"] is not None:
+        half = (found["high"] - found["low"]) / 2
+        return f"说不准 ±{number(half, DIGITS.get(metric, 3))}"
+    weak = "（少一粒种子就变）" if cell["holds"] and cell["survives"] is False else ""
+    return say(cell["verdict"], cell["within"], metric) + weak
+
+
+def _family(cell: Mapping[str, Any]) -> str:
+    """它算在哪一族，族里几个比较；参照臂空着。"""
+    if "family" not in cell:
+        return ""
+    count = f"（{cell['family_size']} 个）" if cell["role"] == CHOICE else ""
+    return cell["family"] + count
+
+
+def _level(cell: Mapping[str, Any], digits: int) -> str:
+    """这一臂自己的数：均值；比做对的份额时是几粒里的几粒。"""
+    if "solved" in cell:
+        return f"{cell['solved']['hits']}/{cell['solved']['n']}"
+    least = "≥ " if cell["unmeasured"] and cell["estimate"]["n"] > 0 else ""
+    full = cell["estimate"]["n"] == len(cell["values"]) + cell["unmeasured"]
+    mean = number(cell["estimate"]["mean"], digits)
+    return (least if full else "") + mean
 
 
 def _versus(cell: Mapping[str, Any], digits: int) -> list[str]:
@@ -178,4 +238,5 @@ def _versus(cell: Mapping[str, Any], digits: int) -> list[str]:
     if "difference" not in cell:
         return ["", ""]
     found = cell["difference"]
-    return [signed(found["mean"], digits), span(found["low"], found["high"], digits)]
+    places = 2 if cell["hits"] is not None else digits
+    return [signed(found["mean"], places), span(found["low"], found["high"], places)]

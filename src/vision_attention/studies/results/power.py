@@ -18,7 +18,7 @@ from vision_attention.statistics import (
     paired_difference,
 )
 from vision_attention.studies.design.runs import arm_of
-from vision_attention.studies.results.report import value_of
+from vision_attention.studies.results.values import value_of
 from vision_attention.studies.store.library import StudyStore
 
 PLAN_NAME = "power.json"

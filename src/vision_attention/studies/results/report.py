@@ -1,35 +1,36 @@
 """从记录到结论：一份 summary，Markdown、JSON 与书里的图都从它来。
 
-内容: summary、summarize、value_of、POLICY（结论的规矩，随表一起印出）。
+内容: summary、summarize、POLICY、JUDGED（结论的规矩，随表一起印出）。
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vision_attention.statistics import mean_interval
+from vision_attention.statistics import Estimate, mean_interval, share_interval
 from vision_attention.studies.design.runs import FRAMEWORK, combinations
 from vision_attention.studies.design.schema import Study
 from vision_attention.studies.design.tuning import Choice
 from vision_attention.studies.results.agreement import agreement
-from vision_attention.studies.results.comparing import POSITIVE, compare
+from vision_attention.studies.results.comparing import compare
+from vision_attention.studies.results.families import POSITIVE
+from vision_attention.studies.results.values import reached, value_of
+from vision_attention.studies.results.verdicts import Comparisons, Records, grouped
 from vision_attention.studies.store.library import StudyStore, open_study
-from vision_attention.studies.tasks import METRICS
+from vision_attention.studies.tasks.metrics import CENSORED as CENSORED_METRICS
+from vision_attention.studies.tasks.metrics import METRICS
 
-POLICY = (
-    "均值与差都附 95 % t 区间；差按种子配对。"
-    "配对差的区间不含 0 才说「提高」或「降低」，否则说「看不出差别」。"
-    "一张表比了多次，另给 Holm 校正后的 p，校正后仍 < 0.05 的结论标 ✓。"
+ANSWERS = (
+    "均值与差都附 95 % t 区间；差按种子配对。一族里的比较一起做 Holm 校正，"
+    "校正后 p < 0.05 才说「提高」或「降低」；否则，整个区间都在 ±{margin:g} 之内的，"
+    "说「相差不到」多少；两样都不是，说「说不准」，旁边是有八成把握看得见的最小差。"
 )
-JUDGED = (
-    "均值与差都附 95 % t 区间；差按种子配对。区间不含 0 说「提高」或「降低」；"
-    "整个区间都在 ±{margin:g} 之内说「相差不到 {margin:g}」；两样都不是，说「说不准」，"
-    "旁边是有八成把握看得见的最小差。一族（{family}）里的比较一起做 Holm 校正，校正后的"
-    " p 仍 < 0.05 的结论标 ✓；对照不算在族里。"
-)
+POLICY = ANSWERS + "整张表是一族。"
+JUDGED = ANSWERS + "{family}一族；对照不算在族里，各自单独看。"
+SOLVED = "{metric}过 {line:g} 算做对；比的是做对的种子占几成，用精确的 McNemar 检验。"
+CENSORED = "步数用完还没有到的，按下一次评估才到算，不丢掉；差的正负用符号检验。"
 
 
 def summary(name: str, out: str | Path | None = None) -> dict[str, Any]:
@@ -49,8 +50,10 @@ def summarize(store: StudyStore) -> dict[str, Any]:
         data、versions
     """
     study, done = store.study, store.done()
-    cells = _cells(store, done)
-    compare(study, cells)
+    records = grouped(store.runs, done)
+    comparisons = Comparisons(study, records)
+    cells = _cells(study, records)
+    compare(comparisons, cells)
     return {
         "name": store.name,
         "command": store.command,
@@ -58,7 +61,7 @@ def summarize(store: StudyStore) -> dict[str, Any]:
         "metric": study.metric,
         "metric_name": METRICS[study.metric],
         "compare": study.compare.model_dump() if study.compare else None,
-        "policy": _policy(study),
+        "policy": _policy(comparisons),
         "blind": _blind(study, cells),
         "note": study.note,
         "judge": study.judge.model_dump() if study.judge else None,
@@ -71,13 +74,18 @@ def summarize(store: StudyStore) -> dict[str, Any]:
     }
 
 
-def _policy(study: Study) -> str:
+def _policy(comparisons: Comparisons) -> str:
     """结论的规矩，一段话。"""
-    if study.judge is None:
-        return POLICY
-    family = "、".join(study.judge.family)
-    named = f"每种 {family} 一族" if family else "整张表一族"
-    return JUDGED.format(margin=study.judge.margin, family=named)
+    judge, metric = comparisons.study.judge, comparisons.study.metric
+    margin = comparisons.margin(metric) or 0
+    if judge is None:
+        return POLICY.format(margin=margin)
+    cases = [*filter(None, ["各组臂" if judge.groups else ""]), *judge.family]
+    named = f"每种{'、'.join(cases)}" if cases else "整张表"
+    text = JUDGED.format(margin=margin, family=named)
+    if judge.solved is not None:
+        text += SOLVED.format(metric=METRICS[metric], line=judge.solved)
+    return text + (CENSORED if metric in CENSORED_METRICS else "")
 
 
 def _blind(study: Study, cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -89,24 +97,23 @@ def _blind(study: Study, cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _cells(store: StudyStore, done: dict[str, dict]) -> list[dict[str, Any]]:
+def _cells(study: Study, records: Records) -> list[dict[str, Any]]:
     """每个组合 × 框架一项，次序同 YAML。"""
-    grouped: dict[tuple, dict[int, dict]] = defaultdict(dict)
-    for run in store.runs:
-        if run.key in done:
-            grouped[tuple(run.levels.values())][run.seed] = done[run.key]
     cells = []
-    for framework in store.study.frameworks:
-        for levels in combinations(store.study):
+    for framework in study.frameworks:
+        for levels in combinations(study):
             named = {**levels, FRAMEWORK: framework}
-            found = grouped[tuple(named.values())]
-            cells.append(_cell(named, found, store.study.metric))
+            found = records.get(tuple(named.values()), {})
+            cells.append(_cell(named, found, study))
     return cells
 
 
-def _cell(levels: dict[str, Any], found: dict[int, dict], metric: str) -> dict:
+def _cell(levels: dict[str, Any], found: dict[int, dict], study: Study) -> dict:
+    metric = study.metric
     measured = {seed: value_of(record, metric) for seed, record in found.items()}
     values = {seed: value for seed, value in measured.items() if value is not None}
+    known = [reached(record, metric) for record in found.values()]
+    known = [value for value in known if value is not None]
     cost = {
         name: _average([value_of(record, name) for record in found.values()])
         for name in ("parameters", "macs", "cpu_seconds")
@@ -115,9 +122,22 @@ def _cell(levels: dict[str, Any], found: dict[int, dict], metric: str) -> dict:
         "levels": levels,
         "values": values,
         "unmeasured": len(measured) - len(values),
-        "estimate": asdict(mean_interval(list(values.values()))),
+        "estimate": asdict(mean_interval(known)),
         "cost": cost,
         "code": {seed: _meaning(record) for seed, record in found.items()},
+    } | _solved(study, known)
+
+
+def _solved(study: Study, known: list[float]) -> dict[str, Any]:
+    """研究写了怎样算做对的：几粒做对了，占几成，精确的区间；平均数不再附区间。"""
+    if study.judge is None or study.judge.solved is None or not known:
+        return {}
+    hits, n = sum(value > study.judge.solved for value in known), len(known)
+    low, high = share_interval(hits, n)
+    mean = Estimate(n, sum(known) / n)
+    return {
+        "estimate": asdict(mean),
+        "solved": {"hits": hits, "n": n, "low": low, "high": high},
     }
 
 
@@ -126,19 +146,6 @@ def _meaning(record: dict) -> str:
     code = record["code"]
     version = code.get("task")
     return str(code["commit"] or code["version"]) if version is None else str(version)
-
-
-def value_of(record: dict, metric: str) -> float | None:
-    """一条记录里的一个数；没有测到时为 None。
-
-    错误: 记录里没有这个指标时抛出 ValueError
-    """
-    if metric in ("seconds", "cpu_seconds"):
-        return record[metric]
-    if metric not in record["results"]:
-        known = ", ".join(record["results"])
-        raise ValueError(f"记录里没有指标 {metric!r}；记录里有：{known}")
-    return record["results"][metric]
 
 
 def _average(values: list[float | None]) -> float | None:

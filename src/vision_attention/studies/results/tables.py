@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from vision_attention.studies.results.judgement import say
 from vision_attention.wording import p_value
 
 # 大到不必看小数的指标；其余留四位
@@ -48,17 +49,18 @@ def _main(summary: dict[str, Any]) -> str:
     """主表：每个组合一行。"""
     names = list(summary["cells"][0]["levels"])
     compare = summary["compare"]
-    versus = [f"减 {compare['reference']}", "区间", "Holm p", "结论"] if compare else []
-    if summary["judge"]:
-        versus += ["少一粒种子", "符号翻转 p", "看得见的最小差", "算作"]
+    versus = []
+    if compare:
+        versus = [f"减 {compare['reference']}", "区间", "Holm p", "结论"]
+        versus += ["少一粒种子", "符号翻转 p", "看得见的最小差", "族"]
     header = [*names, "n", summary["metric_name"], "95 % 区间", *versus]
     header += ["参数", "乘加", "CPU 秒"]
     rows = [
         [
             *(str(level) for level in cell["levels"].values()),
-            *_estimate(cell["estimate"], summary["metric"]),
+            *_own(cell, summary["metric"]),
             *(_versus(cell, summary["metric"]) if compare else []),
-            *(_sturdy(cell, summary["metric"]) if summary["judge"] else []),
+            *(_sturdy(cell, summary["metric"]) if compare else []),
             _count(cell["cost"]["parameters"]),
             _count(cell["cost"]["macs"]),
             _number(cell["cost"]["cpu_seconds"], 1),
@@ -94,13 +96,30 @@ def _estimate(estimate: dict, metric: str, sign: bool = False) -> list[str]:
     return [str(estimate["n"]), mean, "—" if low == "—" else f"{low} … {high}"]
 
 
+def _own(cell: dict[str, Any], metric: str) -> list[str]:
+    """一臂自己的三格：均值，或者做对的份额。"""
+    if "solved" in cell:
+        return _solved(cell)
+    n, mean, interval = _estimate(cell["estimate"], metric)
+    if cell["unmeasured"]:
+        mean += f"（{cell['unmeasured']} 粒没有到）"
+    return [n, mean, interval]
+
+
+def _solved(cell: dict[str, Any]) -> list[str]:
+    """n、做对几粒、占几成的精确区间三格。"""
+    found = cell["solved"]
+    interval = f"{found['low']:.2f} … {found['high']:.2f}"
+    return [str(found["n"]), f"做对 {found['hits']}", interval]
+
+
 def _versus(cell: dict[str, Any], metric: str) -> list[str]:
     """与参照臂相比的四格；参照臂自己是短横。"""
     if "difference" not in cell:
         return ["—", "—", "—", "（参照）"]
     _, mean, interval = _estimate(cell["difference"], metric, sign=True)
-    mark = " ✓" if cell["holds"] else ""
-    return [mean, interval, p_value(cell["p_holm"]), cell["verdict"] + mark]
+    word = say(cell["verdict"], cell["within"], metric)
+    return [mean, interval, p_value(cell["p_holm"]), word]
 
 
 def _sturdy(cell: dict[str, Any], metric: str) -> list[str]:
@@ -110,7 +129,8 @@ def _sturdy(cell: dict[str, Any], metric: str) -> list[str]:
     kept = {True: "不变", False: "会变", None: "—"}[cell["survives"]]
     digits = 1 if metric in LARGE else 4
     smallest = _number(cell["detectable"], digits)
-    return [kept, p_value(cell["p_sign"]), smallest, cell["role"]]
+    family = f"{cell['family']}（{cell['family_size']} 个）"
+    return [kept, p_value(cell["p_sign"]), smallest, family]
 
 
 def _agreement(summary: dict[str, Any]) -> str:

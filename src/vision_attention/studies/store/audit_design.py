@@ -59,6 +59,25 @@ def audit_judge(study: Study, lines: Lines) -> Iterator[Problem]:
         yield from _level(study, study.compare.factor, arm, place)
         if arm == study.compare.reference:
             yield place, f"参照臂 {arm!r} 不能又是对照"
+    yield from _groups(study, place)
+
+
+def _groups(study: Study, line: int) -> Iterator[Problem]:
+    """分组：对照以外的臂不重、不漏。"""
+    judge, factor = study.judge, study.compare.factor
+    listed = [arm for arms in judge.groups.values() for arm in arms]
+    for arm in listed:
+        yield from _level(study, factor, arm, line)
+    if not listed:
+        return
+    apart = {study.compare.reference, judge.positive, *judge.controls}
+    wanted = [arm for arm in study.factors[factor] if arm not in apart]
+    for arm in wanted:
+        if listed.count(arm) != 1:
+            yield line, f"judge.groups 里 {arm!r} 应恰好出现一次"
+    for arm in listed:
+        if arm in apart:
+            yield line, f"judge.groups 里的 {arm!r} 是参照或对照，不分组"
 
 
 def _level(study: Study, factor: str, level: object, line: int) -> Iterator[Problem]:

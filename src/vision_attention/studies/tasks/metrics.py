@@ -1,6 +1,6 @@
 """指标的中文名与单位；一个指标只有一个名字，表、图与书都照这里。
 
-内容: METRICS、ALWAYS。
+内容: METRICS、ALWAYS、ACCURACIES、MARGINS、COUNTED、CENSORED。
 """
 
 from __future__ import annotations
@@ -37,3 +37,28 @@ METRICS = {
 
 # 不论什么任务，记录里都有的
 ALWAYS = ("cpu_seconds", "parameters", "macs")
+
+# 说“点”的：一个点是 0.01
+ACCURACIES = ("test_accuracy", "train_accuracy", "accuracy_gap", "source_accuracy")
+# 相差多少以内算“相差不到 δ”；没有写的不下这个结论。主要指标以 study.yaml 的为准
+MARGINS = {
+    **dict.fromkeys(ACCURACIES, 0.01),
+    "test_loss": 0.05,
+    "train_loss": 0.05,
+    "steps_to_fit": 10,
+    "attention_distance": 0.1,
+    "attention_distance_first": 0.1,
+    "attention_distance_last": 0.1,
+    "reach_share": 0.01,
+    "reach_radius": 0.1,
+    "noticed_first": 0.01,
+    "noticed_last": 0.01,
+    "latency_1_ratio": 0.05,
+    "latency_64_ratio": 0.05,
+    "train_step_ratio": 0.05,
+    "memory_ratio": 0.05,
+}
+# 由结构数出来的，与种子无关：没有起伏，不作检验
+COUNTED = ("parameters", "macs", "parameters_ratio", "macs_ratio")
+# 步数用完还没有到的，记为“没有”，其实是“至少这么多”
+CENSORED = ("steps_to_fit",)
