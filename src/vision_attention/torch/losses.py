@@ -16,7 +16,7 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 
     标签平滑、mixup 与 CutMix 都已写在 targets 里，损失只有这一个式子。
 
-    形状: logits (B, num_classes);targets (B, num_classes) → ()
+    形状: logits (B, num_classes)；targets (B, num_classes) → ()
     单位: nat
     错误: 两者形状不同时抛出 ValueError
     """
@@ -31,7 +31,7 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 def total_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """硬标签的交叉熵，一批之和；只用来评估，不必求梯度。
 
-    形状: logits (B, num_classes);labels int64 (B,) → ()
+    形状: logits (B, num_classes)；labels int64 (B,) → ()
     单位: nat
     """
     return F.cross_entropy(logits, labels, reduction="sum")
