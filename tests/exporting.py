@@ -38,7 +38,7 @@ def onnx(
         (x,),
         path,
         dynamo=True,
-        input_names=["x"],
+        input_names=["input"],
         dynamic_shapes=(sizes,),
         verbose=False,
     )
@@ -49,13 +49,13 @@ def onnx_traced(
     model: torch.nn.Module, x: torch.Tensor, free: tuple[int, ...], path: Path
 ) -> onnxruntime.InferenceSession:
     """先追踪，再换成 ONNX：旧的导出器，许多部署工具只认它写的算子。"""
-    sizes = {"x": {axis: f"size{axis}" for axis in free}}
+    sizes = {"input": {axis: f"size{axis}" for axis in free}}
     torch.onnx.export(
         model,
         (x,),
         path,
         dynamo=False,
-        input_names=["x"],
+        input_names=["input"],
         dynamic_axes=sizes,
         opset_version=17,
     )
@@ -64,7 +64,7 @@ def onnx_traced(
 
 def run_onnx(session: onnxruntime.InferenceSession, x: np.ndarray) -> list[np.ndarray]:
     """在 ONNX Runtime 里算一遍：不需要 PyTorch，也不需要本书的程序库。"""
-    return session.run(None, {"x": x})
+    return session.run(None, {"input": x})
 
 
 def static(

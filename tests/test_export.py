@@ -40,13 +40,13 @@ def free(case: Case) -> tuple[int, ...]:
     return (0,)
 
 
-# 每种主干一个，各带不同的注意力；其余的在逐个做的那一遍里
+# 每种主干一个，都取浅的，各带不同的注意力；其余的在逐个做的那一遍里
 BACKBONES = [
-    backbone("vit_tiny", **VIT),
-    backbone("small_cnn", attention="cbam", attention_options={"min_hidden": 3}),
+    backbone("vit_tiny", **VIT | {"depth": 1}),
+    backbone("small_cnn", attention="cbam", stages=(2,)),
     backbone("mlp_small", width=37),
-    backbone("resnet_narrow", attention="self_attention", placement="branch"),
-    backbone("mobile_narrow", attention="coordinate", placement="identity"),
+    backbone("resnet_narrow", attention="self_attention", stages=(3,)),
+    backbone("mobile_narrow", depth=1, attention="coordinate", stages=(2,)),
 ]
 
 
