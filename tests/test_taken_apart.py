@@ -244,7 +244,7 @@ def wide_norm(part):
     """层归一化跨着 token 做。"""
 
     def change(wing, model):
-        layer = FRAMEWORK[name_of(wing)].nn.LayerNorm([17, 24])
+        layer = wing.init.LayerNorm([17, 24])
         setattr(model if part == "norm" else model.blocks[-1], part, layer)
 
     return change
@@ -528,6 +528,7 @@ def test_the_matrix_product_in_paddle_is_the_convolution():
     wing = vision_attention.paddle
     spec = specs.named("vit_tiny", patch_size=4, in_channels=3, image_size=12)
     proj = wing.ViT(spec).patch_embed.proj
+    proj.bias.set_value(paddle.linspace(-1, 1, 64))
     plain = paddle.nn.Conv2D(3, 64, 4, stride=4)
     plain.weight.set_value(proj.weight)
     plain.bias.set_value(proj.bias)
