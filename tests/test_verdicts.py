@@ -131,9 +131,8 @@ def test_groups_of_arms_are_families_of_their_own():
 def test_another_metric_and_another_reference_keep_the_family():
     found = studies.findings("vit_globality")
     few = {"images": "few"}
-    one = found.judged(
-        {**few, "model": "conv"}, {**few, "model": "global"}, "test_loss"
-    )
+    conv, plain = ({**few, "model": arm} for arm in ("conv", "global"))
+    one = found.judged(conv, plain, "test_loss")
     assert (one.family, one.size) == ("images = few", 4)
     # 与对照比、两处的差相减：都是对照
     one = found.judged(conv, {**few, "model": "smaller"})
