@@ -22,7 +22,7 @@ def agreement(cells: list[dict[str, Any]]) -> list[dict]:
 
     参数: cells 为 summarize 的各项
     返回: 每项含 levels、difference（paddle − torch，按种子配对）、verdict，
-        以及 same_verdict（两边对参照臂的结论是否相同；没有比较，或有一边次数不够、
+        以及 same_verdict（两边对参照臂看见的方向是否相同；没有比较，或有一边次数不够、
         下不了结论时为 None）
     """
     torch, paddle = (
@@ -39,7 +39,7 @@ def agreement(cells: list[dict[str, Any]]) -> list[dict]:
                 "levels": levels,
                 "difference": asdict(difference),
                 "verdict": verdict(difference),
-                "same_verdict": _same(ours.get("verdict"), theirs.get("verdict")),
+                "same_verdict": _same(ours.get("seen"), theirs.get("seen")),
             }
         )
     order = [_rest(cell) for cell in cells]
