@@ -21,11 +21,8 @@ def untouched(layers: Iterable[nn.Layer]) -> bool:
     """没有人在看，也没有人动过：不调用这些层，外面察觉不到。
 
     参数: layers 只看它们自己，不看孩子；类型由调用的一方核对
-    返回: 没有钩子（全局的也算），实例上没有另写的 forward，也不在追踪、导出或编译
-        时为真
+    返回: 没有钩子（全局的也算），实例上也没有另写的 forward 时为真
     """
-    if not paddle.in_dynamic_mode():
-        return False
     for layer in layers:
         own = layer.__dict__
         # to_static 之类写在实例上
@@ -74,4 +71,5 @@ class PatchConv2D(nn.Conv2D):
         grid = x.shape[-1] // self.weight.shape[-1]
         patches = cut_patches(x, grid)  # (B, N, C·P·P)
         tokens = paddle.matmul(patches, self.weight.flatten(1), transpose_y=True)
-        return (tokens + self.bias).moveaxis(1, 2).unflatten(2, (grid, grid))
+        maps = (tokens + self.bias).transpose((0, 2, 1))
+        return maps.reshape((0, 0, grid, grid))  # 0 是照旧

@@ -17,6 +17,7 @@ from vision_attention import checks
 
 from . import init
 from .layers import narrow, part, triples, untouched
+from .modes import eager
 from .self_attention import LocalitySelfAttention, MultiHeadSelfAttention
 from .transformer import MLP, DropPath, TransformerBlock
 
@@ -32,7 +33,7 @@ def unseen(blocks: nn.Module, norm: nn.Module) -> bool:
 
     参数: blocks 为全部的块；norm 为最后的归一化
     """
-    if type(blocks) is not nn.Sequential or not len(blocks):
+    if not eager() or type(blocks) is not nn.Sequential or not len(blocks):
         return False
     block = blocks[-1]
     if type(block) is not TransformerBlock:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules import module
@@ -20,10 +19,9 @@ def untouched(layers: Iterable[nn.Module]) -> bool:
     """没有人在看，也没有人动过：不调用这些层，外面察觉不到。
 
     参数: layers 只看它们自己，不看孩子；类型由调用的一方核对
-    返回: 没有钩子（全局的也算），实例上没有另写的 forward，也不在追踪、导出或编译
-        时为真
+    返回: 没有钩子（全局的也算），实例上也没有另写的 forward 时为真
     """
-    if torch.compiler.is_compiling() or torch.jit.is_tracing() or _watched_everywhere():
+    if _watched_everywhere():
         return False
     for layer in layers:
         own = layer.__dict__
