@@ -175,3 +175,20 @@ def test_paddle_layer_norm_with_frozen_weights():
     theirs, ours = gaps
     assert theirs > 0.1
     assert ours < 1e-5
+
+
+def test_paddle_layer_norm_when_only_the_input_wants_a_gradient():
+    x, seed = batch(2, 5, 6), batch(2, 5, 6)
+    gaps = []
+    for kind in (paddle.nn.LayerNorm, vision_attention.paddle.init.LayerNorm):
+        layer = kind(6)
+        layer.weight.set_value(batch(6) + 2)
+        layer.eval()
+        given = paddle.to_tensor(x, stop_gradient=False)
+        value = (layer(given) * paddle.to_tensor(seed)).sum()
+        (found,) = paddle.grad(value, given)
+        expected = layer_norm_slope(layer, x, seed)
+        gaps.append(abs(found.numpy() - expected).max() / abs(expected).max())
+    theirs, ours = gaps
+    assert theirs > 0.1
+    assert ours < 1e-5

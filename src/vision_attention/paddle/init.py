@@ -86,14 +86,20 @@ class QuietBatchNorm2D(nn.BatchNorm2D):
 
 
 class LayerNorm(nn.LayerNorm):
-    """层归一化，与 nn.LayerNorm 相同，只是权重冻结时传给输入的梯度也对。
+    """层归一化，与 nn.LayerNorm 相同，只是不求权重的梯度时，传给输入的梯度也对。
+
+    框架在 CPU 上的反向，不求权重的梯度时当它是 1：权重冻结是一种，评估模式下只对
+    输入求梯度（paddle.grad）是另一种。这两种时候先归一化，再另外乘权重。
 
     形状: x (…, D) → (…, D)
-    出处: Ba 等 2016，arXiv:1607.06450。框架在 CPU 上的反向，权重不求梯度时当它是 1
+    出处: Ba 等 2016，arXiv:1607.06450
     """
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        if self.weight is None or not self.weight.stop_gradient or x.stop_gradient:
+        learning = self.weight is None or (
+            self.training and not self.weight.stop_gradient
+        )
+        if learning or x.stop_gradient:
             return super().forward(x)
         plain = F.layer_norm(x, self._normalized_shape, epsilon=self._epsilon)
         return plain * self.weight + (0 if self.bias is None else self.bias)
