@@ -81,14 +81,14 @@ def feature_map(x: Any, in_channels: int) -> None:
     错误: 不是张量，维数、通道数或数据类型不对时抛出 ArgumentError
     """
     tensor(x)
-    shape = sizes(x)
+    shape = x.shape
     if len(shape) != 4:
         raise ArgumentError(
-            f"x 的形状是 {shape}，共 {len(shape)} 维；应为四维 (B, C, H, W)。"
+            f"x 的形状是 {sizes(x)}，共 {len(shape)} 维；应为四维 (B, C, H, W)。"
             "单张图请先加上批次一维：x.unsqueeze(0)",
             "x",
         )
-    if in_channels and shape[1] not in (None, in_channels):
+    if in_channels and known(shape[1]) not in (None, in_channels):
         raise ArgumentError(
             f"x 有 {shape[1]} 个通道，而构造时 in_channels={in_channels}；"
             f"请改成 in_channels={shape[1]}，或检查 x 是否为 (B, C, H, W)",
@@ -104,14 +104,14 @@ def tokens(x: Any, embed_dim: int, bias: Any = None) -> None:
     错误: 不是张量，维数、宽度、token 数或数据类型不对时抛出 ArgumentError
     """
     tensor(x)
-    shape = sizes(x)
-    if len(shape) != 3 or shape[2] not in (None, embed_dim):
+    shape = x.shape
+    if len(shape) != 3 or known(shape[2]) not in (None, embed_dim):
         raise ArgumentError(
-            f"x 的形状是 {shape}；应为三维 (B, N, D)，D = embed_dim = {embed_dim}。"
+            f"x 的形状是 {sizes(x)}；应为三维 (B, N, D)，D = embed_dim = {embed_dim}。"
             "特征图请先展平：x.flatten(2) 再交换后两维",
             "x",
         )
-    if bias is not None and shape[1] not in (None, bias.shape[0]):
+    if bias is not None and known(shape[1]) not in (None, bias.shape[0]):
         seen = bias.shape[0]
         raise ArgumentError(
             f"x 有 {shape[1]} 个 token，而掩码是 {seen}×{seen} 的；"
@@ -128,8 +128,8 @@ def image(x: Any, in_channels: int, image_size: int, patch_size: int = 1) -> Non
     错误: 形状或数据类型不对时抛出 ArgumentError
     """
     feature_map(x, in_channels)
-    height, width = sizes(x)[2:]
-    if not {height, width} <= {None, image_size}:
+    height, width = known(x.shape[2]), known(x.shape[3])
+    if height not in (None, image_size) or width not in (None, image_size):
         fits = height == width and height > 0 and height % patch_size == 0
         rebuild = f"，或用 image_size={height} 重新建模型、再训练" if fits else ""
         raise ArgumentError(
