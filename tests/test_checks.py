@@ -62,8 +62,6 @@ WRONG = [
     (lambda: checks.numbers("weights", [1.0], 2), "weights"),
     (lambda: checks.finite("weights", [1.0, np.nan]), "weights"),
     (lambda: checks.tensor([1.0]), "x"),
-    (lambda: checks.kept(7, 5, -1), "keep"),
-    (lambda: checks.kept(2, 5, -2), "softmax_axis"),
 ]
 
 
@@ -101,7 +99,6 @@ ASK = {
     "subset": lambda value: checks.subset("a", value, range(3)),
     "options": lambda value: checks.options("a", value),
     "unused": lambda value: checks.unused("b", {"a": (value, 7)}),
-    "kept": lambda value: checks.kept(value, 5, -1),
 }
 
 

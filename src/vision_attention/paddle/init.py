@@ -102,7 +102,10 @@ class LayerNorm(nn.LayerNorm):
         if learning or x.stop_gradient:
             return super().forward(x)
         plain = F.layer_norm(x, self._normalized_shape, epsilon=self._epsilon)
-        return plain * self.weight + (0 if self.bias is None else self.bias)
+        # 框架把跨几维的权重存成一维
+        shape = self._normalized_shape
+        bias = 0 if self.bias is None else self.bias.reshape(shape)
+        return plain * self.weight.reshape(shape) + bias
 
 
 def gates(model: nn.Layer) -> None:

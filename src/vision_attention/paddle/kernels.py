@@ -1,6 +1,7 @@
 """两翼写法不同的几个算子：结果相同，各用自己框架里最快的那一种。
 
-内容: `fused_attention` 融合注意力，两翼的布局在这里对齐；`cut_patches` 切块
+内容: `fused_attention` 融合注意力，两翼的布局在这里对齐；`cut_patches` 切块；
+    `split_last` 拆开最后一维
 """
 
 from __future__ import annotations
@@ -45,3 +46,14 @@ def cut_patches(x: Tensor, grid: int) -> Tensor:
     return cells.transpose((0, 2, 4, 1, 3, 5)).reshape(
         (b, grid * grid, c * side * side)
     )
+
+
+def split_last(x: Tensor, sizes: tuple[int, ...]) -> Tensor:
+    """最后一维拆成几维。
+
+    形状: x (…, D) → (…, *sizes)，D 为 sizes 的乘积
+    """
+    if eager():
+        return x.unflatten(-1, sizes)
+    # 静态图里未知的几维都写成 0，即照旧；空的一批却不能这样写，0 在那里就是 0
+    return x.reshape((0,) * (x.ndim - 1) + tuple(sizes))

@@ -14,7 +14,7 @@ import paddle
 from paddle import Tensor, nn
 from paddle.nn import functional as F
 
-from .kernels import cut_patches
+from .kernels import cut_patches, split_last
 
 
 def untouched(layers: Iterable[nn.Layer]) -> bool:
@@ -72,4 +72,4 @@ class PatchConv2D(nn.Conv2D):
         patches = cut_patches(x, grid)  # (B, N, C·P·P)
         tokens = paddle.matmul(patches, self.weight.flatten(1), transpose_y=True)
         maps = (tokens + self.bias).transpose((0, 2, 1))
-        return maps.reshape((0, 0, grid, grid))  # 0 是照旧
+        return split_last(maps, (grid, grid))

@@ -19,14 +19,16 @@ HALVES = (paddle.float16, paddle.bfloat16)
 def match(x: Tensor, layer: nn.Layer | None = None) -> None:
     """输入与这一层权重的数据类型相同；自动混合精度里由框架换，不查。
 
-    参数: layer 为第一个用到 x 的层；换成了没有 weight 的层（量化、适配器）就不查，
-        None 表示没有权重
+    参数: layer 为第一个用到 x 的层，一串层取第一个；换成了没有 weight 的层（量化、
+        适配器、外壳）就不查，None 表示没有权重
     错误: 数据类型不同时抛出 ValueError
     """
     if not eager():
         return
     if x.dtype in HALVES and not paddle.device.get_device().startswith("gpu"):
         checks.no_kernel(x.dtype)
+    if isinstance(layer, nn.Sequential):
+        layer = layer[0]
     weight = getattr(layer, "weight", None)
     if not isinstance(weight, Tensor) or not weight.is_floating_point():
         return

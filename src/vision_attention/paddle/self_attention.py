@@ -10,7 +10,7 @@ from paddle.nn import functional as F
 from vision_attention import checks, geometry
 
 from . import init
-from .kernels import fused_attention
+from .kernels import fused_attention, split_last
 from .precision import match
 
 SOFTMAX_AXES = {"keys": -1, "queries": -2}
@@ -65,7 +65,7 @@ class MultiHeadSelfAttention(init.Fixed):
         checks.tokens(x, self.embed_dim, self.bias)
         match(x, self.qkv)
         heads = (self.num_heads, self.embed_dim // self.num_heads)
-        return self.qkv(x).unflatten(2, (3, *heads)).unbind(2)
+        return split_last(self.qkv(x), (3, *heads)).unbind(2)
 
     def score(self, q: Tensor, k: Tensor) -> Tensor:
         """第二步：查询与键的内积，(B, A, N, N)。"""

@@ -122,5 +122,5 @@ class ConvTokenizer(nn.Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         checks.image(x, self.in_channels, self.image_size, self.patch_size)
-        match(x, self.layers[0])
+        match(x, self.layers)
         return self.layers(x).flatten(2).moveaxis(1, 2)

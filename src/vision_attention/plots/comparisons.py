@@ -24,7 +24,7 @@ def interval(values: ArrayLike) -> tuple[float, float, float]:
     返回: 平均值、下限、上限
     错误: 一次运行也没有时抛出 ValueError
     """
-    runs = checks.finite("values", values).astype(float)
+    runs = checks.finite("values", values, 1).astype(float)
     if not runs.size:
         raise ValueError("没有一次运行，画不出平均值；每一组至少要有一个数")
     found = mean_interval(runs)

@@ -1,6 +1,7 @@
 """两翼写法不同的几个算子：结果相同，各用自己框架里最快的那一种。
 
-内容: `fused_attention` 融合注意力，两翼的布局在这里对齐；`cut_patches` 切块
+内容: `fused_attention` 融合注意力，两翼的布局在这里对齐；`cut_patches` 切块；
+    `split_last` 拆开最后一维
 """
 
 from __future__ import annotations
@@ -45,3 +46,11 @@ def cut_patches(x: Tensor, grid: int) -> Tensor:
     side = size // grid
     cells = x.reshape((b, c, grid, side, grid, side))
     return cells.permute((0, 2, 4, 1, 3, 5)).reshape((b, grid * grid, c * side * side))
+
+
+def split_last(x: Tensor, sizes: tuple[int, ...]) -> Tensor:
+    """最后一维拆成几维。
+
+    形状: x (…, D) → (…, *sizes)，D 为 sizes 的乘积
+    """
+    return x.unflatten(-1, sizes)
