@@ -20,7 +20,8 @@ from scipy import stats
 from stand_ins import fragile, stand_in
 
 import vision_attention
-from vision_attention import records, statistics
+from vision_attention import statistics
+from vision_attention.storage import records
 from vision_attention.studies import StudyError, expand, names, open_study
 from vision_attention.studies.design.runs import Run
 from vision_attention.studies.results import report, tables

@@ -16,8 +16,9 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save as to_bytes
 
-from vision_attention import checks, files, weights
-from vision_attention.weights import Slot
+from vision_attention import checks
+from vision_attention.storage import files, weights
+from vision_attention.storage.weights import Slot
 
 # Paddle 的缓冲区名 → 通用名；批次计数器只有 PyTorch 有，不搬
 BUFFER_NAMES = {"_mean": "running_mean", "_variance": "running_var"}

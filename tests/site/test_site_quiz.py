@@ -10,7 +10,7 @@ from conftest import opened
 from lxml import html as parser
 
 from vision_attention import studies
-from vision_attention.diagnosis import BROKEN, OVERFIT, UNDERFIT, diagnose
+from vision_attention.training.diagnosis import BROKEN, OVERFIT, UNDERFIT, diagnose
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf8")
 PAGE = "book/vit/diagnosis.html"

@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from vision_attention.history import TrainingDivergedError
+from vision_attention.training.history import TrainingDivergedError
 
 USER_ERROR, INTERRUPTED = 2, 130
 STOPPED = "已停下。"

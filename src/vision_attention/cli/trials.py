@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vision_attention import files, interop
+from vision_attention import interop
 from vision_attention.checks import nearest
-from vision_attention.history import History
+from vision_attention.storage import files
 from vision_attention.studies.design.runs import SECTIONS, Run, merge
 from vision_attention.studies.running.execute import record_of
 from vision_attention.studies.store.audit import problems_of
 from vision_attention.studies.tasks import train
 from vision_attention.studies.tasks.prepared import prepare
+from vision_attention.training.history import History
 from vision_attention.wings import installed, threads_used
 
 SAVED = MODEL, RECORD, CURVES = "model.safetensors", "record.json", "curves.svg"

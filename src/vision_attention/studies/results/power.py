@@ -10,13 +10,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from vision_attention.files import replacing
 from vision_attention.statistics import (
     detectable,
     half_width,
     needed,
     paired_difference,
 )
+from vision_attention.storage.files import replacing
 from vision_attention.studies.design.runs import arm_of
 from vision_attention.studies.results.values import value_of
 from vision_attention.studies.store.library import StudyStore

@@ -12,7 +12,6 @@ from typing import Any
 
 from vision_attention import data, specs
 from vision_attention.checks import choice, nearest
-from vision_attention.config import TrainConfig
 from vision_attention.data.loading import NAMES, check_kinds
 from vision_attention.studies.design.positions import Lines, locate
 from vision_attention.studies.design.runs import (
@@ -25,6 +24,7 @@ from vision_attention.studies.design.runs import (
 from vision_attention.studies.design.schema import Study, factor_name
 from vision_attention.studies.store.audit_design import audit_judge, audit_tune
 from vision_attention.studies.tasks import METRICS, TASKS
+from vision_attention.training.config import TrainConfig
 from vision_attention.wings import attention_names
 
 Problem = tuple[int, str]

@@ -15,11 +15,11 @@ import numpy as np
 
 from vision_attention import specs
 from vision_attention.checks import whole
-from vision_attention.memory import peak_memory
+from vision_attention.measure.memory import peak_memory
+from vision_attention.measure.timing import alternate, ratio
 from vision_attention.studies.design.runs import plain_values
 from vision_attention.studies.tasks.outcome import Outcome, Sections
 from vision_attention.studies.tasks.prepared import PreparedRun, size_of
-from vision_attention.timing import alternate, ratio
 
 EXACT = ("parameters_ratio", "macs_ratio")
 TIMED = (

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 from vision_attention.checks import whole
-from vision_attention.config import TrainConfig
 from vision_attention.studies.tasks.outcome import Outcome, Sections, one_of
 from vision_attention.studies.tasks.prepared import (
     PreparedRun,
@@ -18,6 +17,7 @@ from vision_attention.studies.tasks.prepared import (
     share_weights,
 )
 from vision_attention.studies.tasks.training import outcome_of
+from vision_attention.training.config import TrainConfig
 
 MODES = ("scratch", "finetune", "linear_probe")
 MEASURED = ("source_accuracy",)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from vision_attention import checks
+from vision_attention.checks.values import plain
 
 
 def place(position: Any, sizes: Sequence[int]) -> tuple[int, ...]:
@@ -29,7 +29,7 @@ def place(position: Any, sizes: Sequence[int]) -> tuple[int, ...]:
     if position is None:
         return middle
     several = isinstance(position, tuple | list)
-    chosen = tuple(map(checks.plain, position if several else (position,)))
+    chosen = tuple(map(plain, position if several else (position,)))
     if len(chosen) == len(sizes) and several == (len(sizes) > 1):
         pairs = zip(chosen, sizes, strict=True)
         if all(type(index) is int and 0 <= index < size for index, size in pairs):

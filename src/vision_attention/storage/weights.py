@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from vision_attention import checks, files
+from vision_attention import checks
+from vision_attention.storage import files
 
 # NumPy 有的类型；此外只认 bfloat16，它是 float32 的前一半
 KNOWN = {*"F64 F32 F16 I64 I32 I16 I8 U64 U32 U16 U8 BOOL C64".split(), "BF16"}
