@@ -10,7 +10,7 @@ colab-image: env ## 在 Google 公开的 Colab 镜像里跑每一本笔记本（
 workflows: env ## 用 actionlint 与 zizmor 检查 .github/workflows（首次要联网）
 	@.venv/bin/python tools/workflows.py
 
-matrix: book ## 每周的大表：逐页、逐个用例、逐种导出，笔记本再执行一遍（一两个小时）
+matrix: book ## 每周的大表：逐页、逐个用例、逐种导出（一两个小时）
 	@$(COURSE) matrix
 
 light: env ## 不靠 Unix 的那一小份测试：macOS 上跑的就是它，Windows 上直接跑 tools/light.py
