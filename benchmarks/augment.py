@@ -19,7 +19,7 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
 
-from vision_attention import augment
+from vision_attention.data import augment
 
 LEAST = {"weak": 20_000}
 BATCH, BATCHES, REPEATS = 128, 40, 7

@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from vision_attention.timing import alternate as take_turns
+from vision_attention.measure.timing import alternate as take_turns
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc 的 malloc.h
 FOLDER = Path(__file__).parent
@@ -40,7 +40,7 @@ def quiet(*, keep_memory: bool = True) -> None:
 def alternate(
     functions: Mapping[str, Callable[[], Any]], seconds: float = 2.0, rounds: int = 15
 ) -> dict[str, list[float]]:
-    """轮流跑，做法见 vision_attention.timing.alternate。
+    """轮流跑，做法见 vision_attention.measure.timing.alternate。
 
     参数: functions 从名字到做法；seconds 为每种做法一共大约跑多久；rounds 为轮数
     返回：从名字到每轮的用时

@@ -331,7 +331,7 @@ def test_light_tests_need_nothing_of_linux():
 ATTEMPTS = """
 import os, elsewhere
 elsewhere.hide()
-from vision_attention import memory
+from vision_attention.measure import memory
 for attempt in (
     lambda: __import__("fcntl"),
     lambda: os.sched_getaffinity(0),

@@ -9,7 +9,7 @@ from lxml import html as parser
 from probes import AXE, OVERFLOW
 
 from vision_attention import studies
-from vision_attention.diagnosis import BROKEN, OVERFIT, UNDERFIT, diagnose
+from vision_attention.training.diagnosis import BROKEN, OVERFIT, UNDERFIT, diagnose
 
 PAGE = "book/vit/diagnosis.html"
 KINDS = [UNDERFIT, OVERFIT, BROKEN]

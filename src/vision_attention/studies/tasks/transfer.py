@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from vision_attention.checks import whole
-from vision_attention.config import TrainConfig
+from vision_attention.checks import ArgumentError, number, whole
 from vision_attention.studies.tasks.outcome import Outcome, Sections, one_of
 from vision_attention.studies.tasks.prepared import (
     PreparedRun,
@@ -18,6 +17,7 @@ from vision_attention.studies.tasks.prepared import (
     share_weights,
 )
 from vision_attention.studies.tasks.training import outcome_of
+from vision_attention.training.config import TrainConfig
 
 MODES = ("scratch", "finetune", "linear_probe")
 MEASURED = ("source_accuracy",)
@@ -32,21 +32,30 @@ def examine(sections: Sections) -> None:
     one_of("mode", options["mode"], MODES)
     source = options["source_classes"]
     if not _listed(source):
-        raise ValueError(f"source_classes={source!r} 应为至少两个类别，如 [0, 1, 2]")
+        raise ArgumentError(
+            f"source_classes={source!r} 应为至少两个类别，如 [0, 1, 2]",
+            "source_classes",
+        )
     if target is None:
-        raise ValueError("data：缺少 classes，预训练之后要分的类，如 [5, 6, 7, 8, 9]")
+        raise ArgumentError(
+            "缺少 classes，预训练之后要分的类，如 [5, 6, 7, 8, 9]", "data.classes"
+        )
     if not _listed(target):
-        raise ValueError(f"data：classes={target!r} 应为至少两个类别，如 [5, 6, 7]")
+        raise ArgumentError(
+            f"classes={target!r} 应为至少两个类别，如 [5, 6, 7]", "data.classes"
+        )
     shared = sorted(set(source) & set(target))
     if shared:
-        raise ValueError(
+        raise ArgumentError(
             f"source_classes={source!r} 与 data.classes 都有 {shared}；"
-            "预训练见过的类不能再拿来考"
+            "预训练见过的类不能再拿来考",
+            "source_classes",
+            "data.classes",
         )
     if options.get("source_n_train") is not None:
         whole("source_n_train", options["source_n_train"], len(source))
     if options.get("head_lr") is not None:
-        TrainConfig(lr=options["head_lr"])
+        number("head_lr", options["head_lr"], "大于 0 的小数，例如 0.001", above=0)
     steps = options.get("source_steps")
     if steps is not None:
         default = TrainConfig.warmup_steps
