@@ -143,7 +143,7 @@ def cache():
 
 
 def test_the_build_got_the_stored_output_again(notebook, cache):
-    """造书执行过一遍，印的与存着的相同；make matrix 再执行一遍，也要相同。"""
+    """造书执行过一遍；nbval 会再执行一遍。同一份输出，两遍都要得到。"""
     try:
         found = cache.match_cache_notebook(read_for_the_book(notebook))
     except KeyError:
