@@ -81,4 +81,5 @@ class TrainConfig:
                 f"warmup_steps={shown(self.warmup_steps)} 大于 steps={self.steps}；"
                 f"升温应是训练的一小段，例如 warmup_steps={self.steps // 20}",
                 "warmup_steps",
+                "steps",
             )

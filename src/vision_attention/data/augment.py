@@ -10,7 +10,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.random import Generator
 
-from vision_attention.transforms import OPERATIONS, brightness, contrast, saturation
+from vision_attention.data.transforms import (
+    OPERATIONS,
+    brightness,
+    contrast,
+    saturation,
+)
 
 POLICIES = ("none", "weak", "strong")
 ROUNDS = 2  # 每张图片接连做几次随机变换，RandAugment 的 N

@@ -20,8 +20,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from vision_attention import files
-from vision_attention.history import History
+from vision_attention.storage import files
+from vision_attention.training.history import History
 
 Arrays = dict[str, np.ndarray]
 SHOWN = 12

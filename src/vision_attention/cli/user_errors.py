@@ -1,6 +1,6 @@
 """使用者的错误说成一句话。
 
-内容: plainly、STOPPED。
+内容: user_errors、STOPPED。
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Any
 
 import typer
 
-from vision_attention.history import TrainingDivergedError
+from vision_attention.training.history import TrainingDivergedError
 
 USER_ERROR, INTERRUPTED = 2, 130
 STOPPED = "已停下。"
 
 
-def plainly(
+def user_errors(
     command: Callable[..., None], stopped: str = STOPPED
 ) -> Callable[..., None]:
     """使用者的错误说成一句中文，退出码 2；Ctrl-C 退出码 130；不印调用栈。

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from vision_attention import checks
+from vision_attention.checks.values import ArgumentError, plain
 
 
 def place(position: Any, sizes: Sequence[int]) -> tuple[int, ...]:
@@ -29,7 +29,7 @@ def place(position: Any, sizes: Sequence[int]) -> tuple[int, ...]:
     if position is None:
         return middle
     several = isinstance(position, tuple | list)
-    chosen = tuple(map(checks.plain, position if several else (position,)))
+    chosen = tuple(map(plain, position if several else (position,)))
     if len(chosen) == len(sizes) and several == (len(sizes) > 1):
         pairs = zip(chosen, sizes, strict=True)
         if all(type(index) is int and 0 <= index < size for index, size in pairs):
@@ -39,7 +39,9 @@ def place(position: Any, sizes: Sequence[int]) -> tuple[int, ...]:
         told = f"输出是 {told} 的特征图，应为它里面的 (行, 列)，例如 {middle}"
     else:
         told = f"输出有 {sizes[0]} 个 token，应为其中一个的编号，例如 {middle[0]}"
-    raise ValueError(f"position={position!r} 不合适；{told}，都从 0 数起")
+    raise ArgumentError(
+        f"position={position!r} 不合适；{told}，都从 0 数起", "position"
+    )
 
 
 def classes(target: Any, sizes: Sequence[int]) -> list[int]:
@@ -60,9 +62,10 @@ def classes(target: Any, sizes: Sequence[int]) -> list[int]:
     whole = given.shape == (count,) and given.dtype.kind in "iu"
     if whole and ((given >= 0) & (given < num_classes)).all():
         return given.tolist()
-    raise ValueError(
+    raise ArgumentError(
         f"target={target!r} 不合适；应为 {count} 个整数，一张图一个，"
-        f"都在 0 到 {num_classes - 1} 之间"
+        f"都在 0 到 {num_classes - 1} 之间",
+        "target",
     )
 
 
@@ -75,13 +78,15 @@ def mapped(features: Any) -> None:
     told = type(features).__name__ if shape is None else tuple(shape)
     sizes = () if shape is None else tuple(shape)
     if len(sizes) not in (3, 4):
-        raise ValueError(
-            f"layer 的输出是 {told}；应为 (B, C, H, W) 的特征图或 (B, N, D) 的 token"
+        raise ArgumentError(
+            f"layer 的输出是 {told}；应为 (B, C, H, W) 的特征图或 (B, N, D) 的 token",
+            "layer",
         )
     if len(sizes) == 3 and _side(sizes[1]) is None:
-        raise ValueError(
+        raise ArgumentError(
             f"layer 的输出有 {sizes[1]} 个 token，排不成方阵；应为 n² 个，"
-            "或 n² + 1 个（多一个分类 token）"
+            "或 n² + 1 个（多一个分类 token）",
+            "layer",
         )
 
 
@@ -97,9 +102,10 @@ def cam(features: np.ndarray, slopes: np.ndarray) -> np.ndarray:
             features.shape[1] > _side(features.shape[1]) ** 2
             and not slopes[:, 1:].any()
         ):
-            raise ValueError(
+            raise ArgumentError(
                 "layer 之后只用到它的分类 token，各块 token 的梯度全是 0；"
-                "请看更早的一层，例如 model.blocks[-1].norm1 或 model.blocks[-2]"
+                "请看更早的一层，例如 model.blocks[-1].norm1 或 model.blocks[-2]",
+                "layer",
             )
         features, slopes = _unrolled(features), _unrolled(slopes)
     weights = slopes.mean((2, 3), keepdims=True)

@@ -20,10 +20,10 @@ import numpy as np
 from tqdm import tqdm
 
 from vision_attention import checks
-from vision_attention.config import TrainConfig
 from vision_attention.data import Dataset
-from vision_attention.history import History, Score, TrainingDivergedError
-from vision_attention.schedules import warmup_cosine
+from vision_attention.training.config import TrainConfig
+from vision_attention.training.history import History, Score, TrainingDivergedError
+from vision_attention.training.schedules import warmup_cosine
 
 # 攒够这么多步才读一次损失：读数会让 GPU 停下来等
 READ_EVERY = 10

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from vision_attention.files import replacing
-from vision_attention.locks import locked
+from vision_attention.storage.files import replacing
+from vision_attention.storage.locks import locked
 
 REJECTED_NAME = "records.rejected.jsonl"
 TORN = "没有写完（缺换行），多半是写到一半时进程被杀或磁盘已满"

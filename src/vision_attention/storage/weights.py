@@ -2,14 +2,14 @@
 
 - `read`：文件 → 名字到数组的表，bfloat16 写成 float32，值不变
 - `pair`：两边的名字配成对，包装加的前缀不算
-- `Slot`、`fault`：模型里的一项；收到的数组放得进去吗
+- `Slot`、`fault`：模型里的一项；收到的数组放得进去吗，放不进去是哪一种 `Fault`
 - `remedy`：放不进去，该怎么办
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from vision_attention import checks, files
+from vision_attention import checks
+from vision_attention.storage import files
 
 # NumPy 有的类型；此外只认 bfloat16，它是 float32 的前一半
 KNOWN = {*"F64 F32 F16 I64 I32 I16 I8 U64 U32 U16 U8 BOOL C64".split(), "BF16"}
@@ -40,7 +41,6 @@ COMMON = {
     *("float16", "float32", "float64", "complex64", "complex128", "bool"),
     *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
 }
-NOT_FINITE, TOO_LARGE, SHAPE = "个 NaN 或无穷", "只装得下", "的形状应为"
 KINDS = {"f": "浮点", "i": "整数", "u": "整数", "b": "布尔", "c": "复数"}
 
 
@@ -141,7 +141,18 @@ def pair(
     return pairs, missing, [name for name in given if name not in used]
 
 
-def fault(name: str, slot: Slot, given: Any, finite: bool = True) -> str | None:
+@dataclass(frozen=True)
+class Fault:
+    """一项放不进去。
+
+    参数: kind 为哪里不对：type、shape、range、finite；text 为那句话
+    """
+
+    kind: str
+    text: str
+
+
+def fault(name: str, slot: Slot, given: Any, finite: bool = True) -> Fault | None:
     """收到的数组放进这一项，有什么不对；没有就返回 None。
 
     参数: name 为这一项的名字；finite 为真时，NaN 与无穷也算不对，模型里同一处
@@ -150,39 +161,44 @@ def fault(name: str, slot: Slot, given: Any, finite: bool = True) -> str | None:
     try:
         array = checks.array(name, given)
     except checks.ArgumentError as error:
-        return str(error)
+        return Fault("type", str(error))
     if array.shape != slot.shape:
-        return f"{name} {SHAPE} {slot.shape}，收到 {array.shape}"
+        text = f"{name} 的形状应为 {slot.shape}，收到 {array.shape}"
+        return Fault("shape", text)
     own, other = slot.numpy_dtype.kind, array.dtype.kind
     if KINDS.get(own) != KINDS.get(other):
-        return f"{name} 的类型是 {array.dtype}，应为{KINDS.get(own, slot.dtype)}"
+        text = f"{name} 的类型是 {array.dtype}，应为{KINDS.get(own, slot.dtype)}"
+        return Fault("type", text)
     if other in "fc":
         return _unfit(name, slot, array, finite)
     if other in "iu" and array.size:
         low, high = np.iinfo(slot.dtype).min, np.iinfo(slot.dtype).max
         least, most = int(array.min()), int(array.max())
         if least < low or most > high:
-            return f"{name} 的取值在 {least} 与 {most} 之间，{slot.dtype} 装不下"
+            text = f"{name} 的取值在 {least} 与 {most} 之间，{slot.dtype} 装不下"
+            return Fault("type", text)
     return None
 
 
-def _unfit(name: str, slot: Slot, array: np.ndarray, finite: bool) -> str | None:
+def _unfit(name: str, slot: Slot, array: np.ndarray, finite: bool) -> Fault | None:
     good = np.isfinite(array)
     if finite and not good.all():
         bad = ~good & ~(array == slot.read())
         if bad.any():
-            return f"{name} 里有 {int(bad.sum())} {NOT_FINITE}"
+            text = f"{name} 里有 {int(bad.sum())} 个 NaN 或无穷"
+            return Fault("finite", text)
     largest = float(np.abs(array[good]).max(initial=0))
     most = LARGEST.get(slot.dtype, float("inf"))
     if largest > most:
-        return f"{name} 最大到 {largest:.3g}，{slot.dtype} {TOO_LARGE} {most:.3g}"
+        text = f"{name} 最大到 {largest:.3g}，{slot.dtype} 只装得下 {most:.3g}"
+        return Fault("range", text)
     return None
 
 
-def remedy(missing: list[str], extra: list[str], wrong: dict[str, str]) -> str:
+def remedy(missing: list[str], extra: list[str], kinds: Collection[str]) -> str:
     """载入不成，该怎么办：前缀、别的模型、尺寸、类型、取值，先说最要紧的。
 
-    参数: missing、extra 为缺少与多余的名字；wrong 从名字到 fault 的那句话
+    参数: missing、extra 为缺少与多余的名字；kinds 为各个 Fault 的 kind
     """
     if missing or extra:
         found, other = _prefix(extra, missing), _prefix(missing, extra)
@@ -190,12 +206,11 @@ def remedy(missing: list[str], extra: list[str], wrong: dict[str, str]) -> str:
             return f"文件里的名字多了前缀 {found!r}；请去掉它再载入"
         if other:
             return f"模型里的名字多了前缀 {other!r}；请载入它里面的那一层"
-    told = " ".join(wrong.values())
-    if missing or extra or SHAPE in told:
+    if missing or extra or "shape" in kinds:
         return "请确认两边是同一种尺寸（例如 specs.named 的名字与字段都相同）"
-    if NOT_FINITE in told:
+    if "finite" in kinds:
         return "名字与形状都对，数却坏了：那次训练多半已经发散；请换一份权重"
-    if TOO_LARGE in told:
+    if "range" in kinds:
         return "请先把模型换成 float32：torch 写 model.float()，Paddle 写 model.float()"
     return "请把这几项按模型的类型重新存一次，例如 array.astype('float32')"
 

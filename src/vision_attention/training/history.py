@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from vision_attention.config import TrainConfig
+from vision_attention.training.config import TrainConfig
 
 Score = tuple[float, float]
 """一次评估的结果：(损失, 准确率)。"""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from vision_attention import checks
-from vision_attention.sanity import FIRST_LOSS_TOLERANCE, Sanity
+from vision_attention.training.sanity import FIRST_LOSS_TOLERANCE, Sanity
 
 BROKEN, UNDERFIT, OVERFIT, FINE = "有毛病", "欠拟合", "过拟合", "都不明显"
 # 两份都不到这么多，就不必治

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vision_attention import checks
-from vision_attention.config import TrainConfig
 from vision_attention.data import Dataset
+from vision_attention.training.config import TrainConfig
 
 # 首步损失与 ln(类别数) 的差，最多是后者的这么大一部分
 FIRST_LOSS_TOLERANCE = 0.25

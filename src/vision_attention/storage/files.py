@@ -64,7 +64,6 @@ def _temporary(path: Path, process: int | str) -> Path:
     return path.with_name(f".{path.name}.{process}.tmp")
 
 
-ABSENT = ("没有这个文件", "链接断了")
 # 打不开的原因，说成中文；别的照系统的原话
 REASONS = {
     errno.EACCES: "没有权限",
@@ -82,7 +81,12 @@ REASONS = {
 
 
 def why_unreadable(path: Path) -> str:
-    """一个路径为什么不能当作普通的文件来读；能读就返回空串。
+    """一个路径为什么不能当作普通的文件来读；能读就返回空串。"""
+    return _obstacle(path)[1]
+
+
+def _obstacle(path: Path) -> tuple[type[Exception], str]:
+    """读不了的错与原因；读得了，原因是空串。
 
     管道与设备不去打开：一打开就可能永远等下去。
     """
@@ -90,12 +94,17 @@ def why_unreadable(path: Path) -> str:
         mode = path.stat().st_mode
     except FileNotFoundError:
         broken = path.is_symlink()
-        return f"链接断了，指向 {path.readlink()}" if broken else ABSENT[0]
+        why = f"链接断了，指向 {path.readlink()}" if broken else "没有这个文件"
+        return FileNotFoundError, why
+    except PermissionError as error:
+        return PermissionError, reason(error)
     except (OSError, ValueError) as error:  # 路径里有 \0 时是 ValueError
-        return reason(error)
+        return ValueError, reason(error)
     if stat.S_ISREG(mode):
-        return "" if os.access(path, os.R_OK) else REASONS[errno.EACCES]
-    return "是文件夹，应为文件" if stat.S_ISDIR(mode) else "是管道或设备，不是文件"
+        why = "" if os.access(path, os.R_OK) else REASONS[errno.EACCES]
+        return PermissionError, why
+    folder = stat.S_ISDIR(mode)
+    return ValueError, "是文件夹，应为文件" if folder else "是管道或设备，不是文件"
 
 
 def is_folder(path: Path) -> bool:
@@ -116,13 +125,12 @@ def reason(error: OSError | ValueError) -> str:
 def readable(path: Path) -> None:
     """要读的文件：普通的、读得到的。
 
-    错误: 没有时抛出 FileNotFoundError，别的原因抛出 ValueError，都说明为什么
+    错误: 没有时抛出 FileNotFoundError，没有权限时抛出 PermissionError，别的原因抛出
+        ValueError，都说明为什么
     """
-    found = why_unreadable(path)
-    if found:
-        kind = FileNotFoundError if found.startswith(ABSENT) else ValueError
-        kind = PermissionError if found == REASONS[errno.EACCES] else kind
-        raise kind(f"{printable(path)} 读不了：{found}；请检查路径")
+    kind, why = _obstacle(path)
+    if why:
+        raise kind(f"{printable(path)} 读不了：{why}；请检查路径")
 
 
 def printable(path: Path | str) -> str:
