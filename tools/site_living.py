@@ -23,7 +23,7 @@ import site_browser
 from site_server import serving
 
 from vision_attention import data, studies
-from vision_attention.diagnosis import (
+from vision_attention.training.diagnosis import (
     BROKEN,
     FINE,
     OVERFIT,

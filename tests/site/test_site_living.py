@@ -5,24 +5,21 @@ import re
 import struct
 import zlib
 from collections import Counter
-from pathlib import Path
 from types import SimpleNamespace
 
-import axe_playwright_python
 import numpy as np
 import pytest
 import site_living
 import site_weights
 from conftest import opened
+from probes import AXE, OVERFLOW
 
 from vision_attention import interop, studies
-from vision_attention.diagnosis import diagnose
 from vision_attention.studies.tasks.prepared import prepare
+from vision_attention.training.diagnosis import diagnose
 from vision_attention.wings import load_wing
 
-AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf8")
 RULES = "axe.run('figure.living', {resultTypes: ['violations']})"
-OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 PAGES = {
     "gate": "book/cbam/index.html",
     "microscope": "book/self_attention/microscope.html",
