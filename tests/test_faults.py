@@ -67,6 +67,11 @@ FAULTS = [
         "test_lying_records.py::test_a_line_of_a_hundred_megabytes_is_not_even_parsed",
     ),
     (
+        "`study.yaml` 里有锚点炸弹、套着自己的锚点、写错的标签、五百万粒种子",
+        "带行号的一句话，很快",
+        "test_hostile_studies.py::test_a_strange_study_is_one_sentence_with_its_line",
+    ),
+    (
         "家目录只读",
         "书照样造成；仓库之外，除了用完就删的临时文件，什么也不写",
         "test_faults.py::test_read_only_home_builds_the_book",

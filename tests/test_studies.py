@@ -116,7 +116,7 @@ WRONG = [
     (("seeds: 3", "seeds: 3\noptions: {speed: 1}"), 17, "speed"),
     (("train.augment:", "model.gate:"), 14, "都叫 'gate'"),
     (("train.augment: [none, weak]", "data.name.x: [1]"), 14, "name='digits'"),
-    (("seeds: 3", "seeds: 3\nexclude: [{gate: [a, b]}]"), 17, "['a', 'b']"),
+    (("seeds: 3", "seeds: 3\nexclude: [{gate: [a, b]}]"), 17, '["a", "b"]'),
     (("门有没有用", "门\x01有没有用"), 1, r"'\x01'"),
     (("n_train: 40", "n_train: lots"), 3, "n_train='lots'"),
     (("n_train: 40", "classes: 5"), 3, "classes=5"),

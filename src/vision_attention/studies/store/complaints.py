@@ -18,6 +18,7 @@ WRONG = {
     "dict_type": "应为「键: 值」",
     "model_type": "应为「键: 值」",
     "too_short": "不能为空",
+    "too_long": "太多",
     "string_too_short": "太短了",
     "finite_number": "应为有限的数",
     "string_pattern_mismatch": "样子不对",
@@ -44,4 +45,6 @@ def complaint(item: dict[str, Any], name: str) -> str:
     if kind in LIMITS:
         bound, word = LIMITS[kind]
         return f"{name}={given} {word} {item['ctx'][bound]:g}"
+    if kind == "value_error":
+        return f"{name}：{item['ctx']['error']}"
     return f"{name}={given} 不对：{WRONG.get(kind, item['msg'])}"
