@@ -7,8 +7,8 @@ import pytest
 from stand_ins import stand_in
 from typer.testing import CliRunner
 
-from vision_attention import records
 from vision_attention.cli import app
+from vision_attention.storage import records
 from vision_attention.studies import open_study
 from vision_attention.studies.design.runs import key_of
 from vision_attention.studies.results import report, tables

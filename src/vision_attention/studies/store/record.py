@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import NotRequired, TypedDict
 
-from vision_attention import records
+from vision_attention.storage import records
 from vision_attention.studies.design.runs import key_of
 from vision_attention.studies.design.schema import Framework
 from vision_attention.studies.store.complaints import complaint
