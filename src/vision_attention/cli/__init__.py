@@ -1,4 +1,4 @@
-"""门铃：命令 vision-attention，train 训练一次，predict、export 用它，study 做研究。
+"""门铃：命令 vision-attention 的 look、train、predict、export 与 study。
 
 内容: app。
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import typer
 
 from vision_attention.cli.export import export
+from vision_attention.cli.look import look
 from vision_attention.cli.predict import predict
 from vision_attention.cli.study import app as study_app
 from vision_attention.cli.train import train
@@ -24,6 +25,7 @@ app = typer.Typer(
     help="视觉注意力：训练一个模型，用它认图，或做一项研究。",
 )
 app.add_typer(study_app, name="study")
+app.command("look")(look)
 app.command("train")(train)
 app.command("predict")(predict)
 app.command("export")(export)
