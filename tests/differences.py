@@ -17,11 +17,11 @@ import paddle
 import torch
 from frameworks import Paddle, Torch, linear_weights
 from gaps import BOUNDS, gap, size, worst
-from tried import machine
 
 import vision_attention.paddle
 import vision_attention.torch
-from vision_attention import files, interop
+from vision_attention import interop
+from vision_attention.storage import files
 
 DIRECTIONS = ("torch→paddle", "paddle→torch")
 STEPS = 20
@@ -171,6 +171,8 @@ def measure(case) -> dict[str, float | str | None]:
 
 def main(target: str | None = None) -> None:
     """逐个用例打印，可选写成 JSON。"""
+    from tried import machine  # 它要 Unix 的文件锁；轻量测试到处都跑
+
     print(f"{'用例':<60}" + "".join(f"{c:>10}" for c in BOUNDS))
     rows = []
     for case in cases.ALL:
