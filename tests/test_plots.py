@@ -365,6 +365,19 @@ WRONG = {
     "no images": (lambda: plots.image_grid([]), "images 是空的"),
     "no columns": (lambda: plots.image_grid(IMAGES, columns=0), "columns=0"),
     "no runs": (lambda: plots.learning_curves({"a": []}), "'a' 是空的"),
+    "no lines": (lambda: plots.lines({}, xlabel="", ylabel=""), "panels 是空的"),
+    "uneven line": (
+        lambda: plots.lines({"": {"甲": ([1, 2], [1, 2, 3])}}, xlabel="", ylabel=""),
+        "甲：横坐标",
+    ),
+    "other rows": (
+        lambda: plots.dots({"一": {"甲": [1]}, "二": {"乙": [1]}}),
+        "各格应有同样的臂",
+    ),
+    "other parts": (
+        lambda: plots.stacked({"": {"甲": [0.1]}}, ["一", "二"], xlabel=""),
+        "每一条应有 2 份",
+    ),
     "no values": (lambda: plots.paired_differences(["a"], [[]]), "没有一次运行"),
 }
 

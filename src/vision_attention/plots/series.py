@@ -31,7 +31,7 @@ def lines(
     ticks: Sequence[float] | None = None,
     levels: Sequence[float] = (),
     bands: bool = False,
-    size: tuple[float, float] | None = None,
+    shared: bool = True,
 ) -> Figure:
     """几条曲线；每条可以是几次运行，也可以是几个分位数。
 
@@ -39,12 +39,12 @@ def lines(
         对数刻度："x"、"y" 或 "xy"；ticks 为横轴的刻度；levels 各画一条水平的虚线；
         bands 为真时各行是从小到大的分位数，涂成带子，否则细线是每次运行、粗线是平均
     形状: 横坐标 [点]；纵坐标 [点]，或 [运行, 点]；bands 时 [分位数, 点]，行数是奇数
-    返回: Figure，一个标题一格，共用纵轴；曲线多于一条才有图例
+    返回: Figure，一个标题一格，shared 为真时共用纵轴；曲线多于一条才有图例
     错误: panels 是空的，或纵坐标的形状不对时抛出 ValueError
     """
     _some("panels", panels)
-    wide = 5.8 if len(panels) > 1 else 5.2
-    figure, axes = new_figure(1, len(panels), size or (wide, 3.1), sharey=True)
+    size = (5.8 if len(panels) > 1 else 5.2, 3.1)
+    figure, axes = new_figure(1, len(panels), size, sharey=shared)
     for axis, (title, curves) in zip(axes.flat, panels.items(), strict=True):
         for k, (name, curve) in enumerate(curves.items()):
             _curve(axis, k, name, curve, bands)
