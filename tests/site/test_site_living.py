@@ -18,6 +18,7 @@ from vision_attention import interop, studies
 from vision_attention.studies.tasks.prepared import prepare
 from vision_attention.training.diagnosis import diagnose
 from vision_attention.wings import load_wing
+from vision_attention.wording import signed
 
 RULES = "axe.run('figure.living', {resultTypes: ['violations']})"
 PAGES = {
@@ -133,10 +134,7 @@ ROWS = """[...document.querySelectorAll('.living-arm')].map(line =>
 def row(judged):
     """一行该写的字：差、区间、结论。"""
     found, word = judged.difference, judged.verdict.replace("δ", "0.01")
-    mean, low, high = (
-        f"{'−' if value < 0 else '+'}{abs(value):.3f}"
-        for value in (found.mean, found.low, found.high)
-    )
+    mean, low, high = map(signed, (found.mean, found.low, found.high))
     return f"{mean}（{low}…{high}） {word}"
 
 
@@ -261,13 +259,13 @@ def test_finger_draws_only_when_asked(browser, root):
         figure = live(page, root, "gate")
         assert page.evaluate(TOUCH) == "pan-y"
         pad = figure.locator(".living-pad")
-        before = said(figure)
+        before = pad.inner_html()
         # 落下又被浏览器拿去滚页面：不留一点墨；点一下才有
         pad.dispatch_event("pointerdown", {"pointerType": "touch", "pointerId": 7})
         pad.dispatch_event("pointercancel", {"pointerType": "touch", "pointerId": 7})
-        assert said(figure) == before
+        assert pad.inner_html() == before
         pad.tap(position={"x": 8, "y": 100})
-        assert said(figure) != before
+        assert pad.inner_html() != before
         figure.get_by_role("button", name="用手指画").click()
         assert page.evaluate(TOUCH) == "none"
 
