@@ -184,6 +184,8 @@ def live(page, root, name):
     """打开一页，等图醒来。"""
     page.goto(root + PAGES[name])
     page.locator(f"[data-picture={name}]").scroll_into_view_if_needed()
+    for button in page.locator(".living-ask").all():
+        button.click()
     page.locator(f"[data-picture={name}][data-state=live]").wait_for()
     return page.locator(f"[data-picture={name}]")
 
@@ -371,6 +373,40 @@ def test_weights_that_do_not_come_get_a_sentence(browser, root, how):
             "document.querySelector('.living-say').textContent.startsWith('SE')"
         )
         assert trouble.inner_text() == ""
+
+
+def test_the_last_press_wins(browser, root):
+    """先按的那份权重晚到：图还是后按的那种门。"""
+    with opened(browser) as page:
+        figure = live(page, root, "gate")
+        late = {}
+        page.route("**/gate-se.safetensors", lambda route: late.update(se=route))
+        for name in ("SE", "ECA"):
+            figure.get_by_role("button", name=name, exact=True).click()
+        told = "document.querySelector('.living-say').textContent"
+        page.wait_for_function(f"{told}.startsWith('ECA')")
+        with page.expect_response("**/gate-se.safetensors"):
+            late["se"].continue_()
+        figure.get_by_role("button", name="7", exact=True).click()
+        assert said(figure).startswith("ECA")
+
+
+def test_a_large_network_is_asked_for(browser, root):
+    """没有按之前不取网络；取不到可以再按；取来之后键盘还在图里。"""
+    with opened(browser) as page:
+        page.route("**/vit-late.safetensors", lambda route: route.abort())
+        page.goto(root + PAGES["microscope"])
+        figure = page.locator("[data-picture=microscope]")
+        figure.scroll_into_view_if_needed()
+        assert not [u for u in page.seen["requests"] if "living/" in u]
+        figure.get_by_role("button", name="取 271 KB").click()
+        figure.get_by_text("权重没有取到").wait_for()
+        page.unroute("**/vit-late.safetensors")
+        figure.get_by_role("button", name="取 271 KB").click()
+        page.locator("[data-picture=microscope][data-state=live]").wait_for()
+        assert figure.locator(".living-lost").count() == 0
+        inside = "document.activeElement.closest('.living-stage') !== null"
+        assert page.evaluate(inside)
 
 
 @pytest.mark.parametrize("lost", ["gate.js", "weights/gate-cbam.safetensors"])
