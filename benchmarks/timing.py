@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from vision_attention.measure.processor import processor_name
 from vision_attention.measure.timing import alternate as take_turns
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc 的 malloc.h
@@ -69,7 +70,7 @@ def machine(*packages: str) -> dict[str, Any]:
     """在什么机器上、用哪些版本、几个线程、哪一天量的。"""
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-        "processor": processor(),
+        "processor": processor_name(),
         "cores": os.cpu_count(),
         "threads": 1,
         "system": f"{platform.system()} {platform.machine()}",
@@ -81,16 +82,6 @@ def machine(*packages: str) -> dict[str, Any]:
 def same(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """两次测量是不是同一台机器、同样的版本；日期可以不同。"""
     return {**before, "date": None} == {**now, "date": None}
-
-
-def processor() -> str:
-    """处理器的型号。"""
-    listing = Path("/proc/cpuinfo")
-    if listing.is_file():
-        for line in listing.read_text("utf8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def write(name: str, record: Mapping[str, Any]) -> None:
