@@ -219,7 +219,9 @@ ALL = MODULES + MODELS
 
 
 def per_class(found: list[Case]) -> list:
-    """每个类的第一个用例每次都做；它的别的开关，make matrix 才做。"""
-    first = {case.build: case for case in reversed(found)}.values()
+    """每个类、每种模型的第一个用例每次都做；它的别的开关，make matrix 才做。"""
+    first = {case.name.partition("-")[0]: case.name for case in reversed(found)}
     marks = {True: (), False: pytest.mark.matrix}
-    return [pytest.param(case, marks=marks[case in first]) for case in found]
+    return [
+        pytest.param(case, marks=marks[case.name in first.values()]) for case in found
+    ]
