@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pytest
 
 from vision_attention import geometry, specs
 
@@ -215,3 +216,12 @@ MODELS = [
 
 MODULES = GATES + ATTENTION + TRANSFORMER
 ALL = MODULES + MODELS
+
+
+def per_class(found: list[Case]) -> list:
+    """每个类、每种模型的第一个用例每次都做；它的别的开关，make matrix 才做。"""
+    first = {case.name.partition("-")[0]: case.name for case in reversed(found)}
+    marks = {True: (), False: pytest.mark.matrix}
+    return [
+        pytest.param(case, marks=marks[case.name in first.values()]) for case in found
+    ]
