@@ -37,6 +37,20 @@ every_gate = pytest.mark.parametrize(("name", "arguments"), GATES)
 
 
 @every_gate
+def test_maps_without_a_single_pixel(wing, name, arguments):
+    module = getattr(wing, name)(*arguments)
+    for shape in ((2, 12, 7, 0), (2, 12, 0, 7)):
+        with pytest.raises(ValueError, match="里面一个数也没有"):
+            module(tensor(wing, zeros(*shape)))
+    assert tuple(module(tensor(wing, zeros(0, 12, 7, 5))).shape) == (0, 12, 7, 5)
+
+
+def test_the_spatial_gate_wants_a_channel(wing):
+    with pytest.raises(ValueError, match="里面一个数也没有"):
+        wing.SpatialAttention()(tensor(wing, zeros(2, 0, 7, 5)))
+
+
+@every_gate
 @pytest.mark.parametrize("shape", [(12, 7, 13), (2, 12, 3, 7, 13)])
 def test_three_or_five_dimensions(wing, name, arguments, shape):
     module = getattr(wing, name)(*arguments)
@@ -170,6 +184,24 @@ CONSTRUCTIONS = [
     case("drop_path_rate='a' 不合适", lambda wing: wing.DropPath("a")),
     case("drop_path_rate=nan 不合适", lambda wing: wing.DropPath(NAN)),
     case("spec 的类型=", lambda wing: wing.build("vit_tiny")),
+    # 装不下的权重：说出该改小哪一个，不去试
+    case(
+        "embed_dim 太大：q、k、v 的权重要有 3,",
+        lambda wing: wing.MultiHeadSelfAttention(10**9, 1),
+    ),
+    case("in_channels 太大：q、k、v", lambda wing: wing.SelfAttention2d(10**9)),
+    case("hidden_dim 太大：MLP", lambda wing: wing.MLP(8, 10**9)),
+    *[
+        case(
+            f"{name} 太大：.*请减小 {name}",
+            lambda wing, kind=kind, sizes=sizes: getattr(wing, kind)(8, 2, *sizes),
+        )
+        for kind in ("PatchEmbedding", "ShiftedPatchEmbedding", "ConvTokenizer")
+        for name, sizes in (
+            ("in_channels", (10**9, 8)),
+            ("embed_dim", (8, 10**9)),
+        )
+    ],
     # 没有宽度的层
     case("hidden_dim=0 应为正整数", lambda wing: wing.MLP(8, 0)),
     case("embed_dim=0 应为正整数", lambda wing: wing.MLP(0, 8)),
@@ -360,6 +392,33 @@ def test_convolutional_networks_take_any_size(wing, model, size):
 def test_attention_refuses_other_token_shapes(wing, shape):
     with pytest.raises(ValueError, match=r"应为三维 \(B, N, D\)，D = embed_dim = 15"):
         wing.MultiHeadSelfAttention(15, 3)(tensor(wing, zeros(*shape)))
+
+
+TOKEN_MODULES = {
+    "SequencePool": lambda wing: wing.SequencePool(8),
+    "MLP": lambda wing: wing.MLP(8, 4),
+    "DropPath": lambda wing: wing.DropPath(0.5),
+    "TransformerBlock": lambda wing: block(wing, 2),
+}
+
+
+@pytest.mark.parametrize("name", TOKEN_MODULES)
+def test_token_modules_refuse_what_is_no_row_of_tokens(wing, name):
+    module = TOKEN_MODULES[name](wing)
+    module.train()
+    assert module(tensor(wing, zeros(2, 5, 8))).shape[0] == 2
+    for strange in (None, 3, [[0.0]], zeros(2, 5, 8)):
+        with pytest.raises(ValueError, match="不是张量"):
+            module(strange)
+    shapes = [(5, 7)] if name == "DropPath" else [(2, 5, 7), (2, 5, 0)]
+    for shape in shapes:
+        with pytest.raises(ValueError, match=r"x 的形状是 .*应为"):
+            module(tensor(wing, zeros(*shape)))
+
+
+def test_an_mlp_takes_any_rank(wing):
+    y = wing.MLP(8, 4)(tensor(wing, zeros(2, 3, 5, 8)))
+    assert tuple(y.shape) == (2, 3, 5, 8)
 
 
 @pytest.mark.parametrize("fused", [True, False])

@@ -80,6 +80,19 @@ def test_paddle_says_that_the_processor_has_no_half_precision(case, dtype):
         model(x)
 
 
+@pytest.mark.parametrize("name", ["TransformerBlock", "DropPath"])
+def test_paddle_says_so_for_the_parts_of_a_vit_too(name):
+    wing = WINGS["paddle"]
+    part = (
+        wing.DropPath(0.5)
+        if name == "DropPath"
+        else wing.TransformerBlock(15, wing.MultiHeadSelfAttention(15, 3))
+    )
+    x = cast("paddle", tensor("paddle", cases.ATTENTION[0].values()), "float16")
+    with pytest.raises(ValueError, match=r"是 float16.*没有它的核"):
+        cast("paddle", part, "float16")(x)
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float16"])
 @pytest.mark.parametrize("wing", WINGS)
 @everything

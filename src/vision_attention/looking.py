@@ -39,7 +39,8 @@ def place(position: Any, sizes: Sequence[int]) -> tuple[int, ...]:
         told = f"输出是 {told} 的特征图，应为它里面的 (行, 列)，例如 {middle}"
     else:
         told = f"输出有 {sizes[0]} 个 token，应为其中一个的编号，例如 {middle[0]}"
-    raise ValueError(f"position={position!r} 不合适；{told}，都从 0 数起")
+    given = checks.shown(position)
+    raise ValueError(f"position={given} 不合适；{told}，都从 0 数起")
 
 
 def classes(target: Any, sizes: Sequence[int]) -> list[int]:
@@ -61,7 +62,7 @@ def classes(target: Any, sizes: Sequence[int]) -> list[int]:
     if whole and ((given >= 0) & (given < num_classes)).all():
         return given.tolist()
     raise ValueError(
-        f"target={target!r} 不合适；应为 {count} 个整数，一张图一个，"
+        f"target={checks.shown(target)} 不合适；应为 {count} 个整数，一张图一个，"
         f"都在 0 到 {num_classes - 1} 之间"
     )
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from vision_attention.files import replacing
+from vision_attention.files import printable, reason, replacing
 from vision_attention.locks import locked
 
 REJECTED_NAME = "records.rejected.jsonl"
@@ -102,7 +102,7 @@ def _append_bytes(path: Path, content: bytes) -> None:
         os.ftruncate(handle, size)
         raise OSError(
             error.errno,
-            f"记录写不进 {path}（{error.strerror}）；已退回上一条完整的记录，"
+            f"记录写不进 {printable(path)}（{reason(error)}）；已退回上一条完整的记录，"
             "请腾出空间后再运行同一条命令",
         ) from error
     except BaseException:

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vision_attention import files, interop
-from vision_attention.checks import nearest
+from vision_attention import checks, files, interop
 from vision_attention.history import History
 from vision_attention.studies.design.runs import SECTIONS, Run, merge
 from vision_attention.studies.running.execute import record_of
@@ -56,9 +55,8 @@ def settle(framework: str, seed: int, changes: dict[str, Any]) -> Run:
     for path in changes:
         section, _, rest = path.partition(".")
         if section not in SECTIONS or not rest:
-            raise ValueError(
-                f"设置 {path!r} 不对，应写成「部分.键」。{nearest(section, SECTIONS)}"
-            )
+            near = checks.nearest(section, SECTIONS)
+            raise ValueError(f"设置 {path!r} 不对，应写成「部分.键」。{near}")
     sections = merge({section: {} for section in SECTIONS}, changes)
     problems = problems_of("train", sections)
     if problems:
@@ -72,7 +70,9 @@ def fresh_folder(out: Path, name: str | None, run: Run) -> Path:
     错误: 指定的名字已被占用时抛出 ValueError；写不进去时抛出 OSError
     """
     if name is not None and (out / name).exists():
-        raise ValueError(f"{out / name} 已经存在；请换一个 --name，或先把它移走")
+        raise ValueError(
+            f"{files.printable(out / name)} 已经存在；请换一个 --name，或先把它移走"
+        )
     base = f"{run.model['name']}-{run.framework}-seed{run.seed}"
     number, chosen = 1, name or base
     while (out / chosen).exists():
@@ -108,6 +108,7 @@ def carry_out(
     错误: 数据、模型不合适、文件夹写不进去时抛出 ValueError 或 OSError；
         训练发散时抛出 TrainingDivergedError
     """
+    out = checks.path("out", out)
     prepared = prepare(run, data_root)
     folder = fresh_folder(out, name, run)
     with nothing_left(folder):
