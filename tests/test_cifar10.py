@@ -445,7 +445,9 @@ def test_read_only_cache_gives_one_remedy(mirror, cache):
     # 锁的文件夹建不出来，与只读的文件系统走同一条路
     cache.mkdir()
     (cache / ".run").write_text("")
-    with pytest.raises(PermissionError, match=r"写不进去（已有同名的文件[^）]*）；请把环境变量"):
+    with pytest.raises(
+        PermissionError, match=r"写不进去（已有同名的文件[^）]*）；请把环境变量"
+    ):
         data.load("cifar10")
 
 

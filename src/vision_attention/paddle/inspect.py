@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import numpy as np
 import paddle
@@ -88,21 +89,13 @@ def effective_receptive_field(
     """
     checks.kind("function", function, Callable, "函数，例如 model.features")
     leaf = _leaf(x)
-    y = function(leaf)
-    ndim = getattr(y, "ndim", None)
-    if ndim == 4:
-        row, column = looking.place(position, y.shape[2:])
-        spot = y[:, :, row, column]
-    elif ndim == 3:
-        (token,) = looking.place(position, y.shape[1:2])
-        spot = y[:, token]
-    else:
-        told = type(y).__name__ if ndim is None else tuple(y.shape)
-        raise ValueError(
-            f"function 的输出是 {told}；应为 (B, C, H, W) 或 (B, N, D)，"
-            "例如 model.features"
-        )
-    field = np.abs(_gradient("x", leaf, "function 的输出", spot.sum())).sum(1).mean(0)
+    # 参数全求，缘故同 grad_cam；function 不是模型或它的方法时，够不着它的参数
+    owner = getattr(function, "__self__", function)
+    held = thawed(owner) if isinstance(owner, nn.Layer) else nullcontext(())
+    with held as parameters:
+        spot = _spot(function(leaf), position)
+        slopes = _gradient("x", leaf, "function 的输出", spot.sum(), parameters)
+    field = np.abs(slopes).sum(1).mean(0)
     return field / max(field.max(), 1e-30)
 
 
@@ -134,6 +127,21 @@ def grad_cam(
         score = sum(logits[i, label] for i, label in enumerate(labels))
         slopes = _gradient("layer 的输出", features, "打分", score, parameters)
     return looking.cam(array(features), slopes)
+
+
+def _spot(y: Tensor, position: int | tuple[int, int] | None) -> Tensor:
+    """输出里的一处，(B, C')。"""
+    ndim = getattr(y, "ndim", None)
+    if ndim == 4:
+        row, column = looking.place(position, y.shape[2:])
+        return y[:, :, row, column]
+    if ndim == 3:
+        (token,) = looking.place(position, y.shape[1:2])
+        return y[:, token]
+    told = type(y).__name__ if ndim is None else tuple(y.shape)
+    raise ValueError(
+        f"function 的输出是 {told}；应为 (B, C, H, W) 或 (B, N, D)，例如 model.features"
+    )
 
 
 def _found(model: nn.Layer, seen: list, what: str) -> dict[str, np.ndarray]:

@@ -88,21 +88,9 @@ def effective_receptive_field(
     """
     checks.kind("function", function, Callable, "函数，例如 model.features")
     leaf = _leaf(x)
-    y = function(leaf)
-    ndim = getattr(y, "ndim", None)
-    if ndim == 4:
-        row, column = looking.place(position, y.shape[2:])
-        spot = y[:, :, row, column]
-    elif ndim == 3:
-        (token,) = looking.place(position, y.shape[1:2])
-        spot = y[:, token]
-    else:
-        told = type(y).__name__ if ndim is None else tuple(y.shape)
-        raise ValueError(
-            f"function 的输出是 {told}；应为 (B, C, H, W) 或 (B, N, D)，"
-            "例如 model.features"
-        )
-    field = np.abs(_gradient("x", leaf, "function 的输出", spot.sum())).sum(1).mean(0)
+    spot = _spot(function(leaf), position)
+    slopes = _gradient("x", leaf, "function 的输出", spot.sum())
+    field = np.abs(slopes).sum(1).mean(0)
     return field / max(field.max(), 1e-30)
 
 
@@ -134,6 +122,21 @@ def grad_cam(
     score = sum(logits[i, label] for i, label in enumerate(labels))
     slopes = _gradient("layer 的输出", features, "打分", score)
     return looking.cam(array(features), slopes)
+
+
+def _spot(y: Tensor, position: int | tuple[int, int] | None) -> Tensor:
+    """输出里的一处，(B, C')。"""
+    ndim = getattr(y, "ndim", None)
+    if ndim == 4:
+        row, column = looking.place(position, y.shape[2:])
+        return y[:, :, row, column]
+    if ndim == 3:
+        (token,) = looking.place(position, y.shape[1:2])
+        return y[:, token]
+    told = type(y).__name__ if ndim is None else tuple(y.shape)
+    raise ValueError(
+        f"function 的输出是 {told}；应为 (B, C, H, W) 或 (B, N, D)，例如 model.features"
+    )
 
 
 def _found(model: nn.Module, seen: list, what: str) -> dict[str, np.ndarray]:
