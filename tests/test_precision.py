@@ -16,7 +16,7 @@ WINGS = {"torch": vision_attention.torch, "paddle": vision_attention.paddle}
 # 舍入单位 2⁻¹¹ 与 2⁻⁸，乘上网络里几次舍入的累积
 COARSE = {"float16": 16 * 2.0**-11, "bfloat16": 16 * 2.0**-8, "float64": 1e-5}
 # 没有权重可对照的：数据类型跟着 x 走
-FREE = {"SimAM", "ConstantGate", "ScalarGate", "DropPath"}
+FREE = {"DropPath"} | {kind.build for kind in cases.KINDS if kind.loose}
 everything = pytest.mark.parametrize("case", cases.ALL, ids=lambda c: c.name)
 
 
