@@ -35,7 +35,7 @@ def missing(torch, paddle, kinds, measured, prose) -> list[str]:
         (torch, f"{GATES.format('torch')} 的 __all__ 里没有它：左翼写一个类"),
         (paddle, f"{GATES.format('paddle')} 的 __all__ 里没有它：右翼写一个类"),
         (kinds, "tests/cases.py 的 KINDS 里没有它的一行"),
-        (prose, "书里没有一段写到它：写在 book/which/modules.md 的末尾"),
+        (prose, "书里没有一段写到它：写在 book/which/modules.md 的“延伸阅读”之前"),
         (measured, "两翼的差还没有量：运行 make parity"),
     ]
     # 一种门只说头一处：补上了再说下一处

@@ -41,6 +41,7 @@ class OtherGates(Directive):
 
     def run(self):
         document = self.state.document
+        document.settings.env.note_dependency(str(GATES))
         page = Path(document.settings.env.doc2path(document.settings.env.docname))
         lines = []
         for name in others(page.read_text("utf8")):
