@@ -250,7 +250,6 @@ KINDS = [
         "ConcatChannelAttention",
         concat_gate,
         [gate("ConcatChannelAttention", 123, reduction_ratio=4)],
-        {"pooling='avg' 不认识": {"pooling": "avg"}},
     ),
     Kind(
         "SpatialAttention",
@@ -319,6 +318,11 @@ KINDS = [
             "reduction_ratio=0 应为正整数": {"reduction_ratio": 0},
             "order='spatial' 不认识。是不是 'spatial-channel'？": {"order": "spatial"},
             "pooling='mean' 不认识": {"pooling": "mean"},
+            "pooling='avg' 与 mlp='concat' 不相容": {"mlp": "concat", "pooling": "avg"},
+            "pooling='max' 与 mlp='separate' 不相容": {
+                "mlp": "separate",
+                "pooling": "max",
+            },
             "mlp='share' 不认识。是不是 'shared'": {"mlp": "share"},
             "min_hidden=-1 不合适；应为不小于 0 的整数": {"min_hidden": -1},
             "spatial_norm='no' 应为": {"spatial_norm": "no"},

@@ -11,8 +11,9 @@ import pytest
 from stand_ins import stand_in
 from typer.testing import CliRunner
 
-from vision_attention import interop, records, specs
-from vision_attention.cli import app, plainly, trials
+from vision_attention import interop, specs
+from vision_attention.cli import app, trials, user_errors
+from vision_attention.storage import records
 from vision_attention.studies import expand
 from vision_attention.studies.store.study_file import parse
 
@@ -363,8 +364,8 @@ def test_a_folder_that_cannot_be_is_said_in_chinese(words, out, study, monkeypat
     ],
 )
 def test_the_systems_english_never_reaches_the_reader(error, told):
-    assert plainly.told(error).endswith(told)
-    assert "Errno" not in plainly.told(error)
+    assert user_errors.told(error).endswith(told)
+    assert "Errno" not in user_errors.told(error)
 
 
 @pytest.mark.parametrize(

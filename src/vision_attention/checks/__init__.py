@@ -19,7 +19,7 @@ from vision_attention.checks.building import (
     unused,
     weight,
 )
-from vision_attention.checks.hints import nearest
+from vision_attention.checks.hints import closest, nearest
 from vision_attention.checks.tensors import (
     batch_norm_input,
     feature_map,
@@ -62,6 +62,7 @@ __all__ = [
     "batch_norm_input",
     "bottleneck",
     "choice",
+    "closest",
     "construct",
     "deep",
     "divisible",

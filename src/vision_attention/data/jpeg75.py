@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from vision_attention import checks, files
+from vision_attention import checks
 from vision_attention.data import cifar10, download
 from vision_attention.data.dataset import Source
 from vision_attention.data.unpacked import cached
+from vision_attention.storage import files
 
 NAME = "cifar10_jpeg75"
 ARCHIVE = "cifar10-jpeg.tar.xz"

@@ -13,13 +13,14 @@ import numpy as np
 import paddle
 from paddle import Tensor, nn
 
-from vision_attention import checks, looking
+from vision_attention import checks
 from vision_attention.attention_maps import (
     entropy,
     mean_attention_distance,
     rollout,
 )
-from vision_attention.memory import peak_memory
+from vision_attention.checks import inspection
+from vision_attention.measure.memory import peak_memory
 
 from .counting import count_macs, count_parameters
 from .device import array
@@ -122,21 +123,21 @@ def grad_cam(
                 "layer 不在 model 里，或前向时没有用到；请传 model.stages[2] 之类"
             )
         features = seen[-1][1]
-        looking.mapped(features)
-        labels = looking.classes(target, tuple(logits.shape))
+        inspection.mapped(features)
+        labels = inspection.classes(target, tuple(logits.shape))
         score = sum(logits[i, label] for i, label in enumerate(labels))
         slopes = _gradient("layer 的输出", features, "打分", score, parameters)
-    return looking.cam(array(features), slopes)
+    return inspection.cam(array(features), slopes)
 
 
 def _spot(y: Tensor, position: int | tuple[int, int] | None) -> Tensor:
     """输出里的一处，(B, C')。"""
     ndim = getattr(y, "ndim", None)
     if ndim == 4:
-        row, column = looking.place(position, y.shape[2:])
+        row, column = inspection.place(position, y.shape[2:])
         return y[:, :, row, column]
     if ndim == 3:
-        (token,) = looking.place(position, y.shape[1:2])
+        (token,) = inspection.place(position, y.shape[1:2])
         return y[:, token]
     told = type(y).__name__ if ndim is None else tuple(y.shape)
     raise ValueError(
@@ -165,5 +166,5 @@ def _gradient(
     found = None
     if not of.stop_gradient and not value.stop_gradient:
         found = paddle.grad(value, [of, *others], allow_unused=True)[0]
-    looking.reached(found is not None, source, result)
+    inspection.reached(found is not None, source, result)
     return array(found)

@@ -31,6 +31,7 @@ class DropPath(nn.Layer):
             return x
         checks.tokens(x, 0)
         match(x)
+        # 一张图一个数：(B, 1, 1)
         return x * F.dropout(paddle.ones_like(x[:, :1, :1]), self.rate)
 
 

@@ -6,6 +6,7 @@ from .mobile import MobileNet
 from .models import build
 from .probe import LinearProbe
 from .resnet import ResNet
+from .runs import TrainedModel, load_run
 from .sanity import sanity
 from .self_attention import (
     LocalitySelfAttention,
@@ -34,6 +35,7 @@ __all__ = [
     "ShiftedPatchEmbedding",
     "SmallCNN",
     "SmallMLP",
+    "TrainedModel",
     "TransformerBlock",
     "ViT",
     "build",
@@ -41,6 +43,7 @@ __all__ = [
     "fit",
     "init",
     "inspect",
+    "load_run",
     "sanity",
 ]
 __all__ += gates.__all__

@@ -11,7 +11,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from vision_attention import checks, records
+from vision_attention import checks
+from vision_attention.storage import records
 from vision_attention.studies.design.runs import Run, expand, key_of
 from vision_attention.studies.design.schema import Study
 from vision_attention.studies.design.tuning import (
