@@ -35,6 +35,9 @@ DIFFERENT = {
     "checkpoint.py",
     "device.py",
 }
+DIFFERENT |= {
+    f"specimen/{n}.py" for n in ("reading", "running", "comparing", "drilling")
+}
 DIFFERENT |= {"inspect.py", "counting.py", "hooks.py", "sanity.py", "__init__.py"}
 
 
