@@ -16,7 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from vision_attention.timing import alternate as take_turns
+from vision_attention.measure.processor import processor_name
+from vision_attention.measure.timing import alternate as take_turns
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc 的 malloc.h
 FOLDER = Path(__file__).parent
@@ -40,7 +41,7 @@ def quiet(*, keep_memory: bool = True) -> None:
 def alternate(
     functions: Mapping[str, Callable[[], Any]], seconds: float = 2.0, rounds: int = 15
 ) -> dict[str, list[float]]:
-    """轮流跑，做法见 vision_attention.timing.alternate。
+    """轮流跑，做法见 vision_attention.measure.timing.alternate。
 
     参数: functions 从名字到做法；seconds 为每种做法一共大约跑多久；rounds 为轮数
     返回：从名字到每轮的用时
@@ -69,7 +70,7 @@ def machine(*packages: str) -> dict[str, Any]:
     """在什么机器上、用哪些版本、几个线程、哪一天量的。"""
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-        "processor": processor(),
+        "processor": processor_name(),
         "cores": os.cpu_count(),
         "threads": 1,
         "system": f"{platform.system()} {platform.machine()}",
@@ -81,16 +82,6 @@ def machine(*packages: str) -> dict[str, Any]:
 def same(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """两次测量是不是同一台机器、同样的版本；日期可以不同。"""
     return {**before, "date": None} == {**now, "date": None}
-
-
-def processor() -> str:
-    """处理器的型号。"""
-    listing = Path("/proc/cpuinfo")
-    if listing.is_file():
-        for line in listing.read_text("utf8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def write(name: str, record: Mapping[str, Any]) -> None:

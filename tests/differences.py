@@ -21,7 +21,8 @@ from tried import machine
 
 import vision_attention.paddle
 import vision_attention.torch
-from vision_attention import files, interop
+from vision_attention import interop
+from vision_attention.storage import files
 
 DIRECTIONS = ("torch→paddle", "paddle→torch")
 STEPS = 20

@@ -151,8 +151,12 @@ CONSTRUCTIONS = [
     ),
     case("pooling='mean' 不认识", lambda wing: wing.CBAM(64, pooling="mean")),
     case(
-        "pooling='avg' 不认识",
-        lambda wing: wing.ConcatChannelAttention(64, pooling="avg"),
+        "pooling='avg' 与 mlp='concat' 不相容",
+        lambda wing: wing.CBAM(64, mlp="concat", pooling="avg"),
+    ),
+    case(
+        "pooling='max' 与 mlp='separate' 不相容",
+        lambda wing: wing.CBAM(64, mlp="separate", pooling="max"),
     ),
     case(
         "mlp='share' 不认识。是不是 'shared'", lambda wing: wing.CBAM(64, mlp="share")

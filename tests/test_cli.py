@@ -10,8 +10,9 @@ import pytest
 from stand_ins import stand_in
 from typer.testing import CliRunner
 
-from vision_attention import interop, records, specs
+from vision_attention import interop, specs
 from vision_attention.cli import app, trials
+from vision_attention.storage import records
 from vision_attention.studies import expand
 from vision_attention.studies.store.study_file import parse
 

@@ -493,8 +493,9 @@ STORE = """
 import os, sys
 from pathlib import Path
 import numpy as np
-from vision_attention import records, snapshots
-from vision_attention.history import History
+from vision_attention.storage import records
+from vision_attention.training import snapshots
+from vision_attention.training.history import History
 point, lines = Path("disk/point.safetensors"), Path("disk/records.jsonl")
 history = History(**{name: [] for name in History.__dataclass_fields__})
 small = {"weight": np.zeros(1000, np.float32)}

@@ -12,20 +12,9 @@ import re
 import numpy as np
 import pytest
 
-from vision_attention import (
-    attention_maps,
-    config,
-    data,
-    diagnosis,
-    geometry,
-    history,
-    initial,
-    memory,
-    plots,
-    schedules,
-    specs,
-    timing,
-)
+from vision_attention import attention_maps, data, geometry, initial, plots, specs
+from vision_attention.measure import memory, timing
+from vision_attention.training import config, diagnosis, history, schedules
 
 
 class Speechless:

@@ -10,15 +10,9 @@ import pytest
 from frameworks import FRAMEWORKS
 from gaps import close
 
-from vision_attention import (
-    attention_maps,
-    geometry,
-    initial,
-    interop,
-    looking,
-    memory,
-    specs,
-)
+from vision_attention import attention_maps, geometry, initial, interop, specs
+from vision_attention.checks import inspection
+from vision_attention.measure import memory
 
 CBAM = {"attention": "cbam", "attention_options": {"min_hidden": 2}}
 
@@ -206,7 +200,7 @@ def test_grad_cam_leaves_the_class_token_out(wing):
             for column in range(4):
                 score = weights[b] @ features[b, 1 + 4 * row + column]
                 tokens.append(max(score, 0))
-    found = looking.cam(features, slopes)
+    found = inspection.cam(features, slopes)
     np.testing.assert_allclose(found.reshape(-1), tokens, atol=1e-12)
 
 
@@ -253,9 +247,9 @@ def test_grad_cam_says_that_no_gradient_comes_through(wing):
 )
 def test_grad_cam_wants_a_map_or_a_square_of_tokens(shape, told):
     with pytest.raises(ValueError, match=told):
-        looking.mapped(np.zeros(shape))
+        inspection.mapped(np.zeros(shape))
     with pytest.raises(ValueError, match="layer 的输出是 tuple"):
-        looking.mapped((np.zeros(shape),))
+        inspection.mapped((np.zeros(shape),))
 
 
 def test_grad_cam_refuses_a_layer_of_another_model(wing):
@@ -391,9 +385,9 @@ def test_rollout_multiplies_later_layers_on_the_left():
 
 def test_classes_are_looked_for_in_a_table_of_logits():
     with pytest.raises(ValueError, match=r"模型的输出是 \(2, 10, 1\)"):
-        looking.classes([0, 1], (2, 10, 1))
+        inspection.classes([0, 1], (2, 10, 1))
     with pytest.raises(ValueError, match="应为 2 个整数"):
-        looking.classes([[0], [1, 2]], (2, 10))
+        inspection.classes([[0], [1, 2]], (2, 10))
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from vision_attention import records
-from vision_attention.locks import Leases, locked
+from vision_attention.storage import records
+from vision_attention.storage.locks import Leases, locked
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -90,7 +90,7 @@ def test_nan_never_reaches_the_file(path):
 
 SLOW_WRITER = """
 import os, sys, time
-from vision_attention import records
+from vision_attention.storage import records
 whole = os.write
 def slow(handle, data):
     # 一次只写 9 个字节，然后停一停：父进程在这时杀掉它
@@ -117,7 +117,7 @@ def test_kill_in_the_middle_of_a_line_loses_only_that_line(path):
 
 FULL_DISK = """
 import resource, signal, sys
-from vision_attention import records
+from vision_attention.storage import records
 # 内核在文件到 300 字节时不再收：先收下一部分，再报错，与磁盘满一样
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))
@@ -188,7 +188,7 @@ def test_writers_at_once_lose_and_repeat_nothing(path):
 
 HOLD = """
 import sys, time
-from vision_attention.locks import Leases
+from vision_attention.storage.locks import Leases
 leases = Leases(sys.argv[1])
 print(leases.take("x"), flush=True)
 time.sleep(60)

@@ -20,7 +20,8 @@ from scipy import stats
 from stand_ins import fragile, stand_in
 
 import vision_attention
-from vision_attention import records, statistics
+from vision_attention import statistics
+from vision_attention.storage import records
 from vision_attention.studies import StudyError, expand, names, open_study
 from vision_attention.studies.design.runs import Run
 from vision_attention.studies.results import report, tables
@@ -29,6 +30,7 @@ from vision_attention.studies.running.layout import Layout, best_layout, candida
 from vision_attention.studies.running.pool import Pool
 from vision_attention.studies.running.preflight import preflight
 from vision_attention.studies.running.progress import Progress
+from vision_attention.studies.store.faults import faults_of
 from vision_attention.studies.store.library import StudyStore, foreign
 from vision_attention.studies.store.study_file import parse
 from vision_attention.wings import attention_names
@@ -133,6 +135,29 @@ def test_wrong_yaml_is_refused_with_line_and_remedy(change, line, words):
         parse(edited(change))
     assert {number for number, _ in caught.value.problems} == {line}
     assert words in str(caught.value)
+
+
+def test_a_fault_names_the_settings_it_concerns():
+    """错误自己带着参数的名字：哪几项设置，不必从那句话里猜。"""
+    model = {"name": "vit_tiny", "embed_dim": 62}
+    sections = {"data": {}, "model": model, "train": {"lr": -1}, "options": {}}
+    assert [(fault.section, fault.paths) for fault in faults_of("train", sections)] == [
+        ("model", ("model.num_heads", "model.embed_dim")),
+        ("train", ("train.lr",)),
+    ]
+
+
+def test_the_arm_that_changed_a_setting_is_blamed():
+    """不相容的两项里，报错的那一项没有写出来：错在改了另一项的那一臂。"""
+    change = ("train.augment: [none, weak]", "train.steps: [6, 0]")
+    with pytest.raises(StudyError) as caught:
+        parse(edited(change, ("warmup_steps: 1", "warmup_steps: 0")))
+    assert {line for line, _ in caught.value.problems} == {14}
+    change = ("train.augment: [none, weak]", "train.steps: [60, 6]")
+    with pytest.raises(StudyError) as caught:
+        parse(edited(change, ("  steps: 6\n  warmup_steps: 1\n", "  lr: 0.1\n\n")))
+    assert {line for line, _ in caught.value.problems} == {14}
+    assert "warmup_steps=20 大于 steps=6" in str(caught.value)
 
 
 @pytest.mark.parametrize("framework", ["torch", "paddle"])

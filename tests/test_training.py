@@ -18,10 +18,11 @@ import pytest
 from gaps import BOUNDS, gap
 from limits import largest_file
 
-from vision_attention import data, files, specs
-from vision_attention.config import TrainConfig
-from vision_attention.history import History, TrainingDivergedError
-from vision_attention.journal import learning_rate
+from vision_attention import data, specs
+from vision_attention.storage import files
+from vision_attention.training.config import TrainConfig
+from vision_attention.training.history import History, TrainingDivergedError
+from vision_attention.training.journal import learning_rate
 
 DIGITS = data.load("digits", n_train=50, seed=3, max_test=90)
 QUICK = TrainConfig(
@@ -534,8 +535,8 @@ WRITING = """
 import os, sys
 from pathlib import Path
 import numpy as np
-from vision_attention import snapshots
-from vision_attention.history import History
+from vision_attention.training import snapshots
+from vision_attention.training.history import History
 flush = os.fsync
 def hang(descriptor):
     print("writing", flush=True)

@@ -9,8 +9,9 @@ from rich.console import Console
 from stand_ins import stand_in
 from typer.testing import CliRunner
 
-from vision_attention import records, statistics
+from vision_attention import statistics
 from vision_attention.cli import app
+from vision_attention.storage import records
 from vision_attention.studies import StudyError
 from vision_attention.studies.design.tuning import candidates, tuning_study
 from vision_attention.studies.results import power, report, tables

@@ -9,7 +9,7 @@ from scipy import stats
 
 from vision_attention import statistics, studies
 from vision_attention.studies import StudyError, claims
-from vision_attention.studies.claims import decisions
+from vision_attention.studies.claims import decisions, errata
 from vision_attention.studies.results import tables
 from vision_attention.studies.store.library import names, open_study
 from vision_attention.studies.store.study_file import parse
@@ -297,3 +297,20 @@ def test_what_is_counted_has_no_p(metric):
         {**place, "gate": "simam"}, {**place, "gate": "none"}, "parameters_ratio"
     )
     assert simam.verdict == "一样"
+
+
+def test_every_overturned_arrow_is_on_the_map_and_really_changed():
+    """改判的都是决策图上的箭头；结论若变回去，那一行就该删。"""
+    arrows = {
+        (arrow.study, arrow.factor, arrow.ours, arrow.reference, str(arrow.at)): branch
+        for question in decisions.questions().values()
+        for branch in question.branches
+        for arrow in branch.arrows
+    }
+    found = errata.overturned()
+    assert len(found) == 12
+    for erratum, step in found:
+        key = (erratum.study, erratum.factor, erratum.ours, erratum.reference)
+        assert arrows[(*key, str(erratum.at))].when == erratum.when
+        assert step.outcome != erratum.said
+        assert {step.outcome, erratum.said} - {"看不出差别", "说不准", "相差不到 δ"}

@@ -15,9 +15,9 @@ LABEL = re.compile(r"^\s*(形状|参数|返回|单位|错误|出处|内容|用�
 GROUND = [
     "checks",
     "specs.py",
-    "config.py",
+    "training/config.py",
     "geometry.py",
-    "schedules.py",
+    "training/schedules.py",
     "initial.py",
 ]
 READINGS = {"training.py", "checkpoint.py", "inspect.py", "hooks.py", "counting.py"}

@@ -90,10 +90,12 @@ def forget_stale(fresh: bool) -> None:
 
 
 def threads() -> dict[str, str]:
-    """几本笔记本同时跑，每本分到的线程数；合起来不超过核数。"""
+    """几本笔记本同时跑：比核数多一本，等内核起停、等磁盘时有别的可做，内存装得下五本。
+
+    每本一个线程：例子都小，两个线程反而慢，求和的次序也就处处相同。
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
-    jobs = min(cores, 2)
-    return {"COURSE_JOBS": str(jobs), "OMP_NUM_THREADS": str(max(1, cores // jobs))}
+    return {"COURSE_JOBS": str(min(cores, 4) + 1), "OMP_NUM_THREADS": "1"}
 
 
 def execute_notebooks(env: dict[str, str]) -> dict[str, dict]:
@@ -144,6 +146,7 @@ def command_book() -> int:
 def command_test() -> int:
     """检查一切：先把所有页面重新造一遍，再由一次 pytest 检查一切。
 
+    笔记本由 nbval 再执行一遍，逐格比较输出；造书时的那一遍也比（test_book）。
     次序每次不同，种子印在开头；环境变量 SEED 指定种子，就照那个次序重来。
     """
     seed = os.environ.get("SEED", "")
@@ -161,6 +164,13 @@ def command_test() -> int:
     parallel = ["-n", env["COURSE_JOBS"], "--dist", "loadfile"]
     order = [f"--randomly-seed={seed}"] if seed else []
     return call([*command, *parallel, *order, "tests", "notebooks"], env)
+
+
+def command_matrix() -> int:
+    """每周一遍的大表：逐页、逐个用例、逐种办法。"""
+    env = workplace() | threads()
+    command = [PYTHON, "-m", "pytest", "-n", env["COURSE_JOBS"], "--dist", "loadfile"]
+    return call([*command, "-m", "matrix", "tests"], env)
 
 
 def command_lint() -> int:
@@ -259,6 +269,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "env": command_env,
     "book": command_book,
     "test": command_test,
+    "matrix": command_matrix,
     "lint": command_lint,
     "parity": command_parity,
     "bench": command_bench,

@@ -54,17 +54,19 @@
 
   /* 本页目录：读到哪一节，哪一节就亮着 */
   const id = (hash) => decodeURIComponent(hash.slice(1));
-  const links = new Map(all("#pst-page-toc-nav a").map((link) => [one(id(link.hash)), link]));
+  // 接口页上的类没有标题，就看它自己
+  const mark = (section) => section?.querySelector(":scope > :is(h1, h2, h3, h4)") ?? section;
+  const links = new Map(all("#pst-page-toc-nav a").map((link) => [mark(one(id(link.hash))), link]));
   const reading = new IntersectionObserver((entries) => {
     const seen = entries.filter((entry) => entry.isIntersecting).pop();
     if (!seen) return;
-    const now = links.get(seen.target.parentElement);
+    const now = links.get(seen.target);
     for (const link of links.values()) {
       link.ariaCurrent = link === now ? "true" : null;
       for (const node of [link, link.parentElement]) node.classList.toggle("active", node.contains(now));
     }
   }, { rootMargin: "0px 0px -70% 0px" });
-  for (const section of links.keys()) if (section) reading.observe(section.querySelector("h1, h2, h3, h4"));
+  for (const target of links.keys()) if (target) reading.observe(target);
 
   /* 复制：提示符与它下面的输出不算 */
   const ICONS = ["M8 8h11v11H8z M16 8V5H5v11h3", "M5 12l5 5 9-10"];

@@ -22,8 +22,9 @@ def rollout(weights: Sequence[np.ndarray]) -> np.ndarray:
     shapes = {w.shape for w in weights}
     square = all(len(shape) == 4 and shape[2] == shape[3] for shape in shapes)
     if len(shapes) != 1 or not square:
-        raise ValueError(
-            f"weights 的形状是 {sorted(shapes)}；应至少有一层，且各层都是 (B, A, N, N)"
+        raise checks.ArgumentError(
+            f"weights 的形状是 {sorted(shapes)}；应至少有一层，且各层都是 (B, A, N, N)",
+            "weights",
         )
     batch, _, tokens, _ = weights[0].shape
     total = np.broadcast_to(np.eye(tokens), (batch, tokens, tokens))
@@ -72,8 +73,10 @@ def _patches_only(weights: np.ndarray, grid: int) -> np.ndarray:
         weights = weights[:, :, 1:, 1:]
         return weights / weights.sum(-1, keepdims=True)
     if tokens != grid**2:
-        raise ValueError(
+        raise checks.ArgumentError(
             f"weights 有 {tokens} 个 token，grid={grid} 应有 {grid**2} 个"
-            f"（含分类 token {grid**2 + 1} 个）"
+            f"（含分类 token {grid**2 + 1} 个）",
+            "weights",
+            "grid",
         )
     return weights

@@ -16,8 +16,9 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save as to_bytes
 
-from vision_attention import checks, files, weights
-from vision_attention.weights import Slot
+from vision_attention import checks
+from vision_attention.storage import files, weights
+from vision_attention.storage.weights import Fault, Slot
 
 # Paddle 的缓冲区名 → 通用名；批次计数器只有 PyTorch 有，不搬
 BUFFER_NAMES = {"_mean": "running_mean", "_variance": "running_var"}
@@ -66,26 +67,25 @@ def _write(model: Any, values: Mapping[str, np.ndarray], finite: bool) -> None:
         )
     given = {str(n): v for n, v in values.items() if not _is_counter(str(n))}
     pairs, missing, extra = weights.pair(slots, given)
-    faults = {
-        name: weights.fault(name, slots[name], given[other], finite)
+    faults = (
+        weights.fault(name, slots[name], given[other], finite)
         for name, other in pairs.items()
-    }
-    wrong = {name: text for name, text in faults.items() if text}
-    _refuse(missing, extra, wrong)
+    )
+    _refuse(missing, extra, [fault for fault in faults if fault])
     for name, other in pairs.items():
         slot = slots[name]
         slot.write(np.ascontiguousarray(given[other], slot.numpy_dtype))
 
 
-def _refuse(missing: list[str], extra: list[str], wrong: dict[str, str]) -> None:
+def _refuse(missing: list[str], extra: list[str], faults: list[Fault]) -> None:
     """有一处不合就抛出 ValueError；最后一句说该怎么办。"""
     lines = [f"缺少 {name}" for name in missing] + [f"多余 {name}" for name in extra]
-    lines += wrong.values()
+    lines += [fault.text for fault in faults]
     if lines:
         listed = "\n  ".join(sorted(lines))
         raise ValueError(
             f"权重与模型对不上，共 {len(lines)} 处，什么也没有写入：\n  {listed}\n"
-            + weights.remedy(missing, extra, wrong)
+            + weights.remedy(missing, extra, {fault.kind for fault in faults})
         )
 
 

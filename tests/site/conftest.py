@@ -33,6 +33,30 @@ def toc_pages():
     return ["index.html", *pages, "search.html", "genindex.html"]
 
 
+# 每种样板一页：封面、章首、一节、题、结论、两翼的笔记本、各种附录、搜索
+SAMPLE = (
+    "index.html",
+    "book/vit/index.html",
+    "book/cbam/channel.html",
+    "book/vit/diagnosis.html",
+    "book/answers/sentences.html",
+    "notebooks/torch/cbam.html",
+    "notebooks/paddle/vit_overfitting.html",
+    "book/appendix/api.html",
+    "book/appendix/records.html",
+    "book/glossary.html",
+    "book/references.html",
+    "search.html",
+    "genindex.html",
+)
+
+
+def sampled(pages):
+    """样板每次都看；与样板一样的那些页，make matrix 才看。"""
+    marks = {True: (), False: pytest.mark.matrix}
+    return [pytest.param(page, marks=marks[page in SAMPLE]) for page in pages]
+
+
 @pytest.fixture(scope="session")
 def queries():
     """搜索的考题。"""

@@ -17,7 +17,7 @@ from vision_attention.checks.building import (
     quarter,
     unused,
 )
-from vision_attention.checks.hints import nearest
+from vision_attention.checks.hints import closest, nearest
 from vision_attention.checks.tensors import (
     batch_norm_input,
     feature_map,
@@ -58,6 +58,7 @@ __all__ = [
     "batch_norm_input",
     "bottleneck",
     "choice",
+    "closest",
     "construct",
     "deep",
     "divisible",

@@ -50,6 +50,7 @@ def mlp_width(embed_dim: int, mlp_ratio: float) -> int:
             f"mlp_ratio={ratio} 太小，embed_dim={embed_dim} 时 MLP 中间没有单元；"
             f"请取 mlp_ratio ≥ 1/{embed_dim}",
             "mlp_ratio",
+            "embed_dim",
         )
     within("mlp_ratio", embed_dim * hidden, "MLP 的一个权重")
     return hidden
@@ -70,6 +71,7 @@ def bottleneck(in_channels: int, reduction_ratio: int, min_hidden: int = 0) -> i
             f"reduction_ratio={reduction_ratio} 大于 in_channels={in_channels}，"
             f"瓶颈层没有单元；请取 reduction_ratio ≤ {in_channels}，或设 min_hidden=1",
             "reduction_ratio",
+            "in_channels",
         )
     wide = "min_hidden" if hidden == min_hidden else "in_channels"
     within(wide, in_channels * hidden, "瓶颈层的权重")
@@ -143,6 +145,7 @@ def fused_axis(fused: bool, softmax_axis: str) -> None:
             f"softmax_axis={softmax_axis!r} 与 fused=True 矛盾："
             "融合核只沿键归一化；请设 fused=False",
             "softmax_axis",
+            "fused",
         )
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from vision_attention.cli.plainly import plainly
+from vision_attention.cli.user_errors import user_errors
 from vision_attention.studies.results.power import plan, write_plan
 from vision_attention.studies.results.report import summarize
 from vision_attention.studies.results.tables import markdown
@@ -43,7 +43,7 @@ def stop_like_ctrl_c() -> None:
 
 
 @app.command("list")
-@plainly
+@user_errors
 def list_studies() -> None:
     """列出随包发布的研究：问题、进度与预算。"""
     for name in names():
@@ -54,7 +54,7 @@ def list_studies() -> None:
 
 
 @app.command()
-@plainly
+@user_errors
 def status(name: Name, out: Out = None) -> None:
     """一项研究做了多少、缺什么、有没有坏行。"""
     store = open_study(name, out)
@@ -82,7 +82,7 @@ STOPPED = "已停下；写好的记录都在，再运行同一条命令只做缺
 
 
 @app.command()
-@functools.partial(plainly, stopped=STOPPED)
+@functools.partial(user_errors, stopped=STOPPED)
 def run(
     name: Name,
     *,
@@ -114,7 +114,7 @@ def run(
 
 
 @app.command()
-@plainly
+@user_errors
 def report(
     name: Name,
     out: Out = None,
@@ -134,7 +134,7 @@ def _report(store: StudyStore, as_json: bool) -> str:
 
 
 @app.command()
-@plainly
+@user_errors
 def power(
     name: Name,
     out: Out = None,
@@ -161,7 +161,7 @@ def power(
 
 
 @app.command()
-@plainly
+@user_errors
 def verify(
     name: Annotated[
         list[str] | None, typer.Argument(help="研究的名字；缺省为全部。")

@@ -13,7 +13,7 @@ import typer
 import yaml
 
 from vision_attention.cli import trials
-from vision_attention.cli.plainly import plainly
+from vision_attention.cli.user_errors import user_errors
 from vision_attention.studies.design.positions import read_value
 
 
@@ -41,7 +41,7 @@ def _pairs(items: list[str]) -> dict[str, Any]:
 STOPPED = "已停下；train 不留检查点，再运行同一条命令会从头训练。"
 
 
-@functools.partial(plainly, stopped=STOPPED)
+@functools.partial(user_errors, stopped=STOPPED)
 def train(
     *,
     model: Annotated[

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vision_attention import files, interop
+from vision_attention import interop
 from vision_attention.checks import nearest
-from vision_attention.history import History
+from vision_attention.storage import files
 from vision_attention.studies.design.runs import SECTIONS, Run, merge
 from vision_attention.studies.running.execute import record_of
-from vision_attention.studies.store.audit import problems_of
+from vision_attention.studies.store.faults import faults_of
 from vision_attention.studies.tasks import train
 from vision_attention.studies.tasks.prepared import prepare
+from vision_attention.training.history import History
 from vision_attention.wings import installed, threads_used
 
 SAVED = MODEL, RECORD, CURVES = "model.safetensors", "record.json", "curves.svg"
@@ -60,9 +61,9 @@ def settle(framework: str, seed: int, changes: dict[str, Any]) -> Run:
                 f"设置 {path!r} 不对，应写成「部分.键」。{nearest(section, SECTIONS)}"
             )
     sections = merge({section: {} for section in SECTIONS}, changes)
-    problems = problems_of("train", sections)
-    if problems:
-        raise ValueError("；".join(problems))
+    faults = faults_of("train", sections)
+    if faults:
+        raise ValueError("；".join(map(str, faults)))
     return Run("train", framework, seed=seed, **sections)
 
 

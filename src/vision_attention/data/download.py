@@ -6,7 +6,7 @@ import errno
 import os
 from pathlib import Path
 
-from vision_attention.locks import locked
+from vision_attention.storage.locks import locked
 
 ARCHIVE = "cifar-10-python.tar.gz"
 MD5 = "c58f30108f718f92721af3b95e74349a"

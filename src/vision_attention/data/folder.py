@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from vision_attention import files
 from vision_attention.checks import ArgumentError, positive, within
 from vision_attention.checks import path as as_path
 from vision_attention.data.dataset import Source
 from vision_attention.data.pictures import deepened, read_pixels, reason
 from vision_attention.data.splits import TEST, stratified_order
+from vision_attention.storage import files
 
 BYSTANDERS = ("thumbs.db", "desktop.ini", "__macosx")  # 系统自己放的，不是图片
 TEST_SHARE = 0.2

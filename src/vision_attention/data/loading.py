@@ -167,7 +167,9 @@ def _read(
         if value is not None and kind not in owners:
             place = "folder:PATH" if key == "image_size" else owners[0]
             raise ArgumentError(
-                f"{key}={shown(value)} 只用于 {place}；读 {name} 时请去掉它", key
+                f"{key}={shown(value)} 只用于 {place}；读 {name} 时请去掉它",
+                key,
+                "name",
             )
     if kind == "folder":
         return folder.read(path, 32 if image_size is None else image_size)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from vision_attention import files
+from vision_attention.storage import files
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 DEPTHS = (8, 10, 12, 14, 16)  # 16 位的格子里常见的实际位数

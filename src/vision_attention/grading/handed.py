@@ -17,9 +17,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vision_attention import checks, files
+from vision_attention import checks
 from vision_attention.grading import grade
 from vision_attention.grading.report import FAULT, Check, Report
+from vision_attention.storage import files
 from vision_attention.wings import import_quietly
 
 

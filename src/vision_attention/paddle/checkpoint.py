@@ -14,10 +14,10 @@ import paddle
 from paddle import Tensor, nn
 from paddle.optimizer import Optimizer
 
-from vision_attention import snapshots
-from vision_attention.config import TrainConfig
 from vision_attention.data import Dataset
-from vision_attention.history import History
+from vision_attention.training import snapshots
+from vision_attention.training.config import TrainConfig
+from vision_attention.training.history import History
 
 
 class Checkpoint:

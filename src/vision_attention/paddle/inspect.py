@@ -12,13 +12,13 @@ import numpy as np
 import paddle
 from paddle import Tensor, nn
 
-from vision_attention import looking
 from vision_attention.attention_maps import (
     entropy,
     mean_attention_distance,
     rollout,
 )
-from vision_attention.memory import peak_memory
+from vision_attention.checks import inspection
+from vision_attention.measure.memory import peak_memory
 
 from .counting import count_macs, count_parameters
 from .hooks import evaluating, gradients, look, recorded, thawed
@@ -88,10 +88,10 @@ def effective_receptive_field(
     leaf = _leaf(x)
     y = function(leaf)
     if y.ndim == 4:
-        row, column = looking.place(position, y.shape[2:])
+        row, column = inspection.place(position, y.shape[2:])
         spot = y[:, :, row, column]
     elif y.ndim == 3:
-        (token,) = looking.place(position, y.shape[1:2])
+        (token,) = inspection.place(position, y.shape[1:2])
         spot = y[:, token]
     else:
         raise ValueError(
@@ -124,11 +124,11 @@ def grad_cam(
                 "layer 不在 model 里，或前向时没有用到；请传 model.stages[2] 之类"
             )
         features = seen[-1][1]
-        looking.mapped(features)
-        labels = looking.classes(target, tuple(logits.shape))
+        inspection.mapped(features)
+        labels = inspection.classes(target, tuple(logits.shape))
         score = sum(logits[i, label] for i, label in enumerate(labels))
         slopes = _gradient("layer 的输出", features, "打分", score, parameters)
-    return looking.cam(_numpy(features), slopes)
+    return inspection.cam(_numpy(features), slopes)
 
 
 def _found(model: nn.Layer, seen: list, what: str) -> dict[str, np.ndarray]:
@@ -157,5 +157,5 @@ def _gradient(
     found = None
     if not of.stop_gradient and not value.stop_gradient:
         found = paddle.grad(value, [of, *others], allow_unused=True)[0]
-    looking.reached(found is not None, source, result)
+    inspection.reached(found is not None, source, result)
     return _numpy(found)

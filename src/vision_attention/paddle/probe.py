@@ -27,6 +27,6 @@ class LinearProbe(nn.Layer):
         with paddle.no_grad():
             seen = self.model.features(x)
             if seen.ndim == 4:
-                seen = F.adaptive_avg_pool2d(seen, 1).flatten(1)
+                seen = F.adaptive_avg_pool2d(seen, 1).flatten(1)  # (B, C')
         # no_grad 记不进追踪的图，也拦不住方向导数；detach 两样都管
         return self.model.head(seen.detach())

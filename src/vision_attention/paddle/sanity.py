@@ -11,7 +11,6 @@ import math
 from paddle import nn
 
 from vision_attention.data import Dataset
-from vision_attention.journal import check_given, check_whole, learning_rate
 from vision_attention.paddle.device import own_randomness, reseed
 from vision_attention.paddle.training import (
     batches,
@@ -21,7 +20,8 @@ from vision_attention.paddle.training import (
     train_step,
 )
 from vision_attention.paddle.watching import watch
-from vision_attention.sanity import Sanity, labelled_images, one_batch
+from vision_attention.training.journal import check_given, check_whole, learning_rate
+from vision_attention.training.sanity import Sanity, labelled_images, one_batch
 
 
 def sanity(model: nn.Layer, dataset: Dataset, steps: int = 150) -> Sanity:

@@ -76,7 +76,7 @@ class ShiftedPatchEmbedding(nn.Layer):
 
     def shift(self, x: Tensor) -> Tensor:
         """原图与左上、右上、左下、右下四张位移图，空出的地方补 0：(B, 5C, S, S)。"""
-        padded = F.pad(x, [self.half] * 4)
+        padded = F.pad(x, [self.half] * 4)  # (B, C, S + 2·half, S + 2·half)
         far, size = 2 * self.half, self.image_size
         corners = [(far, far), (far, 0), (0, far), (0, 0)]
         shifted = [padded[:, :, i : i + size, j : j + size] for i, j in corners]
@@ -85,6 +85,7 @@ class ShiftedPatchEmbedding(nn.Layer):
     def forward(self, x: Tensor) -> Tensor:
         checks.image(x, self.in_channels, self.image_size, self.patch_size)
         match(x, self.proj)
+        # (B, C, S, S) → (B, 5C, S, S) → (B, N, 5C·P²) → (B, N, D)
         return self.proj(self.norm(cut_patches(self.shift(x), self.grid)))
 
 
@@ -123,4 +124,4 @@ class ConvTokenizer(nn.Layer):
     def forward(self, x: Tensor) -> Tensor:
         checks.image(x, self.in_channels, self.image_size, self.patch_size)
         match(x, self.layers)
-        return self.layers(x).flatten(2).moveaxis(1, 2)
+        return self.layers(x).flatten(2).moveaxis(1, 2)  # (B, D, S/P, S/P) → (B, N, D)

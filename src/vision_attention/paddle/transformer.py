@@ -29,6 +29,7 @@ class DropPath(nn.Layer):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.rate == 0:
             return x
+        # 一张图一个数：(B, 1, 1)
         return x * F.dropout(paddle.ones_like(x[:, :1, :1]), self.rate)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vision_attention.journal import step_seed
+from vision_attention.training.journal import step_seed
 
 
 def find_device(name: str, precision: str = "float32") -> torch.device:

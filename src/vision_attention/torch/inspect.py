@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vision_attention import looking
 from vision_attention.attention_maps import (
     entropy,
     mean_attention_distance,
     rollout,
 )
-from vision_attention.memory import peak_memory
+from vision_attention.checks import inspection
+from vision_attention.measure.memory import peak_memory
 
 from .counting import count_macs, count_parameters
 from .hooks import evaluating, gradients, look, recorded
@@ -88,10 +88,10 @@ def effective_receptive_field(
     leaf = _leaf(x)
     y = function(leaf)
     if y.ndim == 4:
-        row, column = looking.place(position, y.shape[2:])
+        row, column = inspection.place(position, y.shape[2:])
         spot = y[:, :, row, column]
     elif y.ndim == 3:
-        (token,) = looking.place(position, y.shape[1:2])
+        (token,) = inspection.place(position, y.shape[1:2])
         spot = y[:, token]
     else:
         raise ValueError(
@@ -124,11 +124,11 @@ def grad_cam(
             "layer 不在 model 里，或前向时没有用到；请传 model.stages[2] 之类"
         )
     features = seen[-1][1]
-    looking.mapped(features)
-    labels = looking.classes(target, tuple(logits.shape))
+    inspection.mapped(features)
+    labels = inspection.classes(target, tuple(logits.shape))
     score = sum(logits[i, label] for i, label in enumerate(labels))
     slopes = _gradient("layer 的输出", features, "打分", score)
-    return looking.cam(_numpy(features), slopes)
+    return inspection.cam(_numpy(features), slopes)
 
 
 def _found(model: nn.Module, seen: list, what: str) -> dict[str, np.ndarray]:
@@ -151,5 +151,5 @@ def _gradient(source: str, of: Tensor, result: str, value: Tensor) -> np.ndarray
     found = None
     if of.requires_grad and value.requires_grad:
         (found,) = torch.autograd.grad(value, of, allow_unused=True)
-    looking.reached(found is not None, source, result)
+    inspection.reached(found is not None, source, result)
     return _numpy(found)

@@ -11,8 +11,6 @@ import math
 from torch import nn
 
 from vision_attention.data import Dataset
-from vision_attention.journal import check_given, check_whole, learning_rate
-from vision_attention.sanity import Sanity, labelled_images, one_batch
 from vision_attention.torch.device import own_randomness, reseed
 from vision_attention.torch.training import (
     batches,
@@ -22,6 +20,8 @@ from vision_attention.torch.training import (
     train_step,
 )
 from vision_attention.torch.watching import watch
+from vision_attention.training.journal import check_given, check_whole, learning_rate
+from vision_attention.training.sanity import Sanity, labelled_images, one_batch
 
 
 def sanity(model: nn.Module, dataset: Dataset, steps: int = 150) -> Sanity:

@@ -40,7 +40,7 @@ class SequencePool(nn.Module):
 
     def weights(self, x: Tensor) -> Tensor:
         match(x, self.score)
-        return F.softmax(self.score(x).squeeze(2), 1)
+        return F.softmax(self.score(x).squeeze(2), 1)  # (B, N, 1) → (B, N)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.einsum("bn,bnd->bd", self.weights(x), x)
@@ -79,7 +79,7 @@ class ViT(init.Fixed):
 
     def embed(self, x: Tensor) -> Tensor:
         """图像变成带位置的 token，(B, N, D)。"""
-        x = self.patch_embed(x)
+        x = self.patch_embed(x)  # (B, C, S, S) → (B, grid², D)
         if self.cls_token is not None:
             x = torch.concat([self.cls_token.expand((x.shape[0], -1, -1)), x], 1)
         return x if self.pos_embed is None else x + self.pos_embed

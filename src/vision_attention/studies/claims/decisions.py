@@ -1,6 +1,6 @@
 """三个问题的决策图：每支箭头是一个比较，结论由记录得出，没有看出差别的也在图上。
 
-内容: Question、Branch、Arrow、Step、questions、weighed。
+内容: Question、Branch、Arrow、Step、questions、weighed、step。
 """
 
 from __future__ import annotations
@@ -92,12 +92,13 @@ def weighed(question: Question) -> list[tuple[Branch, list[Step]]]:
     if len(measured) != len(arrows):
         raise ValueError(f"{question.id}：一支箭头只能是一个比较，at 各列一个取值")
     steps = iter(
-        [_step(arrow, one) for arrow, one in zip(arrows, measured, strict=True)]
+        [step(arrow, one) for arrow, one in zip(arrows, measured, strict=True)]
     )
     return [(b, [next(steps) for _ in b.arrows]) for b in question.branches]
 
 
-def _step(arrow: Arrow, one: Judged) -> Step:
+def step(arrow: Arrow, one: Judged) -> Step:
+    """一支箭头的结果。"""
     if not one.measured:
         return Step(arrow, one.found, UNTESTED)
     if one.seen is None:

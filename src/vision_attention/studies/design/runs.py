@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from vision_attention.checks import ArgumentError
 from vision_attention.studies.design.schema import Study
 
 SECTIONS = ("data", "model", "train", "options")
@@ -75,7 +76,7 @@ def key_of(settings: dict[str, Any]) -> str:
 def merge(sections: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """把「路径: 取值」并进设置，返回新的一份；路径可以深入，如 model.options.a。
 
-    错误: 路径半途不是「键: 值」，深入不下去时抛出 ValueError
+    错误: 路径半途不是「键: 值」，深入不下去时抛出 ArgumentError
     """
     merged = copy.deepcopy(sections)
     for path, value in changes.items():
@@ -84,10 +85,10 @@ def merge(sections: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
         for parent in parents:
             inside = place.setdefault(parent, {})
             if not isinstance(inside, dict):
-                section = path.partition(".")[0]
-                raise ValueError(
-                    f"{section}：{path!r} 写不进去，"
-                    f"{parent}={inside!r} 不是「键: 值」；请去掉 {parent} 后面的部分"
+                raise ArgumentError(
+                    f"{path!r} 写不进去，"
+                    f"{parent}={inside!r} 不是「键: 值」；请去掉 {parent} 后面的部分",
+                    path,
                 )
             place = inside
         place[last] = copy.deepcopy(value)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from vision_attention import records
-from vision_attention.locks import Leases, state_folder
+from vision_attention.storage import records
+from vision_attention.storage.locks import Leases, state_folder
 from vision_attention.studies.design.runs import Run
 from vision_attention.studies.running.execute import execute
 from vision_attention.studies.running.pool import Pool, Result

@@ -11,8 +11,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from vision_attention import records
 from vision_attention.checks import nearest
+from vision_attention.storage import records
 from vision_attention.studies.design.runs import Run, expand, key_of
 from vision_attention.studies.design.schema import Study
 from vision_attention.studies.design.tuning import (

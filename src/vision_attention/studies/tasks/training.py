@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any
 
-from vision_attention.history import History
 from vision_attention.studies.tasks.outcome import Outcome
 from vision_attention.studies.tasks.prepared import PreparedRun
+from vision_attention.training.history import History
 
 FITTED = 0.99
 TIMES = ("seconds", "cpu_seconds", "images_per_second")

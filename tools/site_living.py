@@ -1,0 +1,160 @@
+"""会答话的图：写出各页引用的 HTML，里面静止的一幅就是浏览器画的那一幅。
+
+用法：python tools/site_living.py [名字……]，重写 book/_templates/living_*.html。
+静止的图由真的 Chromium 运行 book/_static/living/ 里的程序画出、抄下，所以没有脚本的读者、
+打印与 PDF 看到的，与有脚本的读者第一眼看到的相同。权重由 tools/site_weights.py 写出。
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from html import escape
+from pathlib import Path
+
+import numpy as np
+import site_browser
+from site_server import serving
+
+from vision_attention import data, studies
+
+ROOT = Path(__file__).resolve().parent.parent
+STATIC = ROOT / "book" / "_static"
+TEMPLATES = ROOT / "book" / "_templates"
+RECORD = ROOT / "book" / "_data" / "living.json"
+LEVELS = "0123456789abcdefg"
+CONTROL = re.compile(r"<(button|input)\b")
+
+
+def digits() -> str:
+    """十个数字各一张，取测试集里每一类的第一张；一格一个字，灰度 0–16。"""
+    found = data.load("digits")
+    images = [found.test_images[found.test_labels == k][0, 0] for k in range(10)]
+    levels = np.rint(np.stack(images) / 255 * 16).astype(int)
+    return ",".join("".join(LEVELS[v] for v in image.ravel()) for image in levels)
+
+
+def facts(prefix: str) -> dict[str, dict[str, float]]:
+    """权重的来历里，图要说的几个数：名字去掉前缀 → 测试准确率。"""
+    known = json.loads(RECORD.read_text("utf8"))
+    return {
+        name.removeprefix(prefix): {
+            key: value for key, value in one.items() if key.startswith("test_accuracy")
+        }
+        for name, one in known.items()
+        if name.startswith(prefix)
+    }
+
+
+def gate() -> tuple[dict[str, str], str]:
+    """画一个数字，看门怎么开。"""
+    note = (
+        "六个窄 ResNet，就是研究 <code>which_gate</code> 里 PyTorch、种子 0 的那几次，"
+        "200 张图训练，没有为这张图另挑。“换成平均”把一道门换成它在训练图上的平均，"
+        "不再看输入；“去掉”是不乘它。条是逐通道的开度，方块是逐位置的开度，"
+        "SimAM 逐个数开，两样都画平均。你的图不离开这一页。"
+    )
+    return {"digits": digits(), "facts": json.dumps(facts("gate-"))}, note
+
+
+def microscope() -> tuple[dict[str, str], str]:
+    """注意力显微镜。"""
+    note = (
+        "三份权重是研究 <code>vit_data_size</code> 里同一次运行（PyTorch、种子 0、"
+        "1,297 张图）的第 0、100、400 步。每张 4×4 的小图是这一块在那一头的一行权重，"
+        "一半浓是一视同仁（1/17），每多一倍浓一档，4 倍到顶；"
+        "下面第一个数是平均看多远（单位：块，2×2 像素），第二个数是给分类 token 的一份。"
+        "你的图不离开这一页。"
+    )
+    return {"digits": digits(), "facts": json.dumps(facts("vit-"))}, note
+
+
+ARMS = {
+    "none": "不装",
+    "constant": "常数 0.25",
+    "scalar": "可学的标量",
+    "wider_resnet": "加宽",
+    "se": "SE",
+    "eca": "ECA",
+    "bam": "BAM",
+    "cbam": "CBAM",
+    "coordinate": "坐标注意力",
+    "simam": "SimAM",
+    "self_attention": "自注意力",
+}
+CONTROLS = ("none", "constant", "scalar", "wider_resnet")
+PLACE = {"backbone": "resnet", "framework": "torch"}
+
+
+def deal() -> tuple[dict[str, str], str]:
+    """一个种子，一个头条。"""
+    found = studies.findings("which_module")
+    arms = []
+    for key, name in ARMS.items():
+        values = found.values(module=key, **PLACE)
+        listed = [values[seed] for seed in sorted(values)]
+        control = key in CONTROLS
+        arms.append({"key": key, "name": name, "control": control, "values": listed})
+    margin = studies.open_study("which_module").study.judge.margin
+    records = {"arms": arms, "seeds": len(listed), "margin": margin}
+    note = (
+        "每个点是一粒种子：装了减去对照，测试准确率之差；横线是 95 % 区间，"
+        f"灰带是 ±{margin:g}。数是研究 <code>which_module</code> 的记录："
+        "窄 ResNet，PyTorch，500 张数字。与不装比的七种模块是一族，一起校正；"
+        "对照各自单独。"
+    )
+    return {"records": json.dumps(records, ensure_ascii=False)}, note
+
+
+PICTURES: dict[str, Callable[[], tuple[dict[str, str], str]]] = {
+    "gate": gate,
+    "microscope": microscope,
+    "deal": deal,
+}
+
+
+def figure(name: str, stage: str = "") -> str:
+    """一张图的 HTML；stage 为静止的一幅。"""
+    given, note = PICTURES[name]()
+    told = "".join(f' data-{key}="{escape(value)}"' for key, value in given.items())
+    return (
+        "<!-- 由 tools/site_living.py 写出，不要手改 -->\n"
+        f'<figure class="living" data-picture="{name}"{told}>\n'
+        f'<div class="living-stage">{stage}</div>\n'
+        f"<figcaption>{note}</figcaption>\n</figure>\n"
+    )
+
+
+PAGE = """<!doctype html><html lang="zh"><meta charset="utf-8">
+<link rel="icon" href="data:,"><body>{figure}
+<script src="_static/living.js"></script></body></html>"""
+
+
+def still(browser, name: str) -> str:
+    """浏览器第一眼画出来的；里面的按钮还按不动。"""
+    with tempfile.TemporaryDirectory() as folder:
+        site = Path(folder)
+        shutil.copytree(STATIC / "living", site / "_static" / "living")
+        shutil.copy(STATIC / "living.js", site / "_static")
+        (site / "index.html").write_text(PAGE.format(figure=figure(name)), "utf8")
+        with serving(site) as root, browser.new_page() as page:
+            page.goto(root)
+            page.locator("figure.living[data-state=live]").wait_for()
+            drawn = page.locator(".living-stage").inner_html()
+    return CONTROL.sub(r"<\1 disabled", drawn.replace(' disabled=""', ""))
+
+
+def main(names: Iterable[str]) -> None:
+    """重写这几张图；没有点名的都写。"""
+    with site_browser.launched() as browser:
+        for name in names or PICTURES:
+            target = TEMPLATES / f"living_{name}.html"
+            target.write_text(figure(name, still(browser, name)), "utf8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
