@@ -18,8 +18,8 @@ SOURCES = sorted(LIBRARY.rglob("*.py"))
 NAMES = [path.relative_to(LIBRARY).as_posix() for path in SOURCES]
 TESTS = sorted(path for path in (ROOT / "tests").glob("*.py"))
 FRAMEWORKS = {"torch", "paddle"}
-# 写在函数里的自己人：画图的库沉，只有 train 存曲线时才要
-LATE = {("cli/trials.py", "vision_attention.plots")}
+# 写在函数里的自己人：画图的库沉，命令行存图时才要
+LATE = {("cli/drawing.py", "vision_attention.plots")}
 
 
 def storey(name):

@@ -36,6 +36,7 @@ DIFFERENT = {
     "counting.py": "头 MACS count_macs _outputs _parameters _zeros",
     "device.py": "find_device has_bfloat16 device_of tensor arrange reseed"
     " own_randomness autocast",
+    "export.py": "头 FORMAT NEEDS export",
     "hooks.py": "头 gradients recorded _layers thawed",
     "init.py": "头 seed parameter buffer Fixed.fix Fixed._apply _after_loading"
     " batch_norm QuietBatchNorm2D QuietBatchNorm2D.forward LayerNorm"
@@ -55,6 +56,7 @@ DIFFERENT = {
     " _parts_of _slots",
     "specimen/running.py": "头 forward slopes overheard draw seed_random LISTENED"
     " _Ear _Ear.__init__ _Ear.__torch_function__ _ear _noting _given",
+    "slots.py": "BUFFER_NAMES slots _slot",
     "training.py": "头 train_step build_optimizer set_lr",
 }
 # 笔记本里两翼本来就不同的格：安装与链接由工具写；其余是框架各说各话的地方

@@ -1,8 +1,9 @@
 """会答话的图：写出各页引用的 HTML，里面静止的一幅就是浏览器画的那一幅。
 
 用法：python tools/site_living.py [名字……]，重写 book/_templates/living_*.html。
-静止的图由真的 Chromium 运行 book/_static/living/ 里的程序画出、抄下，所以没有脚本的读者、
-打印与 PDF 看到的，与有脚本的读者第一眼看到的相同。权重由 tools/site_weights.py 写出。
+静止的图由真的 Chromium 运行 book/_static/living/ 里的程序画出、抄下，所以没有脚本的
+读者、打印与 PDF 看到的，与有脚本的读者第一眼看到的相同。权重由 tools/site_weights.py
+写出。
 """
 
 from __future__ import annotations
@@ -15,12 +16,21 @@ import tempfile
 from collections.abc import Callable, Iterable
 from html import escape
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import site_browser
 from site_server import serving
 
 from vision_attention import data, studies
+from vision_attention.training.diagnosis import (
+    BROKEN,
+    FINE,
+    OVERFIT,
+    UNDERFIT,
+    chance_bound,
+    diagnose,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 STATIC = ROOT / "book" / "_static"
@@ -66,8 +76,8 @@ def microscope() -> tuple[dict[str, str], str]:
     note = (
         "三份权重是研究 <code>vit_data_size</code> 里同一次运行（PyTorch、种子 0、"
         "1,297 张图）的第 0、100、400 步。每张 4×4 的小图是这一块在那一头的一行权重，"
-        "一半浓是一视同仁（1/17），每多一倍浓一档，4 倍到顶；"
-        "下面第一个数是平均看多远（单位：块，2×2 像素），第二个数是给分类 token 的一份。"
+        "一半浓是一视同仁（1/17），每多一倍浓一档，4 倍到顶；下面第一个数是平均看多远"
+        "（单位：块，2×2 像素），第二个数是给分类 token 的一份。"
         "你的图不离开这一页。"
     )
     return {"digits": digits(), "facts": json.dumps(facts("vit-"))}, note
@@ -110,10 +120,55 @@ def deal() -> tuple[dict[str, str], str]:
     return {"records": json.dumps(records, ensure_ascii=False)}, note
 
 
+LETTERS = {UNDERFIT: "u", OVERFIT: "o", BROKEN: "b", FINE: "f"}
+BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
+CURVES = ("train_accuracy", "test_accuracy", "train_loss", "test_loss")
+
+
+def thousandths(value: float) -> str:
+    """准确率写成千分之几，两位三十六进制：50、500 张图的准确率一位不差。"""
+    return "".join(BASE36[digit] for digit in divmod(round(1000 * value), 36))
+
+
+def course(record: dict) -> str:
+    """一次运行：每个评估点的训练、测试准确率，与只看到那里时的诊断。"""
+    curves = {name: record["curves"][name] for name in CURVES}
+    size, told = record["data"]["n_test"], ""
+    for end in range(1, len(curves["train_loss"]) + 1):
+        seen = SimpleNamespace(**{name: line[:end] for name, line in curves.items()})
+        name = diagnose(seen, test_size=size).name
+        ends = seen.train_accuracy[-1], seen.test_accuracy[-1]
+        told += "".join(map(thousandths, ends)) + LETTERS[name]
+    return told
+
+
+def diagnosis() -> tuple[dict[str, str], str]:
+    """哪一种病。"""
+    store = studies.open_study("vit_data_size")
+    done, arms = store.done(), {}
+    for run in sorted(store.runs, key=lambda run: run.seed):
+        if run.framework == "torch":
+            names = (run.levels[key] for key in ("model", "n_train", "augment"))
+            arms.setdefault(" ".join(map(str, names)), []).append(done[run.key])
+    records = {
+        "runs": {arm: [*map(course, found)] for arm, found in arms.items()},
+        "sizes": [*store.study.factors["n_train"]],
+        "steps": next(iter(done.values()))["curves"]["step"],
+        "chance": chance_bound(10, 500),
+    }
+    note = (
+        "研究 <code>vit_data_size</code> 的记录，PyTorch，每一种十粒种子，400 步。"
+        "左边实线是训练、虚线是测试；右边是诊断的平面，一个点一粒种子，细线是选中的"
+        "那一粒走过的路。诊断由程序库的 <code>diagnose</code> 给出，只看到那一步为止。"
+    )
+    return {"records": json.dumps(records, ensure_ascii=False)}, note
+
+
 PICTURES: dict[str, Callable[[], tuple[dict[str, str], str]]] = {
     "gate": gate,
     "microscope": microscope,
     "deal": deal,
+    "diagnosis": diagnosis,
 }
 
 

@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
-from vision_attention import files, interop, schedules, studies, weights
+from vision_attention import interop, studies
+from vision_attention.storage import files, weights
 from vision_attention.studies.design.runs import Run
 from vision_attention.studies.tasks.prepared import PreparedRun, prepare
+from vision_attention.training import schedules
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "book" / "_static" / "living" / "weights"

@@ -4,26 +4,27 @@ import json
 import re
 import struct
 import zlib
-from pathlib import Path
+from collections import Counter
+from types import SimpleNamespace
 
-import axe_playwright_python
 import numpy as np
 import pytest
 import site_living
 import site_weights
 from conftest import opened
+from probes import AXE, OVERFLOW
 
 from vision_attention import interop, studies
 from vision_attention.studies.tasks.prepared import prepare
+from vision_attention.training.diagnosis import diagnose
 from vision_attention.wings import load_wing
 
-AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf8")
 RULES = "axe.run('figure.living', {resultTypes: ['violations']})"
-OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 PAGES = {
     "gate": "book/cbam/index.html",
     "microscope": "book/self_attention/microscope.html",
     "deal": "index.html",
+    "diagnosis": "book/vit/diagnosis.html",
 }
 RECORD = json.loads(site_weights.RECORD.read_text("utf8"))
 COUNT = 50  # 每个网络比这么多张图
@@ -150,6 +151,37 @@ def test_holm_changes_a_verdict(browser, root):
         assert "CBAM的结论不同" in page.locator(".living-say").inner_text()
 
 
+def test_diagnosis_says_what_the_records_say(browser, root):
+    """照记录重算：终点的两个准确率、诊断、十粒里各几粒；一步步退回去也是。"""
+    store = studies.open_study("vit_data_size")
+    levels = {"model": "vit_tiny", "n_train": 1297, "augment": "weak"}
+    runs = [r for r in store.runs if r.levels == {**levels, "framework": "torch"}]
+    found = {run.seed: store.done()[run.key] for run in runs}
+    told = Counter(diagnosed(record, 9).name for record in found.values())
+    with opened(browser, width=390) as page:
+        figure = live(page, root, "diagnosis")
+        for name in ("弱增强", "1,297 张", "7"):
+            figure.get_by_role("button", name=name, exact=True).click()
+        curves = found[7]["curves"]
+        for end in (9, 3):
+            figure.get_by_role("slider").fill(str(end - 1))
+            words = said(figure)
+            one = diagnosed(found[7], end)
+            train, test = (curves[f"{s}_accuracy"][end - 1] for s in ("train", "test"))
+            assert f"第 {curves['step'][end - 1]} 步" in words
+            assert f"训练 {train:.2f}，测试 {test:.2f}" in words
+            assert f"：{one.name}。" in words
+            if end == 9:
+                assert all(f"{kind} {n} 粒" in words for kind, n in told.items())
+
+
+def diagnosed(record, end):
+    """只看到第 end 个评估点的诊断。"""
+    lines = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+    curves = {name: record["curves"][name][:end] for name in lines}
+    return diagnose(SimpleNamespace(**curves), test_size=record["data"]["n_test"])
+
+
 def live(page, root, name):
     """打开一页，等图醒来。"""
     page.goto(root + PAGES[name])
@@ -191,7 +223,7 @@ def test_without_scripts_the_still_picture_stands(browser, root, name):
     with opened(browser, java_script_enabled=False, width=390) as page:
         page.goto(root + PAGES[name])
         figure = page.locator(f"[data-picture={name}]")
-        assert figure.locator("svg").count() >= 8
+        assert figure.locator("svg path, svg rect, svg circle").count() >= 20
         assert figure.locator(".living-say").inner_text()
         assert not figure.locator("button:visible, input:visible").count()
 
@@ -228,6 +260,14 @@ def test_finger_draws_only_when_asked(browser, root):
     with opened(browser, width=390, has_touch=True, is_mobile=True) as page:
         figure = live(page, root, "gate")
         assert page.evaluate(TOUCH) == "pan-y"
+        pad = figure.locator(".living-pad")
+        before = said(figure)
+        # 落下又被浏览器拿去滚页面：不留一点墨；点一下才有
+        pad.dispatch_event("pointerdown", {"pointerType": "touch", "pointerId": 7})
+        pad.dispatch_event("pointercancel", {"pointerType": "touch", "pointerId": 7})
+        assert said(figure) == before
+        pad.tap(position={"x": 8, "y": 100})
+        assert said(figure) != before
         figure.get_by_role("button", name="用手指画").click()
         assert page.evaluate(TOUCH) == "none"
 

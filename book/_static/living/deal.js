@@ -100,6 +100,7 @@ export function picture(figure) {
   const all = element("button", { type: "button", onclick: () => deal(seeds) }, "发完");
   const again = element("button", { type: "button", onclick: () => { Object.assign(state, { order: shuffled(state.order), dealt: 1 }); update(); } }, "洗牌重来");
   const controls = choice("和谁比", Object.fromEntries(arms.filter((arm) => arm.control).map(({ key, name }) => [key, name])), state.control, (key) => { state.control = key; rebuild(); });
+  controls.node.classList.add("living-named");
   const corrected = toggle("Holm 校正", true, (on) => { state.corrected = on; update(); });
   figure.querySelector(".living-stage").replaceChildren(
     said, list,

@@ -1,4 +1,4 @@
-"""门铃：命令 vision-attention，train 训练，study 做研究，grade 批改，identify 认代码。
+"""门铃：命令 vision-attention：train、predict、export、study、grade、identify。
 
 内容: app。
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import typer
 
+from vision_attention.cli.export import export
 from vision_attention.cli.grade import grade, identify
+from vision_attention.cli.predict import predict
 from vision_attention.cli.study import app as study_app
 from vision_attention.cli.train import train
 from vision_attention.cli.wording import PlainGroup
@@ -20,9 +22,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="视觉注意力：训练一个模型，做一项研究，或批改自己写的模块。",
+    help="视觉注意力：训练一个模型，用它认图，做一项研究，或批改自己写的模块。",
 )
 app.add_typer(study_app, name="study")
 app.command("train")(train)
+app.command("predict")(predict)
+app.command("export")(export)
 app.command("grade")(grade)
 app.command("identify")(identify)

@@ -14,16 +14,18 @@ from typing import Any
 
 from vision_attention import interop
 from vision_attention.checks import nearest
+from vision_attention.cli.drawing import draw_curves
 from vision_attention.storage import files
 from vision_attention.studies.design.runs import SECTIONS, Run, merge
 from vision_attention.studies.running.execute import record_of
 from vision_attention.studies.store.faults import faults_of
 from vision_attention.studies.tasks import train
 from vision_attention.studies.tasks.prepared import prepare
-from vision_attention.training.history import History
+from vision_attention.training import saved_run
+from vision_attention.training.saved_run import CURVES, MODEL, RECORD
 from vision_attention.wings import installed, threads_used
 
-SAVED = MODEL, RECORD, CURVES = "model.safetensors", "record.json", "curves.svg"
+SAVED = MODEL, RECORD, CURVES
 
 
 @dataclass(frozen=True)
@@ -115,19 +117,13 @@ def carry_out(
         outcome = train(prepared, progress)
         # 先存权重：后面的哪一步不成，训练也没有白做
         interop.save(prepared.model, folder / MODEL)
-    record = record_of(run, prepared, outcome, threads_used(run.framework))
+    record = {
+        "format": saved_run.FORMAT,
+        **record_of(run, prepared, outcome, threads_used(run.framework)),
+        "input": saved_run.input_of(prepared.dataset),
+    }
     text = json.dumps(record, ensure_ascii=False, indent=2, allow_nan=False)
     with files.replacing(folder / RECORD) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
-    _draw(record, folder / CURVES)
+    draw_curves(record, folder / CURVES)
     return Trial(folder, record)
-
-
-def _draw(record: dict, path: Path) -> None:
-    """画出学习曲线。"""
-    from vision_attention import plots
-
-    plots.use_style()
-    history = History(**record["curves"])
-    figure = plots.learning_curves({record["run"]["model"]["name"]: history})
-    figure.savefig(path)

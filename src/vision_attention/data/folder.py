@@ -10,7 +10,7 @@ import numpy as np
 from vision_attention.checks import ArgumentError, positive, within
 from vision_attention.checks import path as as_path
 from vision_attention.data.dataset import Source
-from vision_attention.data.pictures import deepened, read_pixels, reason
+from vision_attention.data.pictures import depth, read_pixels, reason
 from vision_attention.data.splits import TEST, stratified_order
 from vision_attention.storage import files
 
@@ -38,7 +38,7 @@ def read(path: str | Path, image_size: int = 32) -> Source:
     root = as_path("name", path)
     refuse_unwritable_name(root)
     class_files = list_classes(root)
-    images, labels = read_all(class_files, image_size)
+    images, labels, bits = read_all(class_files, image_size)
     order = stratified_order(labels, 0, TEST)
     size = max(len(class_files), round(TEST_SHARE * len(labels)))
     test, pool = np.sort(order[:size]), np.sort(order[size:])
@@ -50,6 +50,7 @@ def read(path: str | Path, image_size: int = 32) -> Source:
         test_labels=labels[test],
         class_names=tuple(class_files),
         flip=True,
+        bits=bits,
     )
 
 
@@ -148,10 +149,10 @@ def visible(folder: Path) -> list[Path]:
 
 def read_all(
     class_files: dict[str, list[Path]], image_size: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """读入全部图片。
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """读入全部图片，并说出 16 位灰度图实际用到的位数。
 
-    形状: → uint8 (N, 3, H, W)，int64 (N,)
+    形状: → uint8 (N, 3, H, W)，int64 (N,)，位数
     错误: 有读不了的文件时抛出 ValueError，数出个数并点名
     """
     images, labels, broken, deep = [], [], [], {}
@@ -175,9 +176,10 @@ def read_all(
             + more
             + f"\n{remedy(broken)}"
         )
-    for index, pixels in deepened(deep, image_size).items():
-        images[index] = pixels
-    return np.stack(images), np.array(labels, np.int64)
+    bits = depth(value for _, value in deep.values())
+    for index, (file, _) in deep.items() if bits < 16 else ():
+        images[index] = read_pixels(file, image_size, bits)[0]
+    return np.stack(images), np.array(labels, np.int64), bits
 
 
 def remedy(broken: list[str]) -> str:

@@ -116,7 +116,7 @@ def load(
         flip=source.flip,
         fingerprint="",
     )
-    return replace(dataset, fingerprint=fingerprint(dataset))
+    return replace(dataset, fingerprint=fingerprint(dataset), bits=source.bits)
 
 
 def check_kinds(

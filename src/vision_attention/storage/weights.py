@@ -3,13 +3,14 @@
 - `read`：文件 → 名字到数组的表，bfloat16 写成 float32，值不变
 - `pair`：两边的名字配成对，包装加的前缀不算
 - `Slot`、`fault`：模型里的一项；收到的数组放得进去吗，放不进去是哪一种 `Fault`
+- `fill`：一整张表写进模型；有一项不合，就一项也不写
 - `remedy`：放不进去，该怎么办
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from vision_attention.storage import files
 
 # NumPy 有的类型；此外只认 bfloat16，它是 float32 的前一半
 KNOWN = {*"F64 F32 F16 I64 I32 I16 I8 U64 U32 U16 U8 BOOL C64".split(), "BF16"}
+COUNTER = "num_batches_tracked"  # 批次计数器只有 PyTorch 有，不搬
 # torch 的 DataParallel、compile、FSDP 与检查点包装，Paddle 的 DataParallel 加的一节
 WRAPPERS = {
     "module",
@@ -193,6 +195,46 @@ def _unfit(name: str, slot: Slot, array: np.ndarray, finite: bool) -> Fault | No
         text = f"{name} 最大到 {largest:.3g}，{slot.dtype} 只装得下 {most:.3g}"
         return Fault("range", text)
     return None
+
+
+def is_counter(name: str) -> bool:
+    """是不是批归一化的批次计数器。"""
+    return name.rpartition(".")[2] == COUNTER
+
+
+def fill(
+    slots: Mapping[str, Slot], values: Mapping[str, Any], finite: bool = True
+) -> None:
+    """把通用写法的一张表写进模型的各项；有一项不合，就一项也不写。
+
+    参数: slots 为模型的各项；values 为名字到数组的表；finite 见 fault
+    错误: 有缺少、多余、形状或类型不符、不是有限的数或装不下的条目时抛出
+        ValueError，一次列全
+    """
+    if not isinstance(values, Mapping):
+        raise checks.ArgumentError(
+            f"values={checks.shown(values)} 应为名字到数组的表，见 interop.state",
+            "values",
+        )
+    given = {str(n): v for n, v in values.items() if not is_counter(str(n))}
+    pairs, missing, extra = pair(slots, given)
+    found = (fault(n, slots[n], given[other], finite) for n, other in pairs.items())
+    _refuse(missing, extra, [one for one in found if one])
+    for name, other in pairs.items():
+        slot = slots[name]
+        slot.write(np.ascontiguousarray(given[other], slot.numpy_dtype))
+
+
+def _refuse(missing: list[str], extra: list[str], faults: list[Fault]) -> None:
+    """有一处不合就抛出 ValueError；最后一句说该怎么办。"""
+    lines = [f"缺少 {name}" for name in missing] + [f"多余 {name}" for name in extra]
+    lines += [fault.text for fault in faults]
+    if lines:
+        listed = "\n  ".join(sorted(lines))
+        raise ValueError(
+            f"权重与模型对不上，共 {len(lines)} 处，什么也没有写入：\n  {listed}\n"
+            + remedy(missing, extra, {fault.kind for fault in faults})
+        )
 
 
 def remedy(missing: list[str], extra: list[str], kinds: Collection[str]) -> str:

@@ -22,6 +22,7 @@ from .mobile import MobileNet
 from .models import build
 from .probe import LinearProbe
 from .resnet import ResNet
+from .runs import TrainedModel, load_run
 from .sanity import sanity
 from .self_attention import (
     LocalitySelfAttention,
@@ -64,6 +65,7 @@ __all__ = [
     "SmallMLP",
     "SpatialAttention",
     "SqueezeExcitation",
+    "TrainedModel",
     "TransformerBlock",
     "ViT",
     "build",
@@ -72,5 +74,6 @@ __all__ = [
     "fit",
     "init",
     "inspect",
+    "load_run",
     "sanity",
 ]

@@ -45,12 +45,16 @@ export function pad(digits, { changed, picked = null, failed }) {
     return [y, x].map((share) => clamp(share * SIDE, 0, SIDE - 0.01));
   }
 
-  let held = false;
+  /* 手指落下时还不知道是点还是要滚页面：没有按“用手指画”，等浏览器说是点了才算 */
+  let [held, tapping] = [false, false];
   svg.addEventListener("pointerdown", (event) => {
     held = event.pointerType === "mouse" || state.touch;
-    if (held) svg.setPointerCapture(event.pointerId);
+    tapping = !held;
+    if (!held) return;
+    svg.setPointerCapture(event.pointerId);
     act(...place(event));
   });
+  svg.addEventListener("click", (event) => { if (tapping) act(...place(event)); });
   svg.addEventListener("pointermove", (event) => { if (held) act(...place(event)); });
   for (const end of ["pointerup", "pointercancel"]) svg.addEventListener(end, () => { held = false; });
   svg.addEventListener("keydown", (event) => {
