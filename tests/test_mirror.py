@@ -69,6 +69,8 @@ DIFFERENT_CELLS = set(
     " receptive-field-39 remedies-19 remedies-81 remedies-82"
     # 各读各框架的记录
     " diagnosis-15"
+    # 清梯度的名字
+    " exercise-training-07"
     # 原笔记的模块：PyTorch 原样，Paddle 译过来，报错也各说各的
     " self-attention-15 self-attention-25 self-attention-26 self-attention-27"
     " self-attention-28 self-attention-78".split()

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from vision_attention.cli.plainly import plainly
+from vision_attention.cli.user_errors import user_errors
 from vision_attention.grading import known
 from vision_attention.grading.handed import grade_file
 from vision_attention.grading.report import Report
@@ -37,7 +37,7 @@ def _sizes(items: list[str] | None) -> dict[str, int]:
     return found
 
 
-@plainly
+@user_errors
 def grade(
     place: Place,
     as_: Annotated[
@@ -55,7 +55,7 @@ def grade(
         raise typer.Exit(FAILED)
 
 
-@plainly
+@user_errors
 def identify(
     place: Place,
     as_: Annotated[str, typer.Option("--as", help="当作什么来认。")] = "cbam",

@@ -124,13 +124,10 @@ def _gradients(exam: Examination, found: Found, given: list[np.ndarray]) -> None
     wrong = [n for n, g in named_grads.items() if not close(g, wanted[n], GRADIENT)]
     if not close(mine, theirs, GRADIENT):
         wrong.append("输入")
-    same = not wrong
-    told = (
-        "与参照相同"
-        if same
-        else f"前向相同，对 {'、'.join(wrong)} 的梯度不同；看看有没有 detach"
-    )
-    exam.note("梯度", same, told)
+    told = f"与{'认出的写法' if found.changed else '参照'}相同"
+    if wrong:
+        told = f"前向相同，对 {'、'.join(wrong)} 的梯度不同；看看有没有 detach"
+    exam.note("梯度", not wrong, told)
 
 
 def _properties(
