@@ -326,6 +326,26 @@ DAMAGES = [
     ),
     ("cbam", "gates/cbam.py", "CBAM.forward = lambda self, x: x"),
     (
+        "exercise_cbam",
+        "variants/gates.py",
+        "SCORES['shared'] = SCORES['halved']",
+    ),
+    (
+        "exercise_vit",
+        "variants/block.py",
+        "ACTIVATIONS['gelu'] = ACTIVATIONS['tanh']",
+    ),
+    (
+        "exercise_training",
+        "variants/steps.py",
+        "LOSSES['logits'] = LOSSES['softmax']",
+    ),
+    (
+        "exercise_self_attention",
+        "variants/attention.py",
+        "AXES['keys'] = AXES['sigmoid']",
+    ),
+    (
         "self_attention",
         "self_attention.py",
         "MultiHeadSelfAttention.forward = lambda self, x: x",

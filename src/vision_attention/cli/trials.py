@@ -110,8 +110,8 @@ def _refuse_taken(folder: Path) -> None:
         return
     if (folder / SETTINGS).exists() and not (folder / RECORD).exists():
         raise ValueError(
-            f"{files.printable(folder)} 是停在半路的一次训练；{saved_run.going_on(folder)}；"
-            "要从头来，请换一个 --name，或先把它移走"
+            f"{files.printable(folder)} 是停在半路的一次训练；"
+            f"{saved_run.going_on(folder)}；要从头来，请换一个 --name，或先把它移走"
         )
     raise ValueError(
         f"{files.printable(folder)} 已经存在；请换一个 --name，或先把它移走"
