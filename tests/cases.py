@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from formulas import batch_norm, conv, conv_of, linear, mlp, relu
 from scipy.special import expit
 
@@ -523,3 +524,12 @@ MODELS = [
 
 MODULES = GATES + ATTENTION + TRANSFORMER
 ALL = MODULES + MODELS
+
+
+def per_class(found: list[Case]) -> list:
+    """每个类、每种模型的第一个用例每次都做；它的别的开关，make matrix 才做。"""
+    first = {case.name.partition("-")[0]: case.name for case in reversed(found)}
+    marks = {True: (), False: pytest.mark.matrix}
+    return [
+        pytest.param(case, marks=marks[case.name in first.values()]) for case in found
+    ]

@@ -60,7 +60,7 @@ def test_gate_equals_its_formula(case, wing):
 
 # Python 3.13.0 上 PyTorch 提醒编译后会慢一点
 @pytest.mark.filterwarnings("ignore:Guards may run slower:RuntimeWarning")
-@pytest.mark.parametrize("case", GATES, **named)
+@pytest.mark.parametrize("case", cases.per_class(GATES), **named)
 def test_gate_compiles_into_one_graph(case):
     import torch
 

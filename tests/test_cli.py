@@ -113,8 +113,11 @@ def test_train_without_options_asks_for_nothing(monkeypatch, tmp_path):
 
     def carry_out(run, out, name, data_root, progress):
         taken.append(trials.fresh_folder(tmp_path / out, name, run))
-        results = {"test_accuracy": 1.0, "train_accuracy": 1.0, "parameters": 1}
-        return trials.Trial(taken[-1], {"results": results, "seconds": 1.0})
+        names = ("test_accuracy", "train_accuracy", "balanced_accuracy", "parameters")
+        record = {"run": run.settings(), "results": dict.fromkeys(names, 1)}
+        one = {"name": "a", "train": 1, "test": 1, "correct": 1}
+        record |= {"seconds": 1.0, "classes": [one], "notes": []}
+        return trials.Trial(taken[-1], record)
 
     monkeypatch.setattr(trials, "carry_out", carry_out)
     assert call("train")[0] == call("train")[0] == 0
@@ -158,8 +161,12 @@ def test_user_mistake_is_one_plain_sentence(tmp_path, words, hint):
 
 def test_taken_name_is_refused(tmp_path):
     (tmp_path / "one").mkdir()
-    code, text = call("train", "--out", tmp_path, "--name", "one", *QUICK)
-    assert (code, "已经存在" in text) == (2, True)
+    (tmp_path / "one" / "mine.txt").write_text("")
+    (tmp_path / "two").write_text("")
+    for name in ("one", "two"):
+        code, text = call("train", "--out", tmp_path, "--name", name, *QUICK)
+        assert (code, "已经存在" in text) == (2, True)
+    assert (tmp_path / "one" / "mine.txt").exists()
 
 
 def test_unwritable_folder_is_refused(tmp_path, study):
@@ -209,7 +216,7 @@ def test_model_is_saved_before_anything_else_can_fail(tmp_path, monkeypatch):
     monkeypatch.setattr(trials, "record_of", fail)
     words = ["train", "--out", tmp_path, "--name", "one", "--quiet", *QUICK]
     assert call(*words)[0] == 2
-    assert [path.name for path in (tmp_path / "one").iterdir()] == [trials.MODEL]
+    assert (tmp_path / "one" / trials.MODEL).exists()
 
 
 @pytest.mark.parametrize("command", ["train", "run", "report"])

@@ -52,6 +52,26 @@ FAULTS = [
         "test_studies.py::test_stopped_runner_loses_only_the_runs_in_flight",
     ),
     (
+        "记录里混进说谎的行（NaN、超出范围、两次的键、被改过的设置）",
+        "逐行说出原因，报告不算它，每条命令都说有几行",
+        "test_lying_records.py::test_a_report_does_not_count_bad_lines_and_says_how_many",
+    ),
+    (
+        "记录的位置上是文件夹、管道或断了的链接",
+        "一句话，什么也不打开",
+        "test_lying_records.py::test_what_is_no_file_is_one_sentence",
+    ),
+    (
+        "记录里有一行 100 MB",
+        "不去解析，别的行照算",
+        "test_lying_records.py::test_a_line_of_a_hundred_megabytes_is_not_even_parsed",
+    ),
+    (
+        "`study.yaml` 里有锚点炸弹、套着自己的锚点、写错的标签、五百万粒种子",
+        "带行号的一句话，很快",
+        "test_hostile_studies.py::test_a_strange_study_is_one_sentence_with_its_line",
+    ),
+    (
         "家目录只读",
         "书照样造成；仓库之外，除了用完就删的临时文件，什么也不写",
         "test_faults.py::test_read_only_home_builds_the_book",

@@ -41,7 +41,11 @@ def forbidden(name):
             f"vision_attention.{inside}",
         }
     if inside == "studies":
-        return FRAMEWORKS | wings | drawing | {"vision_attention.cli"}
+        above = {"vision_attention.cli", "vision_attention.grading"}
+        return FRAMEWORKS | wings | drawing | above
+    if inside == "grading":
+        upstairs = {"vision_attention.wings", "vision_attention.grading"}
+        return FRAMEWORKS | wings | drawing | (others - upstairs)
     if inside == "wings":
         return FRAMEWORKS | wings | drawing | (others - {"vision_attention.wings"})
     return FRAMEWORKS | wings if inside == "cli" else set()
@@ -258,6 +262,9 @@ def test_ruff_is_content(command):
         (import_faults, "studies/a.py", "from vision_attention import plots"),
         (import_faults, "studies/a.py", "from vision_attention.cli import app"),
         (import_faults, "wings.py", "from vision_attention import studies"),
+        (import_faults, "grading/a.py", "from vision_attention.torch import CBAM"),
+        (import_faults, "grading/a.py", "from vision_attention import studies"),
+        (import_faults, "studies/a.py", "from vision_attention import grading"),
         (
             late_faults,
             "studies/a.py",

@@ -50,6 +50,12 @@ DIFFERENT = {
     "pooling.py": "头 global_mean global_max channel_max _ChannelMax"
     " _ChannelMax.forward _ChannelMax.backward needs_gradient",
     "precision.py": "头 match",
+    "specimen/comparing.py": "variant variant_slopes",
+    "specimen/drilling.py": "头 two_layers walk known_step assess",
+    "specimen/reading.py": "STATISTICS parts write random_layers array_of"
+    " _parts_of _slots",
+    "specimen/running.py": "头 forward slopes overheard draw seed_random LISTENED"
+    " _Ear _Ear.__init__ _Ear.__torch_function__ _ear _noting _given",
     "slots.py": "BUFFER_NAMES slots _slot",
     "training.py": "头 train_step build_optimizer set_lr",
 }
@@ -63,6 +69,8 @@ DIFFERENT_CELLS = set(
     " receptive-field-39 remedies-19 remedies-81 remedies-82"
     # 各读各框架的记录
     " diagnosis-15"
+    # 清梯度的名字
+    " exercise-training-07"
     # 原笔记的模块：PyTorch 原样，Paddle 译过来，报错也各说各的
     " self-attention-15 self-attention-25 self-attention-26 self-attention-27"
     " self-attention-28 self-attention-78".split()

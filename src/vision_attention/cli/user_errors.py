@@ -24,7 +24,7 @@ def user_errors(
 ) -> Callable[..., None]:
     """使用者的错误说成一句中文，退出码 2；Ctrl-C 退出码 130；不印调用栈。
 
-    参数: command 为命令；stopped 为 Ctrl-C 之后说的话
+    参数: command 为命令；stopped 为 Ctrl-C 之后说的话，停下的人自己没有说时用
     """
 
     @functools.wraps(command)
@@ -34,8 +34,8 @@ def user_errors(
         except (ValueError, OSError, TrainingDivergedError) as error:
             typer.secho(f"错误：{told(error)}", fg="red", err=True)
             raise typer.Exit(USER_ERROR) from None
-        except KeyboardInterrupt:
-            typer.secho(stopped, err=True)
+        except KeyboardInterrupt as stop:
+            typer.secho(str(stop) or stopped, err=True)
             raise typer.Exit(INTERRUPTED) from None
 
     return wrapped
