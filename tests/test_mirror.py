@@ -31,17 +31,17 @@ NOTEBOOK_WORDS = WORDS | {r"\bpaddle\.(as_tensor|from_numpy)\b": "paddle.to_tens
 # 名字是函数、类（不含方法）、类.方法，或赋值的变量；「头」是文件开头的说明与导入
 DIFFERENT = {
     "__init__.py": "头",
-    "checkpoint.py": "头 rest Checkpoint.__init__ Checkpoint.restore Checkpoint._arrays"
-    " Checkpoint._tensors forget_gradients _frozen _fixed",
+    "checkpoint.py": "头 rest Checkpoint.__init__ Checkpoint.restore"
+    " Checkpoint._tensors forget_gradients _frozen",
     "counting.py": "头 MACS count_macs _outputs _parameters _zeros",
-    "device.py": "find_device has_bfloat16 device_of tensor arrange reseed"
+    "device.py": "find_device has_bfloat16 device_of tensor array arrange reseed"
     " own_randomness autocast",
     "export.py": "头 FORMAT NEEDS export",
     "hooks.py": "头 gradients recorded _layers thawed",
     "init.py": "头 seed parameter buffer Fixed.fix Fixed._apply _after_loading"
     " batch_norm QuietBatchNorm2D QuietBatchNorm2D.forward LayerNorm"
     " LayerNorm.forward _draw _write",
-    "inspect.py": "头 grad_cam _numpy _leaf _gradient",
+    "inspect.py": "头 effective_receptive_field grad_cam _leaf _gradient",
     "kernels.py": "头 fused_attention cut_patches split_last",
     "layers.py": "头 untouched triples narrow part patch_convolution"
     " _watched_everywhere PatchConv2D PatchConv2D.forward",

@@ -1,4 +1,4 @@
-"""门铃：命令 vision-attention：train、predict、export、study、grade、identify。
+"""门铃：命令 vision-attention：look、train、predict、export、study、grade、identify。
 
 内容: app。
 """
@@ -9,6 +9,7 @@ import typer
 
 from vision_attention.cli.export import export
 from vision_attention.cli.grade import grade, identify
+from vision_attention.cli.look import look
 from vision_attention.cli.predict import predict
 from vision_attention.cli.study import app as study_app
 from vision_attention.cli.train import train
@@ -25,6 +26,7 @@ app = typer.Typer(
     help="视觉注意力：训练一个模型，用它认图，做一项研究，或批改自己写的模块。",
 )
 app.add_typer(study_app, name="study")
+app.command("look")(look)
 app.command("train")(train)
 app.command("predict")(predict)
 app.command("export")(export)
