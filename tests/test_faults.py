@@ -146,6 +146,31 @@ FAULTS = [
         "说明原因；旧的检查点与每条完整的记录都还在",
         "test_faults.py::test_full_disk_for_a_checkpoint_and_records",
     ),
+    (
+        "写检查点时按下 Ctrl-C",
+        "不留半个检查点",
+        "test_training.py::test_ctrl_c_leaves_no_half_checkpoint",
+    ),
+    (
+        "训练到一半发散（出现无穷或 NaN）",
+        "停在那一步，说出学习率；坏的权重不会写进检查点，两翼说同一句话",
+        "test_training.py::test_divergence_never_reaches_the_checkpoint",
+    ),
+    (
+        "自己的图片里有断了的链接、管道、损坏的与太大的文件",
+        "一次列全，各说各的原因，不会卡住",
+        "test_folder.py::test_strange_files_are_named_none_hangs_and_all_are_counted",
+    ),
+    (
+        "一个类的文件夹是断了的链接",
+        "点出它来，不会悄悄少一类",
+        "test_folder.py::test_a_class_behind_a_broken_link_is_not_forgotten",
+    ),
+    (
+        "存放结果的路径认不出是谁的家目录，或者太长",
+        "一句话，什么也不建",
+        "test_cli.py::test_a_folder_that_cannot_be_is_said_in_chinese",
+    ),
 ]
 MAKE_NOISE = "import time\nopen('started', 'a').write('x')\n"
 TRAIN = "train --steps 2 --n-train 50 --eval-every 2 --quiet --out results --name one"

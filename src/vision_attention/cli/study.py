@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import functools
 import json
-import signal
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from vision_attention.cli.stopping import stop_like_ctrl_c
 from vision_attention.cli.user_errors import user_errors
 from vision_attention.studies.results.power import plan, write_plan
 from vision_attention.studies.results.report import summarize
@@ -31,15 +31,6 @@ Out = Annotated[
 DataRoot = Annotated[
     str | None, typer.Option(help="数据所在：CIFAR-10 的压缩包或文件夹。")
 ]
-
-
-def stop_like_ctrl_c() -> None:
-    """收到 SIGTERM 时也像 Ctrl-C 那样收尾。"""
-
-    def stop(*details: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, stop)
 
 
 @app.command("list")

@@ -160,7 +160,7 @@ def _append_bytes(path: Path, content: bytes) -> None:
         os.ftruncate(handle, size)
         raise OSError(
             error.errno,
-            f"记录写不进 {path}（{error.strerror}）；已退回上一条完整的记录，"
+            f"记录写不进 {printable(path)}（{reason(error)}）；已退回上一条完整的记录，"
             "请腾出空间后再运行同一条命令",
         ) from error
     except BaseException:

@@ -11,7 +11,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from vision_attention.checks import nearest
+from vision_attention import checks
 from vision_attention.storage import records
 from vision_attention.studies.design.runs import Run, expand
 from vision_attention.studies.design.schema import Study
@@ -111,13 +111,13 @@ def open_study(name: str, out: str | Path | None = None) -> StudyStore:
     错误: 没有这项研究、文件读不到时抛出 ValueError；写错时抛出 StudyError
     """
     if name.endswith((".yaml", ".yml")):
-        path = Path(name)
+        path = checks.path("name", name)
         title = path.resolve().parent.name if path.stem == "study" else path.stem
     elif name in names():
         path, title = CATALOG / name / STUDY_NAME, name
     else:
         raise ValueError(
-            f"没有研究 {name!r}。{nearest(name, names())}；"
+            f"没有研究 {name!r}。{checks.nearest(name, names())}；"
             "自己的研究请给出 .yaml 文件的路径"
         )
     try:
@@ -125,7 +125,7 @@ def open_study(name: str, out: str | Path | None = None) -> StudyStore:
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"读不到 {path}：{error}；请检查路径与编码（UTF-8）") from None
     study = parse(text, str(path) if title != name else f"{name}/{STUDY_NAME}")
-    folder = Path(out) if out is not None else path.parent
+    folder = path.parent if out is None else checks.path("out", out)
     asked = (name,) if out is None else (name, "--out", str(out))
     return store_of(title, study, folder, asked)
 
