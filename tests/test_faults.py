@@ -72,6 +72,16 @@ FAULTS = [
         "test_hostile_studies.py::test_a_strange_study_is_one_sentence_with_its_line",
     ),
     (
+        "记录里动了几个字节、换了几处、少了几处",
+        "读得通，或者是一句我们自己的话",
+        "test_fuzz.py::test_a_spoiled_record_is_read_or_named",
+    ),
+    (
+        "`study.yaml` 少了几行、重了几行、插进几个字",
+        "读得通，或者是带行号的一句话，从不挂住",
+        "test_fuzz.py::test_a_spoiled_study_is_read_or_told",
+    ),
+    (
         "家目录只读",
         "书照样造成；仓库之外，除了用完就删的临时文件，什么也不写",
         "test_faults.py::test_read_only_home_builds_the_book",

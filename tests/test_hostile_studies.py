@@ -45,6 +45,8 @@ NAMED = [
     ("note", "note: !!binary aGk=", 8, "'!!binary' 不认识"),
     ("note", "note: !!set {a, b}", 8, "'!!set' 不认识"),
     ("note", "note: !door x", 8, "'!door' 不认识"),
+    ("note", "no[te: 1", 8, "不认识的键 'no[te'"),
+    ("note", "1: 1", None, "键应为文字"),
     ("note", "? [a, b]\n: 1", 8, "键应为一个词"),
     ("note", "note: .nan", 8, "'.nan' 不是 float"),
     ("note", "note: 1e999", 8, "'1e999' 不是 float"),

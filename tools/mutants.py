@@ -44,7 +44,7 @@ COMPUTED |= {"FloorDiv": "// /", "Mod": "% //", "Pow": "** *"}
 SWAPS = {name: pair.split() for name, pair in (COMPARED | COMPUTED).items()}
 # 分出去之前载入的大家伙；程序库自己不在里面
 LARGE = "torch paddle scipy.stats sklearn.datasets matplotlib.pyplot pydantic pytest"
-LIMIT = 300  # 秒；跑不完的也算红：它挂住了
+LIMIT = 600  # 秒；跑不完的不算红
 ENOUGH = 0.95  # 至少几成要红
 NOT_RUN = 3  # pytest 的退出码：1 是测试不过，2 是载入时就出错，再往上是没有跑起来
 
@@ -218,8 +218,9 @@ def measure(chosen: list[Mutant], jobs: int) -> list[Mutant]:
             code = os.waitstatus_to_exitcode(status)
             if code >= NOT_RUN:
                 raise StepError(f"弄坏一处：{mutant}，测试没有跑起来（退出码 {code}）")
-            say(f"{'红' if code else '绿'}  {mutant}")
-            alive += [] if code else [mutant]
+            # 负的是太久、被杀掉的：看不出红不红，不算红
+            say(f"{'红' if code > 0 else '绿' if code == 0 else '太久'}  {mutant}")
+            alive += [] if code > 0 else [mutant]
             continue
         for process, (_, deadline) in running.items():
             if time.monotonic() > deadline:

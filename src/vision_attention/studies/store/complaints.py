@@ -16,6 +16,7 @@ WRONG = {
     "bool_type": "应为 true 或 false",
     "list_type": "应为列表",
     "dict_type": "应为「键: 值」",
+    "invalid_key": "键应为文字",
     "model_type": "应为「键: 值」",
     "too_short": "不能为空",
     "too_long": "太多",

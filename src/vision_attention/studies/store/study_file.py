@@ -34,8 +34,9 @@ def parse(text: str, source: str = "study.yaml") -> Study:
 
 def _explain(item: dict, lines: dict) -> tuple[int, str]:
     """一条 pydantic 错误 → (行号, 中文)。"""
-    # 联合类型会在位置里插进自己的名字，例如 list[any]
-    place = [part for part in item["loc"] if "[" not in str(part)]
+    # 联合类型会在位置里插进自己的名字，例如 list[any]；最外层的总是键
+    first, *rest = item["loc"]
+    place = [first, *(part for part in rest if "[" not in str(part))]
     name = ".".join(str(part) for part in place)
     line = locate(lines, place)
     if item["type"] == "extra_forbidden":
