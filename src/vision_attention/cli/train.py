@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from vision_attention.checks import shown
 from vision_attention.cli import trials
 from vision_attention.cli.user_errors import user_errors
 from vision_attention.studies.design.positions import read_value
@@ -23,7 +24,9 @@ def _value(text: str) -> Any:
     try:
         return read_value(text)
     except yaml.YAMLError as error:
-        raise ValueError(f"读不懂 {text!r}，应是一个数、一个词或 [列表]") from error
+        raise ValueError(
+            f"读不懂 {shown(text)}，应是一个数、一个词或 [列表]"
+        ) from error
 
 
 def _pairs(items: list[str]) -> dict[str, Any]:

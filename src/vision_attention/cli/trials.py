@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vision_attention import interop
-from vision_attention.checks import nearest
+from vision_attention import checks, interop
 from vision_attention.cli.drawing import draw_curves
 from vision_attention.cli.stopping import StoppedError, stop_like_ctrl_c
 from vision_attention.storage import files
@@ -73,9 +72,8 @@ def settle(framework: str, seed: int, changes: dict[str, Any]) -> Run:
     for path in changes:
         section, _, rest = path.partition(".")
         if section not in SECTIONS or not rest:
-            raise ValueError(
-                f"设置 {path!r} 不对，应写成「部分.键」。{nearest(section, SECTIONS)}"
-            )
+            near = checks.nearest(section, SECTIONS)
+            raise ValueError(f"设置 {path!r} 不对，应写成「部分.键」。{near}")
     sections = merge({section: {} for section in SECTIONS}, changes)
     faults = faults_of("train", sections)
     if faults:
@@ -112,10 +110,12 @@ def _refuse_taken(folder: Path) -> None:
         return
     if (folder / SETTINGS).exists() and not (folder / RECORD).exists():
         raise ValueError(
-            f"{folder} 是停在半路的一次训练；{saved_run.going_on(folder)}；"
-            "要从头来，请换一个 --name，或先把它移走"
+            f"{files.printable(folder)} 是停在半路的一次训练；"
+            f"{saved_run.going_on(folder)}；要从头来，请换一个 --name，或先把它移走"
         )
-    raise ValueError(f"{folder} 已经存在；请换一个 --name，或先把它移走")
+    raise ValueError(
+        f"{files.printable(folder)} 已经存在；请换一个 --name，或先把它移走"
+    )
 
 
 @contextlib.contextmanager
@@ -163,6 +163,7 @@ def carry_out(
     错误: 数据、模型不合适、文件夹写不进去时抛出 ValueError 或 OSError；
         训练发散时抛出 TrainingDivergedError；中途停下时抛出 StoppedError
     """
+    out = checks.path("out", out)
     prepared = prepare(run, data_root)
     folder = fresh_folder(out, name, run)
     with resumable(folder):

@@ -28,9 +28,26 @@ def examine(sections: Sections) -> None:
 
     错误: 不合适时抛出 ValueError
     """
-    options, target = sections["options"], sections["data"].get("classes")
+    options = sections["options"]
     one_of("mode", options["mode"], MODES)
     source = options["source_classes"]
+    _classes(source, sections["data"].get("classes"))
+    if options.get("source_n_train") is not None:
+        whole("source_n_train", options["source_n_train"], len(source))
+    if options.get("head_lr") is not None:
+        number("head_lr", options["head_lr"], "大于 0 的小数，例如 0.001", above=0)
+    steps = options.get("source_steps")
+    if steps is not None:
+        default = TrainConfig.warmup_steps
+        whole(
+            "source_steps",
+            steps,
+            max(1, sections["train"].get("warmup_steps", default)),
+        )
+
+
+def _classes(source: Any, target: Any) -> None:
+    """预训练的类与之后要分的类：各至少两个，没有一个相同。"""
     if not _listed(source):
         raise ArgumentError(
             f"source_classes={source!r} 应为至少两个类别，如 [0, 1, 2]",
@@ -51,18 +68,6 @@ def examine(sections: Sections) -> None:
             "预训练见过的类不能再拿来考",
             "source_classes",
             "data.classes",
-        )
-    if options.get("source_n_train") is not None:
-        whole("source_n_train", options["source_n_train"], len(source))
-    if options.get("head_lr") is not None:
-        number("head_lr", options["head_lr"], "大于 0 的小数，例如 0.001", above=0)
-    steps = options.get("source_steps")
-    if steps is not None:
-        default = TrainConfig.warmup_steps
-        whole(
-            "source_steps",
-            steps,
-            max(1, sections["train"].get("warmup_steps", default)),
         )
 
 
