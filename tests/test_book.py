@@ -326,6 +326,26 @@ DAMAGES = [
     ),
     ("cbam", "gates/cbam.py", "CBAM.forward = lambda self, x: x"),
     (
+        "exercise_cbam",
+        "variants/gates.py",
+        "SCORES['shared'] = SCORES['halved']",
+    ),
+    (
+        "exercise_vit",
+        "variants/block.py",
+        "ACTIVATIONS['gelu'] = ACTIVATIONS['tanh']",
+    ),
+    (
+        "exercise_training",
+        "variants/steps.py",
+        "LOSSES['logits'] = LOSSES['softmax']",
+    ),
+    (
+        "exercise_self_attention",
+        "variants/attention.py",
+        "AXES['keys'] = AXES['sigmoid']",
+    ),
+    (
         "self_attention",
         "self_attention.py",
         "MultiHeadSelfAttention.forward = lambda self, x: x",
@@ -399,12 +419,6 @@ def test_every_notebook_has_a_line_of_damage():
     assert {f"{each.values[0]}.ipynb" for each in BREAKS} == set(IDS)
 
 
-@pytest.mark.parametrize("wing", WINGS)
-def test_a_sound_library_lets_a_notebook_pass(wing):
-    done = validated(f"{wing}/two_machines", ROOT / "src")
-    assert done.returncode == pytest.ExitCode.OK, done.stdout
-
-
 @pytest.mark.parametrize(("name", "file", "damage"), BREAKS)
 def test_a_broken_class_makes_a_notebook_fail(tmp_path, name, file, damage):
     copy = shutil.copytree(ROOT / "src", tmp_path / "src")
@@ -421,15 +435,17 @@ ROOMS = ("torch", "torch.inspect", "data", "studies", "plots")
 
 
 def public_names(room):
-    """一个房间里 __all__ 写着的名字；不载入框架。"""
+    """一个房间里 __all__ 写着的名字，转出别处的也算；不载入框架。"""
     path = LIBRARY / room.replace(".", "/")
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     tree = ast.parse(path.read_text("utf8"))
-    return next(
-        set(ast.literal_eval(node.value))
-        for node in tree.body
-        if isinstance(node, ast.Assign) and node.targets[0].id == "__all__"
-    )
+    names = set()
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == "__all__":
+            names |= set(ast.literal_eval(node.value))
+        if isinstance(node, ast.AugAssign) and node.target.id == "__all__":
+            names |= public_names(f"{room}.{node.value.value.id}")
+    return names
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -444,4 +460,9 @@ def test_every_public_name_is_on_the_api_page(room):
         if where == room
         for name in re.findall(r"^\.\. auto\w+:: (\w+)", block, re.M)
     ]
+    if room == "torch":  # 页上没有写到的门，由 other-gates 补上
+        assert text.count(".. other-gates::") == 1
+        listed += [n for n in public_names("torch.gates") if n not in listed]
+        assert sorted(set(listed)) == sorted(listed)
+        listed = [n for n in listed if n not in UNLISTED]
     assert sorted(listed) == sorted(public_names(room) - UNLISTED)

@@ -37,6 +37,7 @@ STATIC = ROOT / "book" / "_static"
 TEMPLATES = ROOT / "book" / "_templates"
 RECORD = ROOT / "book" / "_data" / "living.json"
 LEVELS = "0123456789abcdefg"
+ASKED = {"microscope": "vit-late.safetensors"}  # 一份权重就占去整页的预算
 CONTROL = re.compile(r"<(button|input)\b")
 
 
@@ -172,6 +173,17 @@ PICTURES: dict[str, Callable[[], tuple[dict[str, str], str]]] = {
 }
 
 
+def ask(name: str) -> str:
+    """网络大的，先说多大，读者按了才取。"""
+    if name not in ASKED:
+        return ""
+    size = (STATIC / "living" / "weights" / ASKED[name]).stat().st_size
+    return (
+        '<p class="living-tools"><button type="button" class="living-ask">'
+        f"让它动起来：取 {round(size / 1024)} KB 的网络</button></p>\n"
+    )
+
+
 def figure(name: str, stage: str = "") -> str:
     """一张图的 HTML；stage 为静止的一幅。"""
     given, note = PICTURES[name]()
@@ -179,7 +191,7 @@ def figure(name: str, stage: str = "") -> str:
     return (
         "<!-- 由 tools/site_living.py 写出，不要手改 -->\n"
         f'<figure class="living" data-picture="{name}"{told}>\n'
-        f'<div class="living-stage">{stage}</div>\n'
+        f'{ask(name)}<div class="living-stage">{stage}</div>\n'
         f"<figcaption>{note}</figcaption>\n</figure>\n"
     )
 
@@ -198,6 +210,8 @@ def still(browser, name: str) -> str:
         (site / "index.html").write_text(PAGE.format(figure=figure(name)), "utf8")
         with serving(site) as root, browser.new_page() as page:
             page.goto(root)
+            for button in page.locator(".living-ask").all():
+                button.click()
             page.locator("figure.living[data-state=live]").wait_for()
             drawn = page.locator(".living-stage").inner_html()
     return CONTROL.sub(r"<\1 disabled", drawn.replace(' disabled=""', ""))

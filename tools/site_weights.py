@@ -107,7 +107,7 @@ def swapped(prepared: PreparedRun, gates: list[np.ndarray]) -> float:
 
 
 def header(prepared: PreparedRun, name: str) -> dict[str, str]:
-    """文件头：尺寸、归一化、来历，都是 JSON。"""
+    """文件头：尺寸、归一化、来历；合成一项，几项的次序每次不同，文件就不能逐字节重做。"""
     study, _, steps = MODELS[name]
     data = prepared.dataset
     facts = {
@@ -115,7 +115,7 @@ def header(prepared: PreparedRun, name: str) -> dict[str, str]:
         "normalize": {"mean": data.mean.tolist(), "std": data.std.tolist()},
         "run": {"study": study, "key": prepared.run.key, "steps": steps},
     }
-    return {key: json.dumps(value) for key, value in facts.items()}
+    return {"facts": json.dumps(facts)}
 
 
 def write(name: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from vision_attention import interop, studies
 from vision_attention.studies.tasks.prepared import prepare
 from vision_attention.training.diagnosis import diagnose
 from vision_attention.wings import load_wing
+from vision_attention.wording import signed
 
 RULES = "axe.run('figure.living', {resultTypes: ['violations']})"
 PAGES = {
@@ -133,10 +134,7 @@ ROWS = """[...document.querySelectorAll('.living-arm')].map(line =>
 def row(judged):
     """一行该写的字：差、区间、结论。"""
     found, word = judged.difference, judged.verdict.replace("δ", "0.01")
-    mean, low, high = (
-        f"{'−' if value < 0 else '+'}{abs(value):.3f}"
-        for value in (found.mean, found.low, found.high)
-    )
+    mean, low, high = map(signed, (found.mean, found.low, found.high))
     return f"{mean}（{low}…{high}） {word}"
 
 
@@ -186,6 +184,8 @@ def live(page, root, name):
     """打开一页，等图醒来。"""
     page.goto(root + PAGES[name])
     page.locator(f"[data-picture={name}]").scroll_into_view_if_needed()
+    for button in page.locator(".living-ask").all():
+        button.click()
     page.locator(f"[data-picture={name}][data-state=live]").wait_for()
     return page.locator(f"[data-picture={name}]")
 
@@ -261,13 +261,13 @@ def test_finger_draws_only_when_asked(browser, root):
         figure = live(page, root, "gate")
         assert page.evaluate(TOUCH) == "pan-y"
         pad = figure.locator(".living-pad")
-        before = said(figure)
+        before = pad.inner_html()
         # 落下又被浏览器拿去滚页面：不留一点墨；点一下才有
         pad.dispatch_event("pointerdown", {"pointerType": "touch", "pointerId": 7})
         pad.dispatch_event("pointercancel", {"pointerType": "touch", "pointerId": 7})
-        assert said(figure) == before
+        assert pad.inner_html() == before
         pad.tap(position={"x": 8, "y": 100})
-        assert said(figure) != before
+        assert pad.inner_html() != before
         figure.get_by_role("button", name="用手指画").click()
         assert page.evaluate(TOUCH) == "none"
 
@@ -373,6 +373,40 @@ def test_weights_that_do_not_come_get_a_sentence(browser, root, how):
             "document.querySelector('.living-say').textContent.startsWith('SE')"
         )
         assert trouble.inner_text() == ""
+
+
+def test_the_last_press_wins(browser, root):
+    """先按的那份权重晚到：图还是后按的那种门。"""
+    with opened(browser) as page:
+        figure = live(page, root, "gate")
+        late = {}
+        page.route("**/gate-se.safetensors", lambda route: late.update(se=route))
+        for name in ("SE", "ECA"):
+            figure.get_by_role("button", name=name, exact=True).click()
+        told = "document.querySelector('.living-say').textContent"
+        page.wait_for_function(f"{told}.startsWith('ECA')")
+        with page.expect_response("**/gate-se.safetensors"):
+            late["se"].continue_()
+        figure.get_by_role("button", name="7", exact=True).click()
+        assert said(figure).startswith("ECA")
+
+
+def test_a_large_network_is_asked_for(browser, root):
+    """没有按之前不取网络；取不到可以再按；取来之后键盘还在图里。"""
+    with opened(browser) as page:
+        page.route("**/vit-late.safetensors", lambda route: route.abort())
+        page.goto(root + PAGES["microscope"])
+        figure = page.locator("[data-picture=microscope]")
+        figure.scroll_into_view_if_needed()
+        assert not [u for u in page.seen["requests"] if "living/" in u]
+        figure.get_by_role("button", name="取 271 KB").click()
+        figure.get_by_text("权重没有取到").wait_for()
+        page.unroute("**/vit-late.safetensors")
+        figure.get_by_role("button", name="取 271 KB").click()
+        page.locator("[data-picture=microscope][data-state=live]").wait_for()
+        assert figure.locator(".living-lost").count() == 0
+        inside = "document.activeElement.closest('.living-stage') !== null"
+        assert page.evaluate(inside)
 
 
 @pytest.mark.parametrize("lost", ["gate.js", "weights/gate-cbam.safetensors"])

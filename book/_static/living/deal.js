@@ -3,7 +3,8 @@ import { choice, element, number, spoken, toggle } from "./parts/dom.js";
 import { ALIKE, DOWN, UNSURE, UP, answer, holm, meanInterval } from "./engine/statistics.js";
 
 const [WIDE, TALL] = [200, 16];
-const signed = (value) => `${value < 0 ? "−" : "+"}${number(Math.abs(value))}`;
+/** 带正负号的差；四舍五入之后是 0 的负数不写成 −0.000 */
+const signed = (value) => `${Number(number(value)) < 0 ? "−" : "+"}${number(Math.abs(value))}`;
 const told = (value) => `${value > 0 ? "提高" : "降低"} ${number(Math.abs(value))}`;
 
 /** 洗牌：次序变了，种子还是那些 */

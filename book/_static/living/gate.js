@@ -73,12 +73,17 @@ export async function picture(figure) {
     return `500 张测试图上：${parts.join("，")}。`;
   }
 
+  /* 连按几下，只认最后一下：先按的晚到了也不算 */
+  let asked = "";
   async function choose(name) {
+    asked = name;
     try {
-      const model = resnet(await load(new URL(`weights/gate-${name}.safetensors`, import.meta.url)));
-      Object.assign(state, { name, run: model, modes: [...OPEN] });
+      const run = resnet(await load(new URL(`weights/gate-${name}.safetensors`, import.meta.url)));
+      if (name !== asked) return;
+      Object.assign(state, { name, run, modes: [...OPEN] });
       trouble.textContent = "";
     } catch (error) {
+      if (name !== asked) return;
       trouble.textContent = `${error.message}图还是原来的那种门，可以再按一次。`;
       gates.press(state.name);
     }

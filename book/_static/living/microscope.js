@@ -103,12 +103,17 @@ export async function picture(figure) {
     return `${most}看得最近的是${place(near)}，平均 ${number(near.far, 1)} 块；最远的是${place(far)}，${number(far.far, 1)} 块。`;
   }
 
+  /* 连按几下，只认最后一下：先按的晚到了也不算 */
+  let asked = "";
   async function choose(name) {
+    asked = name;
     try {
-      state.run = vit(await load(new URL(`weights/vit-${name}.safetensors`, import.meta.url)));
-      state.name = name;
+      const run = vit(await load(new URL(`weights/vit-${name}.safetensors`, import.meta.url)));
+      if (name !== asked) return;
+      Object.assign(state, { name, run });
       trouble.textContent = "";
     } catch (error) {
+      if (name !== asked) return;
       trouble.textContent = `${error.message}图还是原来的网络，可以再按一次。`;
       models.press(state.name);
     }

@@ -16,7 +16,7 @@ export async function load(url) {
 
 /** 字节 → 张量；不完整、不是这种文件的，一个数也不用 */
 export function parse(buffer) {
-  const { __metadata__: facts = {}, ...entries } = header(buffer);
+  const { __metadata__: { facts = "{}" } = {}, ...entries } = header(buffer);
   const start = 8 + length(buffer);
   const tensors = {};
   for (const [name, { dtype, shape, data_offsets: [first, last] }] of Object.entries(entries)) {
@@ -27,7 +27,7 @@ export function parse(buffer) {
     const bytes = buffer.slice(start + first, start + last);
     tensors[name] = { data: dtype === "F16" ? widen(new Uint16Array(bytes)) : new Float32Array(bytes), shape };
   }
-  return { tensors, facts: Object.fromEntries(Object.entries(facts).map(([key, text]) => [key, JSON.parse(text)])) };
+  return { tensors, facts: JSON.parse(facts) };
 }
 
 function length(buffer) {

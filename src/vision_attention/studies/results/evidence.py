@@ -242,8 +242,9 @@ class Findings:
         found = self.summary
         done = found["n_runs"] - found["missing"]
         count = f"{done} 次" if not found["missing"] else f"{done}/{found['n_runs']} 次"
+        bad = f"（另有 {found['rejected']} 行坏的不算）" if found["rejected"] else ""
         return (
-            f"共 {count}运行；数据 {'、'.join(found['data'])}；"
+            f"共 {count}运行{bad}；数据 {'、'.join(found['data'])}；"
             f"框架 {'、'.join(found['frameworks'])}；"
             f"处理器 {'、'.join(found['processors'])}。"
             f"重做：`{found['command']}`"
