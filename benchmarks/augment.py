@@ -19,7 +19,8 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
 
-from vision_attention import augment
+from vision_attention.data import augment
+from vision_attention.measure.processor import processor_name
 
 LEAST = {"weak": 20_000}
 BATCH, BATCHES, REPEATS = 128, 40, 7
@@ -41,16 +42,6 @@ def measure(policy):
     return {"median": round(middle), "min": round(min(rates)), "max": round(max(rates))}
 
 
-def processor():
-    """处理器的名字。"""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help="写进记录文件")
@@ -59,7 +50,7 @@ def main():
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     record = {
         "unit": "张每秒，按单核的处理器时间计，uint8 (128, 3, 32, 32)",
-        "processor": processor(),
+        "processor": processor_name(),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "images_per_second": {policy: measure(policy) for policy in ("weak", "strong")},

@@ -14,7 +14,7 @@ import statistics
 import time
 
 from vision_attention import data, specs
-from vision_attention.config import TrainConfig
+from vision_attention.training.config import TrainConfig
 
 
 def torch_step(model, optimizer, images, targets, config):

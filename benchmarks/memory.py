@@ -17,7 +17,7 @@ import torch
 
 import vision_attention.paddle
 import vision_attention.torch
-from vision_attention.memory import peak_memory
+from vision_attention.measure.memory import peak_memory
 
 TOKENS = (64, 256, 1024, 2048)
 WIDTH, HEADS = 128, 4

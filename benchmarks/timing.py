@@ -16,7 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from vision_attention.timing import alternate as take_turns
+from vision_attention.measure.processor import processor_name
+from vision_attention.measure.timing import alternate as take_turns
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc 的 malloc.h
 FOLDER = Path(__file__).parent
@@ -40,7 +41,7 @@ def quiet(*, keep_memory: bool = True) -> None:
 def alternate(
     functions: Mapping[str, Callable[[], Any]], seconds: float = 2.0, rounds: int = 15
 ) -> dict[str, list[float]]:
-    """轮流跑，做法见 vision_attention.timing.alternate。
+    """轮流跑，做法见 vision_attention.measure.timing.alternate。
 
     参数: functions 从名字到做法；seconds 为每种做法一共大约跑多久；rounds 为轮数
     返回：从名字到每轮的用时
@@ -69,7 +70,7 @@ def machine(*packages: str) -> dict[str, Any]:
     """在什么机器上、用哪些版本、几个线程、哪一天量的。"""
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-        "processor": processor(),
+        "processor": processor_name(),
         "cores": os.cpu_count(),
         "threads": 1,
         "system": f"{platform.system()} {platform.machine()}",
@@ -83,14 +84,25 @@ def same(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     return {**before, "date": None} == {**now, "date": None}
 
 
-def processor() -> str:
-    """处理器的型号。"""
-    listing = Path("/proc/cpuinfo")
-    if listing.is_file():
-        for line in listing.read_text("utf8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+def merged(
+    old: Mapping[str, Any] | None,
+    machine: Mapping[str, Any],
+    rows: list[dict[str, Any]],
+    order: list[str],
+) -> dict[str, Any]:
+    """新量的行并进原有的记录；与记录开头写的不是同一台机器，就记在行里。
+
+    参数: old 为原有的记录，None 表示没有；machine 为这一次的机器；rows 为新量的行；
+        order 为模块的次序，不在里面的已经除名，它的行不留
+    """
+    head = old["machine"] if old else machine
+    if not same(head, machine):
+        rows = [row | {"machine": machine} for row in rows]
+    again = {row["module"] for row in rows}
+    kept = [row for row in old["rows"] if row["module"] not in again] if old else []
+    every = [row for row in kept + rows if row["module"] in order]
+    every.sort(key=lambda row: order.index(row["module"]))
+    return {"machine": head, "rows": every}
 
 
 def write(name: str, record: Mapping[str, Any]) -> None:

@@ -30,7 +30,7 @@ def models(seconds: float) -> list[dict]:
     import vision_attention.paddle
     import vision_attention.torch
     from vision_attention import specs
-    from vision_attention.config import TrainConfig
+    from vision_attention.training.config import TrainConfig
 
     rng = np.random.default_rng(0)
     images = rng.standard_normal((BATCH, 3, 32, 32)).astype("float32")

@@ -88,8 +88,9 @@ class Clone:
         words = [sys.executable, "-m", "venv", "--without-pip", str(venv)]
         subprocess.run(words, check=True)
         site = next(venv.glob("lib/python*/site-packages"))
-        packages = next(path for path in sys.path if path.endswith("site-packages"))
-        (site / "borrowed.pth").write_text(packages, "utf8")
+        # 环境自己也可能借着别处的包：几个文件夹都借
+        packages = [path for path in sys.path if path.endswith("site-packages")]
+        (site / "borrowed.pth").write_text("\n".join(packages), "utf8")
         code = "import environment as e; e.write(e.VENV / '.ready', e.ready())"
         subprocess.run(
             [sys.executable, "-c", code], cwd=self.root / "tools", check=True

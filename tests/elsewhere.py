@@ -19,9 +19,9 @@ TOOLS = Path(__file__).resolve().parent.parent / "tools"
 
 def hide():
     """从这里起，这个进程里没有 Linux 才有的东西。"""
-    for name in (*FIRST, "vision_attention.locks"):
+    for name in (*FIRST, "vision_attention.storage.locks"):
         importlib.import_module(name)
-    memory = importlib.import_module("vision_attention.memory")
+    memory = importlib.import_module("vision_attention.measure.memory")
     memory.CLEAR = memory.STATUS = Path("no-proc-here")
     for name in MODULES:
         sys.modules[name] = None

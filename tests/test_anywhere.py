@@ -1,5 +1,6 @@
 """到处能跑：地址只写一次，分叉的仓库链接全对，第一格不换掉任何已装的包。"""
 
+import ast
 import json
 import os
 import re
@@ -261,10 +262,43 @@ def test_binder_takes_the_versions_of_the_book():
 
 
 def test_ci_proves_it_before_the_other_tests():
-    steps = re.findall(
-        r"^\s*make (\S+)", (ROOT / ".ci" / "run").read_text("utf8"), re.M
+    text = (ROOT / ".ci" / "run").read_text("utf8")
+    assert re.findall(r"^\s*make (\S+)", text, re.M) == ["colab-check", "test"]
+    (names,) = re.findall("NOTEBOOKS=(\\S+)", text)
+    assert len(colab.chosen([names])) == len(doorstep.promises())
+
+
+def test_a_name_no_notebook_bears_is_refused():
+    assert colab.chosen([]) == NOTEBOOKS
+    with pytest.raises(colab.StepError, match="没有笔记本叫 nothing"):
+        colab.chosen(["cbam", "nothing"])
+
+
+def outside(wing, source):
+    """返回空房里没有的：别的包、仓库里的文件。每周在空房里跑每一本，平时看这个。"""
+    tree = ast.parse(source)
+    names = {
+        a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names
+    }
+    names |= {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    have = {"numpy", "matplotlib", "sklearn", "scipy", "vision_attention", wing}
+    have |= sys.stdlib_module_names
+    return sorted(name for name in names if name.partition(".")[0] not in have) + (
+        re.findall(r"\bopen\(|\bPath\(|\.\./", source)
     )
-    assert steps == ["colab-check", "test"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=IDS)
+def test_notebook_needs_nothing_the_room_lacks(path):
+    cells = json.loads(path.read_text("utf8"))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert outside(path.parent.name, "\n".join(code)) == []
+
+
+def test_what_the_room_lacks_is_noticed():
+    source = "import os, pandas\nfrom timm import x\nopen('../book/_data/a')"
+    assert outside("torch", source) == ["pandas", "timm", "open(", "../"]
+    assert outside("torch", "import paddle") == ["paddle"]
 
 
 # —— 像 Colab 的空房 ——

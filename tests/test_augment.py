@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vision_attention import augment, data, transforms
+from vision_attention import data
+from vision_attention.data import augment, transforms
 
 B, C, H = 23, 3, 16
 

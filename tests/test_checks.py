@@ -79,6 +79,23 @@ def test_every_error_carries_the_name_of_its_argument(check, argument):
     assert caught.value.argument == argument
 
 
+def test_two_arguments_that_do_not_go_together_are_both_named():
+    with pytest.raises(checks.ArgumentError) as caught:
+        checks.divisible("embed_dim", 8, "num_heads", 3)
+    assert (caught.value.argument, caught.value.others) == ("num_heads", ("embed_dim",))
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (str(again), again.others) == (str(caught.value), ("embed_dim",))
+
+
+def test_the_closest_name_is_the_same_for_a_value_and_for_a_key():
+    """参数的取值、设置的键，猜最近的名字用的是同一个函数。"""
+    assert checks.closest("chanel", ["space", "channel"]) == "channel"
+    assert checks.closest("x", ["space", "channel"]) is None
+    with pytest.raises(checks.ArgumentError, match="是不是 'mean'？"):
+        checks.choice("pool", "mn", ("class", "mean"))
+    assert "是不是 'mean'？" in checks.nearest("mn", ("class", "mean"))
+
+
 def test_the_name_survives_the_way_between_processes():
     error = checks.ArgumentError("width=0 应为正整数", "width")
     back = pickle.loads(pickle.dumps(error))

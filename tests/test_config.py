@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vision_attention import specs
-from vision_attention.config import TrainConfig
+from vision_attention.training.config import TrainConfig
 
 WRONG = [
     ("optimizer", "adam"),

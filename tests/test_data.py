@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from vision_attention import augment as augmentation
 from vision_attention import data
+from vision_attention.data import augment as augmentation
 from vision_attention.data import splits
 from vision_attention.data.batches import indices
 from vision_attention.data.dataset import channel_statistics

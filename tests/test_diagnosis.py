@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from vision_attention.diagnosis import (
+from vision_attention.training.diagnosis import (
     BROKEN,
     FINE,
     OVERFIT,
@@ -14,8 +14,8 @@ from vision_attention.diagnosis import (
     chance_bound,
     diagnose,
 )
-from vision_attention.history import History
-from vision_attention.sanity import Sanity
+from vision_attention.training.history import History
+from vision_attention.training.sanity import Sanity
 
 
 def curves(train, test, *, train_loss=(2.3, 0.1), test_loss=(2.3, 0.5)):

@@ -1,6 +1,6 @@
 """导出与追踪：每个类、每种办法，换一个大小，载回来的数都相同。
 
-形状相同的用例拼成一块板，一次导出；`make exports` 再逐个用例、逐种办法做一遍。
+形状相同的用例拼成一块板，一次导出；`make matrix` 再逐个用例、逐种办法做一遍。
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ CLASSES = {case.build: case for case in reversed(MODULES)}.values()
 
 
 def boards(cases: list[Case]) -> list:
-    """形状与可变的几维都相同的用例放在一块板上；之后是逐个用例，make exports 才做。"""
+    """形状与可变的几维都相同的用例放在一块板上；之后是逐个用例，make matrix 才做。"""
     found = {}
     for case in [*cases, *BACKBONES]:
         name = f"{'x'.join(map(str, case.shape))}-free{''.join(map(str, free(case)))}"

@@ -13,10 +13,10 @@ import pytest
 from gaps import close
 
 from vision_attention import data, interop, specs
-from vision_attention.config import TrainConfig
-from vision_attention.history import TrainingDivergedError
 from vision_attention.studies.design.runs import Run
 from vision_attention.studies.running.execute import execute
+from vision_attention.training.config import TrainConfig
+from vision_attention.training.history import TrainingDivergedError
 
 DIGITS = data.load("digits", n_train=40, seed=3, max_test=30)
 QUICK = TrainConfig(

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from vision_attention import records
-from vision_attention.locks import Leases, locked
+from vision_attention.storage import records
+from vision_attention.storage.locks import Leases, locked
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -27,6 +27,14 @@ def keys(path):
 def aside(path):
     text = path.with_name(records.REJECTED_NAME).read_text("utf8")
     return [json.loads(line) for line in text.splitlines()]
+
+
+def with_key(line):
+    """一行要有 key。"""
+    record = records.plain_json(line)
+    if "key" not in record:
+        raise ValueError("没有 key")
+    return record
 
 
 def run_python(code, *words):
@@ -69,7 +77,7 @@ def test_torn_line_does_not_spoil_the_next(path):
 @pytest.mark.parametrize("line", ["不是 JSON", "[1, 2]", "\0\0\0", '{"other": 1}'])
 def test_foreign_line_is_set_aside_with_its_reason(path, line):
     path.write_text('{"key": "a"}\n' + line + '\n{"key": "b"}\n')
-    missing = records.set_aside(path, lambda r: None if "key" in r else "没有 key")
+    missing = records.set_aside(path, with_key)
     assert keys(path) == ["a", "b"]
     assert aside(path)[0]["text"] == line
     assert [item.line for item in missing] == [2]
@@ -90,7 +98,7 @@ def test_nan_never_reaches_the_file(path):
 
 SLOW_WRITER = """
 import os, sys, time
-from vision_attention import records
+from vision_attention.storage import records
 whole = os.write
 def slow(handle, data):
     # 一次只写 9 个字节，然后停一停：父进程在这时杀掉它
@@ -117,7 +125,7 @@ def test_kill_in_the_middle_of_a_line_loses_only_that_line(path):
 
 FULL_DISK = """
 import resource, signal, sys
-from vision_attention import records
+from vision_attention.storage import records
 # 内核在文件到 300 字节时不再收：先收下一部分，再报错，与磁盘满一样
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))
@@ -188,7 +196,7 @@ def test_writers_at_once_lose_and_repeat_nothing(path):
 
 HOLD = """
 import sys, time
-from vision_attention.locks import Leases
+from vision_attention.storage.locks import Leases
 leases = Leases(sys.argv[1])
 print(leases.take("x"), flush=True)
 time.sleep(60)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from vision_attention.schedules import warmup_cosine
+from vision_attention.training.schedules import warmup_cosine
 
 
 def test_first_step_is_not_wasted():

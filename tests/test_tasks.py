@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from stand_ins import stand_in
 
-from vision_attention import interop, timing
+from vision_attention import interop
+from vision_attention.measure import timing
 from vision_attention.studies import StudyError, expand
 from vision_attention.studies.design.runs import Run
 from vision_attention.studies.running import verify

@@ -18,10 +18,11 @@ import pytest
 from gaps import BOUNDS, gap
 from limits import largest_file
 
-from vision_attention import data, files, specs
-from vision_attention.config import TrainConfig
-from vision_attention.history import History, TrainingDivergedError
-from vision_attention.journal import learning_rate
+from vision_attention import data, specs
+from vision_attention.storage import files
+from vision_attention.training.config import TrainConfig
+from vision_attention.training.history import History, TrainingDivergedError
+from vision_attention.training.journal import learning_rate
 
 DIGITS = data.load("digits", n_train=50, seed=3, max_test=90)
 QUICK = TrainConfig(
@@ -534,8 +535,8 @@ WRITING = """
 import os, sys
 from pathlib import Path
 import numpy as np
-from vision_attention import snapshots
-from vision_attention.history import History
+from vision_attention.training import snapshots
+from vision_attention.training.history import History
 flush = os.fsync
 def hang(descriptor):
     print("writing", flush=True)
@@ -598,6 +599,27 @@ def test_ctrl_c_leaves_no_half_checkpoint(room, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         room.training.fit(network(room), DIGITS, QUICK, checkpoint=path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_bfloat16_weights_survive_a_checkpoint(room, tmp_path):
+    """NumPy 没有 bfloat16；存成 float32，取回来一位不差。"""
+    bfloat16, found = room.framework.bfloat16, []
+    for seed in (1, 2):
+        model = network(room, "vit_tiny", seed, depth=1).to(dtype=bfloat16)
+        optimizer = room.training.build_optimizer(model, QUICK)
+        path = tmp_path / "run.safetensors"
+        saved = room.checkpoint.Checkpoint(path, model, optimizer, QUICK, DIGITS)
+        saved.save(History()) if not path.exists() else saved.restore()
+        found.append(
+            {
+                n: values(p.to(dtype="float32"))
+                if room.name == "paddle"
+                else values(p.float())
+                for n, p in model.named_parameters()
+            }
+        )
+    assert_same(*found)
+    assert next(iter(model.parameters())).dtype == bfloat16
 
 
 @pytest.fixture

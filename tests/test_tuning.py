@@ -9,8 +9,9 @@ from rich.console import Console
 from stand_ins import stand_in
 from typer.testing import CliRunner
 
-from vision_attention import records, statistics
+from vision_attention import statistics
 from vision_attention.cli import app
+from vision_attention.storage import records
 from vision_attention.studies import StudyError
 from vision_attention.studies.design.tuning import candidates, tuning_study
 from vision_attention.studies.results import power, report, tables
@@ -52,9 +53,7 @@ def tune_all(store, score):
     """调参的记录，指标由 score(设置) 给出。"""
     store.folder.mkdir(exist_ok=True)
     for run in store.tuning.runs:
-        record = stand_in(run)
-        record["results"]["test_accuracy"] = score(run)
-        records.append(store.tuning.path, record)
+        records.append(store.tuning.path, stand_in(run, score(run)))
     return store.reopened()
 
 

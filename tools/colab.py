@@ -4,6 +4,8 @@
 原有的包像 Colab（PyTorch）与 AI Studio（PaddlePaddle，名叫 paddlepaddle-gpu，没有
 PyTorch）那样已经装好，是从 .venv 借来的链接，不用重装几 GB。第一格从刚造的 wheel
 （COURSE_PACKAGE）把缺的装上，整本跑完；有一个原有的包换了版本，就算不通过。
+
+python tools/colab.py [名字…]：只跑这几本，两翼各一；不写就是每一本。
 """
 
 from __future__ import annotations
@@ -201,8 +203,17 @@ def changed(before: dict[str, str], after: dict[str, str]) -> str:
     return f"换掉了原有的包：{found}" if found else ""
 
 
-def main() -> int:
+def chosen(names: list[str]) -> list[Path]:
+    """返回要跑的笔记本；没有这个名字就直说。"""
+    found = notebooks()
+    if unknown := set(names) - {path.stem for path in found}:
+        raise StepError(f"空房：没有笔记本叫 {sorted(unknown)[0]}")
+    return [path for path in found if not names or path.stem in names]
+
+
+def main(*names: str) -> int:
     """造 wheel、摆房间、两本两本地跑。"""
+    books = chosen(list(names))
     lock()
     start = time.perf_counter()
     env = pip_settings(dict(os.environ)) | workplace()
@@ -216,7 +227,7 @@ def main() -> int:
         os.environ.pop(name, None)
     say(f"{wheel.name}，在空房里执行笔记本……")
     shelves = {name: shelve(name) for name in FRAMEWORKS}
-    rooms = [Room(path, shelves[path.parent.name]) for path in notebooks()]
+    rooms = [Room(path, shelves[path.parent.name]) for path in books]
     with ThreadPoolExecutor(2) as pool:
         faults = dict(zip(rooms, pool.map(Room.check, rooms), strict=True))
     wrong = {room.name: fault for room, fault in faults.items() if fault}
@@ -231,7 +242,7 @@ def main() -> int:
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        sys.exit(main(*sys.argv[1:]))
     except StepError as failure:
         print(f"✗ {failure}", file=sys.stderr)
         sys.exit(1)

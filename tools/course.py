@@ -90,10 +90,12 @@ def forget_stale(fresh: bool) -> None:
 
 
 def threads() -> dict[str, str]:
-    """几本笔记本同时跑，每本分到的线程数；合起来不超过核数。"""
+    """几本笔记本同时跑：比核数多一本，等内核起停、等磁盘时有别的可做，内存装得下五本。
+
+    每本一个线程：例子都小，两个线程反而慢，求和的次序也就处处相同。
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
-    jobs = min(cores, 2)
-    return {"COURSE_JOBS": str(jobs), "OMP_NUM_THREADS": str(max(1, cores // jobs))}
+    return {"COURSE_JOBS": str(min(cores, 4) + 1), "OMP_NUM_THREADS": "1"}
 
 
 def execute_notebooks(env: dict[str, str]) -> dict[str, dict]:
@@ -144,6 +146,7 @@ def command_book() -> int:
 def command_test() -> int:
     """检查一切：先把所有页面重新造一遍，再由一次 pytest 检查一切。
 
+    笔记本由 nbval 再执行一遍，逐格比较输出；造书时的那一遍也比（test_book）。
     次序每次不同，种子印在开头；环境变量 SEED 指定种子，就照那个次序重来。
     """
     seed = os.environ.get("SEED", "")
@@ -163,6 +166,13 @@ def command_test() -> int:
     return call([*command, *parallel, *order, "tests", "notebooks"], env)
 
 
+def command_matrix() -> int:
+    """每周一遍的大表：逐页、逐个用例、逐种办法。"""
+    env = workplace() | threads()
+    command = [PYTHON, "-m", "pytest", "-n", env["COURSE_JOBS"], "--dist", "loadfile"]
+    return call([*command, "-m", "matrix", "tests"], env)
+
+
 def command_lint() -> int:
     """检查代码与正文的写法、许可、工作流、版本；逐项在 tools/lint.py。"""
     install()
@@ -170,11 +180,12 @@ def command_lint() -> int:
 
 
 def command_parity() -> int:
-    """量两翼的差，写成书里「框架对照」的数据。"""
+    """量两翼的差，写成书里「框架对照」的数据；已有的用例不再量，ALL=1 全部重量。"""
     install()
     target = ROOT / "book" / "_data" / "differences.json"
     env = workplace() | {"PYTHONPATH": str(ROOT / "tools")}
-    return call([PYTHON, "tests/differences.py", target], env)
+    again = ["全部"] if os.environ.get("ALL") else []
+    return call([PYTHON, "tests/differences.py", target, *again], env)
 
 
 def command_bench() -> int:
@@ -259,6 +270,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "env": command_env,
     "book": command_book,
     "test": command_test,
+    "matrix": command_matrix,
     "lint": command_lint,
     "parity": command_parity,
     "bench": command_bench,

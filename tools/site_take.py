@@ -24,6 +24,7 @@ NAME = "vision-attention"
 LEFT_OUT = (
     "//a[contains(@class,'headerlink')] | //script | //style | //noscript | //button"
     " | //input | //nav | //*[contains(@class,'hero-tools')]"
+    " | //*[contains(@class,'living-tools')]"
     " | //*[contains(@class,'sd-summary-icon')]"
     " | //*[contains(@class,'sd-summary-chevron')]"
     " | //*[contains(@class,'sd-summary-state-marker')]"

@@ -16,12 +16,9 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save as to_bytes
 
-from vision_attention import checks, files, weights
-from vision_attention.weights import Slot
-
-# Paddle 的缓冲区名 → 通用名；批次计数器只有 PyTorch 有，不搬
-BUFFER_NAMES = {"_mean": "running_mean", "_variance": "running_var"}
-COUNTER = "num_batches_tracked"
+from vision_attention import checks
+from vision_attention.storage import files, weights
+from vision_attention.storage.weights import Slot
 
 
 def copy_weights(source: Any, target: Any) -> None:
@@ -31,7 +28,7 @@ def copy_weights(source: Any, target: Any) -> None:
         照它里面的模型算
     错误: 有缺少、多余、形状或类型不符的条目时抛出 ValueError，一次列全，target 不变
     """
-    _write(target, state(source), finite=False)
+    weights.fill(dict(_slots(target)), state(source), finite=False)
 
 
 def state(model: Any) -> dict[str, np.ndarray]:
@@ -54,39 +51,7 @@ def load_state(model: Any, values: Mapping[str, np.ndarray]) -> None:
     错误: 有缺少、多余、形状或类型不符、不是有限的数或装不下的条目时抛出
         ValueError，一次列全
     """
-    _write(model, values, finite=True)
-
-
-def _write(model: Any, values: Mapping[str, np.ndarray], finite: bool) -> None:
-    slots = dict(_slots(model))
-    if not isinstance(values, Mapping):
-        raise checks.ArgumentError(
-            f"values={checks.shown(values)} 应为名字到数组的表，见 interop.state",
-            "values",
-        )
-    given = {str(n): v for n, v in values.items() if not _is_counter(str(n))}
-    pairs, missing, extra = weights.pair(slots, given)
-    faults = {
-        name: weights.fault(name, slots[name], given[other], finite)
-        for name, other in pairs.items()
-    }
-    wrong = {name: text for name, text in faults.items() if text}
-    _refuse(missing, extra, wrong)
-    for name, other in pairs.items():
-        slot = slots[name]
-        slot.write(np.ascontiguousarray(given[other], slot.numpy_dtype))
-
-
-def _refuse(missing: list[str], extra: list[str], wrong: dict[str, str]) -> None:
-    """有一处不合就抛出 ValueError；最后一句说该怎么办。"""
-    lines = [f"缺少 {name}" for name in missing] + [f"多余 {name}" for name in extra]
-    lines += wrong.values()
-    if lines:
-        listed = "\n  ".join(sorted(lines))
-        raise ValueError(
-            f"权重与模型对不上，共 {len(lines)} 处，什么也没有写入：\n  {listed}\n"
-            + weights.remedy(missing, extra, wrong)
-        )
+    weights.fill(dict(_slots(model)), values)
 
 
 def save(model: Any, path: str | Path) -> None:
@@ -143,79 +108,14 @@ def _checked_path(value: str | Path) -> Path:
     return path
 
 
-def _is_counter(name: str) -> bool:
-    return name.rpartition(".")[2] == COUNTER
-
-
 def _slots(model: Any) -> Iterator[tuple[str, Slot]]:
     """逐项给出 (通用名, 那一项)。"""
-    for package, slots in (("torch", _torch_slots), ("paddle", _paddle_slots)):
+    for package in ("torch", "paddle"):
         # 模型若属于某个框架，这个框架必已载入；不替人载入另一个
         if package in sys.modules:
             framework = importlib.import_module(package)
             base = framework.nn.Module if package == "torch" else framework.nn.Layer
             if isinstance(model, base):
-                return slots(model, framework)
+                wing = importlib.import_module(f"vision_attention.{package}.slots")
+                return wing.slots(model)
     raise TypeError(f"收到 {type(model).__name__}，应为 torch 或 paddle 的模型")
-
-
-def _torch_slots(model: Any, torch: Any) -> Iterator[tuple[str, Slot]]:
-    for name, value in model.state_dict().items():
-        if _is_counter(name):
-            continue
-        if not isinstance(value, torch.Tensor):  # 模块自己的附加状态，不是权重
-            continue
-        if torch.nn.parameter.is_lazy(value):
-            raise ValueError(f"{name} 还没有形状；请先让模型前向一次")
-        if value.is_meta:
-            raise ValueError(
-                f"{name} 在 meta 设备上，没有数；"
-                'PyTorch 请先写 model.to_empty(device="cpu")'
-            )
-        yield name, _torch_slot(value, torch)
-
-
-def _torch_slot(value: Any, torch: Any) -> Slot:
-    kind = str(value.dtype).removeprefix("torch.")
-
-    def write(array: np.ndarray) -> None:
-        with torch.no_grad():
-            value.copy_(torch.from_numpy(array.copy()).reshape(value.shape))
-
-    def read() -> np.ndarray:
-        # NumPy 没有 bfloat16；float32 装得下它，一位不差
-        found = value.detach() if kind in weights.COMMON else value.detach().float()
-        return found.cpu().numpy().copy()
-
-    return Slot(tuple(value.shape), kind, read, write)
-
-
-def _paddle_slots(model: Any, paddle: Any) -> Iterator[tuple[str, Slot]]:
-    for prefix, layer in model.named_sublayers(include_self=True):
-        # 转置与否只看层的类型，不看形状：方阵转没转，形状上看不出来
-        transposed = isinstance(layer, paddle.nn.Linear)
-        own = layer.state_dict(include_sublayers=False)
-        for name, value in own.items():
-            common = BUFFER_NAMES.get(name, name)
-            full = f"{prefix}.{common}" if prefix else common
-            yield full, _paddle_slot(value, transposed and name == "weight", paddle)
-
-
-def _paddle_slot(value: Any, transposed: bool, paddle: Any) -> Slot:
-    # Paddle 把 bfloat16 的位原样当成整数给 NumPy，要先换成 float32
-    kind = str(value.dtype).rpartition(".")[2]
-    coarse = kind not in weights.COMMON
-
-    def read() -> np.ndarray:
-        array = (value.astype("float32") if coarse else value).numpy()
-        return np.array(array.T if transposed else array)
-
-    def write(array: np.ndarray) -> None:
-        array = np.ascontiguousarray(array.T if transposed else array)
-        array = array.reshape(value.shape)
-        value.set_value(
-            paddle.to_tensor(array).astype(value.dtype) if coarse else array
-        )
-
-    shape = tuple(value.shape)[:: -1 if transposed else 1]
-    return Slot(shape, kind, read, write)

@@ -199,6 +199,7 @@ class ResNetSpec(StageSpec):
                 f"depth={self.depth} 不合 {layers}n+2（block={self.block!r}）；"
                 f"可用的取值：{shown}, …",
                 "depth",
+                "block",
             )
         return count
 
@@ -286,7 +287,7 @@ def named(name: str, **overrides: Any) -> ImageSpec:
     返回: 冻结的 dataclass
     错误: 名字、字段或取值不对时抛出 ValueError，并给出最近的一个
     """
-    spec = SPECS[checks.choice("model", name, SPECS)]
+    spec = SPECS[checks.choice("model", name, SPECS, argument="name")]
     fields = [f.name for f in dataclasses.fields(spec)]
     for key in overrides:
         checks.choice(f"{name} 的字段", key, fields, argument=key)

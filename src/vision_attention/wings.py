@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from vision_attention.checks import ArgumentError, choice
+
 PACKAGES = {"torch": "torch", "paddle": "paddlepaddle"}
 
 
@@ -39,12 +41,11 @@ def load_wing(framework: str) -> Wing:
 
     错误: 名字不认识、框架没有安装时抛出 ValueError，后者给出安装命令
     """
-    if framework not in PACKAGES:
-        known = "、".join(PACKAGES)
-        raise ValueError(f"framework={framework!r} 不认识；可用的取值：{known}")
+    choice("framework", framework, PACKAGES)
     if importlib.util.find_spec(framework) is None:
-        raise ValueError(
-            f"没有安装 {framework}；请运行 pip install {PACKAGES[framework]}"
+        raise ArgumentError(
+            f"没有安装 {framework}；请运行 pip install {PACKAGES[framework]}",
+            "framework",
         )
     return Wing(framework)
 

@@ -33,6 +33,30 @@ def toc_pages():
     return ["index.html", *pages, "search.html", "genindex.html"]
 
 
+# 每种样板一页：封面、章首、一节、题、结论、两翼的笔记本、各种附录、搜索
+SAMPLE = (
+    "index.html",
+    "book/vit/index.html",
+    "book/cbam/channel.html",
+    "book/vit/diagnosis.html",
+    "book/answers/sentences.html",
+    "notebooks/torch/cbam.html",
+    "notebooks/paddle/vit_overfitting.html",
+    "book/appendix/api.html",
+    "book/appendix/records.html",
+    "book/glossary.html",
+    "book/references.html",
+    "search.html",
+    "genindex.html",
+)
+
+
+def sampled(pages):
+    """样板每次都看；与样板一样的那些页，make matrix 才看。"""
+    marks = {True: (), False: pytest.mark.matrix}
+    return [pytest.param(page, marks=marks[page in SAMPLE]) for page in pages]
+
+
 @pytest.fixture(scope="session")
 def queries():
     """搜索的考题。"""
@@ -122,7 +146,7 @@ class opened:  # noqa: N801
         self.context.add_init_script(WATCH_SHIFTS)
         self.context.set_default_timeout(15_000)
         page = self.context.new_page()
-        page.seen = {"requests": [], "errors": [], "missing": [], "bytes": 0}
+        page.seen = nothing_seen()
         page.on("request", lambda r: page.seen["requests"].append(r.url))
         page.on("response", lambda r: record(page.seen, r))
         page.on("pageerror", lambda e: page.seen["errors"].append(str(e)))
@@ -131,6 +155,11 @@ class opened:  # noqa: N801
 
     def __exit__(self, *_):
         self.context.close()
+
+
+def nothing_seen():
+    """一次来访开始时的记录。"""
+    return {"requests": [], "errors": [], "missing": [], "bytes": 0}
 
 
 def record(seen, response):

@@ -1,21 +1,18 @@
 """诊断的题：答案由记录与规则算出；键盘、读屏、手机、暗色、没有脚本，都答得了。"""
 
 import re
-from pathlib import Path
 from types import SimpleNamespace
 
-import axe_playwright_python
 import pytest
 from conftest import opened
 from lxml import html as parser
+from probes import AXE, OVERFLOW
 
 from vision_attention import studies
-from vision_attention.diagnosis import BROKEN, OVERFIT, UNDERFIT, diagnose
+from vision_attention.training.diagnosis import BROKEN, OVERFIT, UNDERFIT, diagnose
 
-AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf8")
 PAGE = "book/vit/diagnosis.html"
 KINDS = [UNDERFIT, OVERFIT, BROKEN]
-OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 RULES = "axe.run('.quiz', {resultTypes: ['violations']})"
 # 按钮与答语的字色、与它背后第一个不透明的底色
 CONTRAST = """[...document.querySelectorAll('.quiz-choice, .quiz-said')].map(e => {

@@ -2,17 +2,16 @@
 
 from io import BytesIO
 from operator import mul
-from pathlib import Path
 from posixpath import dirname, join, normpath
 
 import pytest
-from conftest import opened, toc_pages
+from conftest import opened, sampled, toc_pages
 from lxml import html as parser
 from PIL import Image
+from probes import PHONE
 
 BOOK = [page for page in toc_pages() if page.startswith(("book/", "notebooks/"))]
 PAGE = "book/cbam/channel.html"
-LOOK = (Path(__file__).parent / "phone.js").read_text("utf8")
 WIDTHS = (390, 768, 1440)
 IN_VIEW = """node => {
   const box = node.getBoundingClientRect();
@@ -195,11 +194,11 @@ def phone(browser):
         yield page
 
 
-@pytest.mark.parametrize("path", BOOK)
+@pytest.mark.parametrize("path", sampled(BOOK))
 def test_page_is_whole_on_a_phone(phone, root, path):
     phone.goto(root + path)
     phone.evaluate("document.fonts.ready.then(() => 0)")
-    found = phone.evaluate(LOOK)
+    found = phone.evaluate(PHONE)
     assert {fault: where for fault, where in found.items() if where} == {}
 
 

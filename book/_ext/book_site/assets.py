@@ -22,10 +22,11 @@ from . import prune
 HERE = Path(__file__).parent
 STATIC = HERE.parent.parent / "_static"
 STYLE, MATHS, SCRIPT = "book.css", "maths.css", "book.js"
+LIVING = "living.css"  # 会答话的图：只有画着它的页才取
 FIRST = ("styles/theme.css", "styles/pydata-sphinx-theme.css")
 KATEX = "katex/katex.min.css"
 LAST = ("site.css", "search.css", "quiz.css")
-SCRIPTS = ("site.js", "quiz.js", "search.js")
+SCRIPTS = ("site.js", "quiz.js", "living.js", "search.js")
 # 主题与扩展会载入、而本书不再需要的脚本：由造书时的一步或 site.js 里的几行替代
 DROPPED = (
     "documentation_options.js",

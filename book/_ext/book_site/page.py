@@ -148,6 +148,8 @@ def _bundled(html, root, stamp):
     if 'class="katex"' in html:
         maths = f'<link rel="stylesheet" href="{static}{assets.MATHS}?v={stamp}">\n'
         tags = maths + tags + FORMULA_FONTS
+    if '<figure class="living"' in html:
+        tags += f'<link rel="stylesheet" href="{static}{assets.LIVING}?v={stamp}">\n'
     return html.replace("</head>", f"{tags}</head>", 1)
 
 

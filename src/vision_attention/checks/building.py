@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from vision_attention.checks.arrays import array
 from vision_attention.checks.values import (
     ArgumentError,
     choice,
+    kind,
     number,
     plain,
     positive,
@@ -50,6 +52,7 @@ def mlp_width(embed_dim: int, mlp_ratio: float) -> int:
             f"mlp_ratio={ratio} 太小，embed_dim={embed_dim} 时 MLP 中间没有单元；"
             f"请取 mlp_ratio ≥ 1/{embed_dim}",
             "mlp_ratio",
+            "embed_dim",
         )
     within("mlp_ratio", embed_dim * hidden, "MLP 的一个权重")
     return hidden
@@ -70,10 +73,20 @@ def bottleneck(in_channels: int, reduction_ratio: int, min_hidden: int = 0) -> i
             f"reduction_ratio={reduction_ratio} 大于 in_channels={in_channels}，"
             f"瓶颈层没有单元；请取 reduction_ratio ≤ {in_channels}，或设 min_hidden=1",
             "reduction_ratio",
+            "in_channels",
         )
     wide = "min_hidden" if hidden == min_hidden else "in_channels"
     within(wide, in_channels * hidden, "瓶颈层的权重")
     return hidden
+
+
+def weight(sizes: Mapping[str, int], times: int, what: str) -> None:
+    """几个尺寸与 times 相乘的权重，不能太大；太大时请改小其中最大的一个。
+
+    参数: sizes 为参数名到尺寸的表；times 为其余的因数；what 为它是什么
+    错误: 超过 2³¹ − 1 个数时抛出 ArgumentError
+    """
+    within(max(sizes, key=sizes.get), times * math.prod(sizes.values()), what)
 
 
 def half_patch(patch_size: int) -> int:
@@ -143,6 +156,23 @@ def fused_axis(fused: bool, softmax_axis: str) -> None:
             f"softmax_axis={softmax_axis!r} 与 fused=True 矛盾："
             "融合核只沿键归一化；请设 fused=False",
             "softmax_axis",
+            "fused",
+        )
+
+
+def backbone(model: Any, base: type) -> None:
+    """拆得出主干与分类头的模型：有 features，有 head。
+
+    参数: base 为框架里模型的类
+    错误: 不是模型，或少了一样时抛出 ArgumentError
+    """
+    kind("model", model, base, "模型")
+    missing = [name for name in ("features", "head") if not hasattr(model, name)]
+    if missing:
+        raise ArgumentError(
+            f"model 是 {type(model).__name__}，没有 {missing[0]}；"
+            "应有 features 与 head，例如 build(specs.named('small_cnn'))",
+            "model",
         )
 
 

@@ -7,12 +7,21 @@ from collections.abc import Iterable
 from typing import Any
 
 
+def closest(word: Any, known: Iterable[Any]) -> str | None:
+    """认识的名字里最像的一个；都不像就是 None。
+
+    参数: word 为收到的名字；known 为认识的名字
+    """
+    near = difflib.get_close_matches(str(word), map(str, known), n=1, cutoff=0.5)
+    return near[0] if near else None
+
+
 def nearest(word: Any, known: Iterable[Any]) -> str:
     """「是不是 'x'？」以及可用的取值。
 
     参数: word 为收到的名字；known 为认识的名字
     """
     options = [str(option) for option in known]
-    near = difflib.get_close_matches(str(word), options, n=1, cutoff=0.5)
-    hint = f"是不是 {near[0]!r}？" if near else ""
+    near = closest(word, options)
+    hint = f"是不是 {near!r}？" if near else ""
     return f"{hint}可用的取值：{', '.join(options)}"

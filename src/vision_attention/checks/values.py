@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import math
 import os
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from vision_attention.checks.hints import closest
 
 # 框架的下标多用 32 位整数；一个权重、一批图都装不下更多的数
 LARGEST = 2**31 - 1
@@ -27,13 +28,15 @@ LONGEST = 200  # 报错里一个取值最多写几个字
 class ArgumentError(ValueError):
     """参数不合适：它的名字、收到的值、该怎么改。
 
-    参数: message 为那句话；argument 为参数的名字，说的不是哪一个参数时为空
+    参数: message 为那句话；argument 为参数的名字，说的不是哪一个参数时为空；
+        others 为与它不相容的其余参数的名字
     """
 
     # argument 有默认值：跨进程传递时，只拿着 message 重建，再填回属性
-    def __init__(self, message: str, argument: str = ""):
+    def __init__(self, message: str, argument: str = "", *others: str):
         super().__init__(message)
         self.argument = argument
+        self.others = others
 
 
 def shown(value: Any) -> str:
@@ -71,8 +74,8 @@ def choice(
     if any(isinstance(value, type(k)) and value == k for k in known):
         return value
     given = shown(value)
-    near = difflib.get_close_matches(given.strip("'"), map(str, known), n=1)
-    hint = f"是不是 {near[0]!r}？" if near else ""
+    near = closest(given.strip("'"), known)
+    hint = f"是不是 {near!r}？" if near else ""
     options = ", ".join(repr(k) for k in known)
     raise ArgumentError(
         f"{name}={given} 不认识。{hint}可用的取值：{options}",
@@ -217,7 +220,9 @@ def divisible(name: str, value: int, by_name: str, by: int) -> int:
         first = list(itertools.islice(_divisors(value), 9))
         listed = ", ".join(map(str, first[:8])) + (", …" if first[8:] else "")
         raise ArgumentError(
-            f"{by_name}={by} 不能整除 {name}={value}；可用的取值：{listed}", by_name
+            f"{by_name}={by} 不能整除 {name}={value}；可用的取值：{listed}",
+            by_name,
+            name,
         )
     return value // by
 

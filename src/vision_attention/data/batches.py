@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from vision_attention import augment as augmentation
 from vision_attention.checks import choice, fraction, kind, positive, whole, within
+from vision_attention.data import augment as augmentation
 from vision_attention.data.dataset import Dataset
 from vision_attention.data.splits import AUGMENT, ORDER, permutation
 

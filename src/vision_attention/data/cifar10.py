@@ -11,12 +11,12 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from vision_attention import files
 from vision_attention.checks import path as as_path
 from vision_attention.checks import shown
 from vision_attention.data import download, pickles
 from vision_attention.data.dataset import Source
 from vision_attention.data.unpacked import cached
+from vision_attention.storage import files
 
 TRAIN = tuple(f"data_batch_{k}" for k in range(1, 6))
 MEMBERS = (*TRAIN, "test_batch", "batches.meta")

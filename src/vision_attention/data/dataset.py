@@ -15,7 +15,8 @@ class Source:
     """刚从磁盘读出、还没有切分的数据。
 
     形状: pool_images、test_images uint8 (N, C, H, W)；两份标签 int64 (N,)
-    参数: flip 表示左右翻转之后是否仍是同一类
+    参数: flip 表示左右翻转之后是否仍是同一类；bits 为 16 位灰度图实际用到的位数；
+        notes 为怎样切分的，几句话，自己的图片才有
     """
 
     name: str
@@ -25,6 +26,8 @@ class Source:
     test_labels: np.ndarray
     class_names: tuple[str, ...]
     flip: bool
+    bits: int = 16
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +36,9 @@ class Dataset:
 
     形状: 各 images uint8 (N, C, H, W)；各 labels int64 (N,)；mean、std float32 (C,)
     参数: flip 表示左右翻转是否保持类别（数字不保持，照片保持），增强据此决定翻不翻；
-        自己的图片若含文字，用 dataclasses.replace(dataset, flip=False) 关掉
+        自己的图片若含文字，用 dataclasses.replace(dataset, flip=False) 关掉；
+        bits 为 16 位灰度图实际用到的位数，再读一张新图时用它；notes 为怎样切分的，
+        几句话，自己的图片才有
     单位: mean、std 以像素值除以 255 之后计，由选中的训练图片逐通道精确求得
     """
 
@@ -49,6 +54,8 @@ class Dataset:
     std: np.ndarray
     flip: bool
     fingerprint: str
+    bits: int = 16
+    notes: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int:
@@ -71,18 +78,7 @@ class Dataset:
         形状: images uint8 (B, C, H, W) → float32 (B, C, H, W)
         错误: images 不是 uint8 时抛出 ValueError，以免归一化两次
         """
-        images = checks.array("images", images)
-        if images.dtype != np.uint8:
-            raise ValueError(
-                f"images 的类型是 {images.dtype}，应为 uint8；"
-                "已经归一化的数组不要再传给 normalize"
-            )
-        scale = (1 / (255 * self.std)).reshape(-1, 1, 1)
-        shift = (self.mean / self.std).reshape(-1, 1, 1)
-        normalized = images.astype(np.float32)
-        normalized *= scale
-        normalized -= shift
-        return normalized
+        return normalize(images, self.mean, self.std)
 
     def for_tuning(self) -> Dataset:
         """让验证集站到测试集的位置上：调参时用它，真正的测试集不被看见。
@@ -101,6 +97,26 @@ class Dataset:
             validation_labels=self.validation_labels[:0],
         )
         return replace(tuning, fingerprint=fingerprint(tuning))
+
+
+def normalize(images: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """除以 255，减均值，除以标准差。
+
+    形状: images uint8 (B, C, H, W)；mean、std float32 (C,) → float32 (B, C, H, W)
+    错误: images 不是 uint8 时抛出 ValueError，以免归一化两次
+    """
+    images = checks.array("images", images)
+    if images.dtype != np.uint8:
+        raise ValueError(
+            f"images 的类型是 {images.dtype}，应为 uint8；"
+            "已经归一化的数组不要再传给 normalize"
+        )
+    scale = (1 / (255 * std)).reshape(-1, 1, 1)
+    shift = (mean / std).reshape(-1, 1, 1)
+    normalized = images.astype(np.float32)
+    normalized *= scale
+    normalized -= shift
+    return normalized
 
 
 def channel_statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

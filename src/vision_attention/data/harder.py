@@ -54,9 +54,10 @@ def harder(
     if shuffle_patches is not None:
         grid = checks.divisible("image_size", size, "shuffle_patches", shuffle_patches)
         if grid == 1:
-            raise ValueError(
+            raise checks.ArgumentError(
                 f"shuffle_patches={shuffle_patches} 只剩一块，没有次序可打乱；"
-                f"请取小于 {size} 的"
+                f"请取小于 {size} 的",
+                "shuffle_patches",
             )
     both = [source.pool_images, source.test_images]
     for number, images in enumerate(both):

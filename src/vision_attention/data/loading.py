@@ -113,8 +113,8 @@ def load(
         test_labels,
         source.class_names,
         *channel_statistics(source.pool_images[train]),
-        flip=source.flip,
         fingerprint="",
+        **{name: getattr(source, name) for name in ("flip", "bits", "notes")},
     )
     return replace(dataset, fingerprint=fingerprint(dataset))
 
@@ -167,7 +167,9 @@ def _read(
         if value is not None and kind not in owners:
             place = "folder:PATH" if key == "image_size" else owners[0]
             raise ArgumentError(
-                f"{key}={shown(value)} 只用于 {place}；读 {name} 时请去掉它", key
+                f"{key}={shown(value)} 只用于 {place}；读 {name} 时请去掉它",
+                key,
+                "name",
             )
     if kind == "folder":
         return folder.read(path, 32 if image_size is None else image_size)

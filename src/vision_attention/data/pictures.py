@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from vision_attention import files
+from vision_attention.storage import files
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 DEPTHS = (8, 10, 12, 14, 16)  # 16 位的格子里常见的实际位数
@@ -19,24 +20,16 @@ class LowBitsError(ValueError):
     """16 位的彩色图只用了低位，Pillow 读出来是一片黑。"""
 
 
-def deepened(
-    deep: dict[int, tuple[Path, int]], image_size: int
-) -> dict[int, np.ndarray]:
-    """16 位的图，实际只用了 10 位、12 位的，全体按用到的位数重读一遍。
+def depth(brightest: Iterable[int]) -> int:
+    """16 位的灰度图实际用到几位；没有这样的图时是 16。
 
     照相机与显微镜常把 10、12、14 位的数放进 16 位的格子；取高 8 位就是一片黑。
     位数由整个文件夹里最亮的一个像素定，所以图与图之间的明暗不变。
 
-    参数: deep 从图的编号到（文件，最亮的像素）
+    参数: brightest 为每张 16 位灰度图里最亮的像素
     """
-    brightest = max((value for _, value in deep.values()), default=0)
-    bits = next(bits for bits in DEPTHS if brightest < 1 << bits)
-    if bits == DEPTHS[-1]:
-        return {}
-    return {
-        index: read_pixels(file, image_size, bits)[0]
-        for index, (file, _) in deep.items()
-    }
+    most = max(brightest, default=1 << DEPTHS[-1] - 1)
+    return next(bits for bits in DEPTHS if most < 1 << bits)
 
 
 def reason(file: Path, error: Exception) -> str:

@@ -42,6 +42,7 @@ def cut_patches(x: Tensor, grid: int) -> Tensor:
     """
     b, c, size, _ = x.shape
     side = size // grid
+    # 行、列各拆成（第几块，块里第几个），再把块排到前面
     cells = x.reshape((b, c, grid, side, grid, side))
     return cells.transpose((0, 2, 4, 1, 3, 5)).reshape(
         (b, grid * grid, c * side * side)

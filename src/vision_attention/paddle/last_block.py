@@ -71,8 +71,9 @@ def _attend(attn: MultiHeadSelfAttention, x: Tensor) -> Tensor:
     d = attn.embed_dim
     heads = (attn.num_heads, d // attn.num_heads)
     q = part(attn.qkv, x[:, :1], 0, d).unflatten(2, heads)  # (B, 1, A, K)
+    # (B, N, 2D) → (B, N, 2, A, K) → 两个 (B, N, A, K)
     k, v = part(attn.qkv, x, d, 3 * d).unflatten(2, (2, *heads)).unbind(2)
-    return attn.proj(attn.mix(q, k, v).flatten(2))
+    return attn.proj(attn.mix(q, k, v).flatten(2))  # (B, 1, D)
 
 
 def spared(block: TransformerBlock, count: int) -> int:

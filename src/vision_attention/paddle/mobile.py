@@ -80,5 +80,5 @@ class MobileNet(nn.Layer):
         return self.stages(F.relu6(self.stem(x)))
 
     def forward(self, x: Tensor) -> Tensor:
-        pooled = F.adaptive_avg_pool2d(self.features(x), 1)
+        pooled = F.adaptive_avg_pool2d(self.features(x), 1)  # (B, C', 1, 1)
         return self.head(pooled.flatten(1))

@@ -117,5 +117,5 @@ class ResNet(nn.Layer):
         return self.stages(F.relu(self.stem(x)))
 
     def forward(self, x: Tensor) -> Tensor:
-        pooled = F.adaptive_avg_pool2d(self.features(x), 1)
+        pooled = F.adaptive_avg_pool2d(self.features(x), 1)  # (B, C', 1, 1)
         return self.head(pooled.flatten(1))

@@ -45,6 +45,7 @@ class MultiHeadSelfAttention(init.Fixed):
     ):
         super().__init__()
         width = checks.divisible("embed_dim", embed_dim, "num_heads", num_heads)
+        checks.within("embed_dim", 3 * embed_dim**2, "q、k、v 的权重")
         self.axis = SOFTMAX_AXES[
             checks.choice("softmax_axis", softmax_axis, SOFTMAX_AXES)
         ]
@@ -65,6 +66,7 @@ class MultiHeadSelfAttention(init.Fixed):
         checks.tokens(x, self.embed_dim, self.bias)
         match(x, self.qkv)
         heads = (self.num_heads, self.embed_dim // self.num_heads)
+        # (B, N, 3D) → (B, N, 3, A, K) → 三个 (B, N, A, K)
         return split_last(self.qkv(x), (3, *heads)).unbind(2)
 
     def score(self, q: Tensor, k: Tensor) -> Tensor:
@@ -146,6 +148,7 @@ class SelfAttention2d(nn.Layer):
     ):
         super().__init__()
         width = checks.divisible("in_channels", in_channels, "num_heads", num_heads)
+        checks.within("in_channels", in_channels**2, "q、k、v 各自的权重")
         self.axis = SOFTMAX_AXES[
             checks.choice("softmax_axis", softmax_axis, SOFTMAX_AXES)
         ]
@@ -165,6 +168,7 @@ class SelfAttention2d(nn.Layer):
     def split(self, x: Tensor) -> Tensor:
         """展平再转置：(B, C, H, W) → (B, N, A, K)。"""
         b, c, h, w = x.shape
+        # 先拆头再转置：(B, A, K, N)
         heads = x.reshape((b, self.num_heads, c // self.num_heads, h * w))
         return paddle.einsum("bakn->bnak", heads)
 
@@ -189,5 +193,6 @@ class SelfAttention2d(nn.Layer):
         else:
             weights = F.softmax(self.score(q, k), self.axis)
             mixed = paddle.einsum("banm,bmak->bnak", weights, v)
+        # (B, N, A, K) → (B, A, K, N) → (B, C, H, W)
         mixed = paddle.einsum("bnak->bakn", mixed).reshape(x.shape)
         return x + mixed if self.gamma is None else x + self.gamma * mixed

@@ -17,16 +17,7 @@ from paddle import Tensor, nn
 from paddle.optimizer import Optimizer
 
 from vision_attention import checks, data
-from vision_attention.config import TrainConfig
 from vision_attention.data import Dataset
-from vision_attention.history import History, Score
-from vision_attention.journal import (
-    Journal,
-    check_classes,
-    check_given,
-    check_scored,
-    evaluation_sets,
-)
 from vision_attention.paddle.checkpoint import Checkpoint, forget_gradients
 from vision_attention.paddle.device import (
     arrange,
@@ -39,6 +30,15 @@ from vision_attention.paddle.device import (
 from vision_attention.paddle.hooks import evaluation_mode
 from vision_attention.paddle.losses import cross_entropy, total_cross_entropy
 from vision_attention.paddle.watching import watch
+from vision_attention.training.config import TrainConfig
+from vision_attention.training.history import History, Score
+from vision_attention.training.journal import (
+    Journal,
+    check_classes,
+    check_given,
+    check_scored,
+    evaluation_sets,
+)
 
 
 def fit(

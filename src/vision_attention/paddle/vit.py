@@ -29,18 +29,20 @@ class SequencePool(nn.Layer):
 
     形状: x (B, N, D) → (B, D)；weights(x) (B, N)
     参数: embed_dim 即 D
-    错误: embed_dim 不是正整数时抛出 ValueError
+    错误: embed_dim 不是正整数，或 x 不是 (B, N, D) 浮点时抛出 ValueError
     出处: Hassani 等 2021，arXiv:2104.05704，§3.2
     """
 
     def __init__(self, embed_dim: int):
         super().__init__()
-        self.score = nn.Linear(checks.positive("embed_dim", embed_dim), 1)
+        self.embed_dim = checks.positive("embed_dim", embed_dim)
+        self.score = nn.Linear(embed_dim, 1)
         init.transformer(self)
 
     def weights(self, x: Tensor) -> Tensor:
+        checks.tokens(x, self.embed_dim)
         match(x, self.score)
-        return F.softmax(self.score(x).squeeze(2), 1)
+        return F.softmax(self.score(x).squeeze(2), 1)  # (B, N, 1) → (B, N)
 
     def forward(self, x: Tensor) -> Tensor:
         return paddle.einsum("bn,bnd->bd", self.weights(x), x)
@@ -79,7 +81,7 @@ class ViT(init.Fixed):
 
     def embed(self, x: Tensor) -> Tensor:
         """图像变成带位置的 token，(B, N, D)。"""
-        x = self.patch_embed(x)
+        x = self.patch_embed(x)  # (B, C, S, S) → (B, grid², D)
         if self.cls_token is not None:
             x = paddle.concat([self.cls_token.expand((x.shape[0], -1, -1)), x], 1)
         return x if self.pos_embed is None else x + self.pos_embed

@@ -28,12 +28,12 @@ def fused_attention(
         scores = torch.einsum("bnak,bmak->banm", q * scale, k)
         weights = F.softmax(scores if bias is None else scores + bias, -1)
         return torch.einsum("banm,bmak->bnak", weights, v)
-    q, k, v = (part.transpose(1, 2) for part in (q, k, v))
+    q, k, v = (part.transpose(1, 2) for part in (q, k, v))  # (B, A, N, K)
     if isinstance(scale, Tensor):
         # 每头一个温度：先乘进查询，核里的缩放关掉
         q, scale = q * scale.unsqueeze(1), 1.0
     mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=scale)
-    return mixed.transpose(1, 2)
+    return mixed.transpose(1, 2)  # (B, N, A, K)
 
 
 def cut_patches(x: Tensor, grid: int) -> Tensor:
@@ -44,6 +44,7 @@ def cut_patches(x: Tensor, grid: int) -> Tensor:
     """
     b, c, size, _ = x.shape
     side = size // grid
+    # 行、列各拆成（第几块，块里第几个），再把块排到前面
     cells = x.reshape((b, c, grid, side, grid, side))
     return cells.permute((0, 2, 4, 1, 3, 5)).reshape((b, grid * grid, c * side * side))
 

@@ -47,7 +47,7 @@ def channel_max(x: Tensor) -> Tensor:
         return x.amax(1, keepdim=True)
     if x.is_cpu:
         return _ChannelMax.apply(x)
-    lines = x.flatten(2).unsqueeze(1)
+    lines = x.flatten(2).unsqueeze(1)  # (B, 1, C, H·W)
     return F.max_pool2d(lines, (x.shape[1], 1)).unflatten(3, x.shape[2:]).squeeze(2)
 
 

@@ -11,8 +11,6 @@ import math
 from torch import nn
 
 from vision_attention.data import Dataset
-from vision_attention.journal import check_given, check_whole, learning_rate
-from vision_attention.sanity import Sanity, labelled_images, one_batch
 from vision_attention.torch.device import own_randomness, reseed
 from vision_attention.torch.training import (
     batches,
@@ -22,6 +20,8 @@ from vision_attention.torch.training import (
     train_step,
 )
 from vision_attention.torch.watching import watch
+from vision_attention.training.journal import check_given, check_whole, learning_rate
+from vision_attention.training.sanity import Sanity, labelled_images, one_batch
 
 
 def sanity(model: nn.Module, dataset: Dataset, steps: int = 150) -> Sanity:
@@ -30,8 +30,8 @@ def sanity(model: nn.Module, dataset: Dataset, steps: int = 150) -> Sanity:
     首步损失应接近 ln(num_classes)：没学过的模型只能随机猜。同一批图反复训练应能
     背下来：背不下来的是程序错了，背得下来而测试差的才是过拟合。
 
-    参数: steps 为在同一批上训练的步数，默认 150
-    错误: 模型的权重里已有 nan 或 inf 时抛出 ValueError
+    参数: steps 为在同一批上训练的步数，默认 150，至多一万
+    错误: steps 不是这样的数，或模型的权重里已有 nan 或 inf 时抛出 ValueError
     """
     check_given(model, nn.Module, dataset)
     trial = copy.deepcopy(model)

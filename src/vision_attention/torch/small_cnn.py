@@ -68,5 +68,5 @@ class SmallCNN(nn.Module):
         return self.stages(x)
 
     def forward(self, x: Tensor) -> Tensor:
-        pooled = F.adaptive_avg_pool2d(self.features(x), 1)
+        pooled = F.adaptive_avg_pool2d(self.features(x), 1)  # (B, C', 1, 1)
         return self.head(pooled.flatten(1))

@@ -36,7 +36,7 @@ class SmallMLP(nn.Module):
         """分类头之前的特征，(B, width)。"""
         checks.image(x, self.spec.in_channels, self.spec.image_size)
         match(x, self.head)
-        return self.layers(x.flatten(1))
+        return self.layers(x.flatten(1))  # (B, C, S, S) → (B, C·S²) → (B, width)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.features(x))

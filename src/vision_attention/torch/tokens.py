@@ -38,6 +38,8 @@ class PatchEmbedding(nn.Module):
         self.image_size = image_size
         self.patch_size = patch_size
         self.in_channels = in_channels
+        sizes = {"in_channels": in_channels, "embed_dim": embed_dim}
+        checks.weight(sizes, patch_size**2, "投影的权重")
         self.proj = patch_convolution(in_channels, embed_dim, patch_size)
         init.transformer(self)
 
@@ -69,6 +71,8 @@ class ShiftedPatchEmbedding(nn.Module):
         self.image_size = image_size
         self.patch_size = patch_size
         self.in_channels = in_channels
+        sizes = {"in_channels": in_channels, "embed_dim": embed_dim}
+        checks.weight(sizes, 5 * patch_size**2, "投影的权重")
         inputs = 5 * in_channels * patch_size**2
         self.norm = init.LayerNorm(inputs, 1e-6)
         self.proj = nn.Linear(inputs, embed_dim)
@@ -76,7 +80,7 @@ class ShiftedPatchEmbedding(nn.Module):
 
     def shift(self, x: Tensor) -> Tensor:
         """原图与左上、右上、左下、右下四张位移图，空出的地方补 0：(B, 5C, S, S)。"""
-        padded = F.pad(x, [self.half] * 4)
+        padded = F.pad(x, [self.half] * 4)  # (B, C, S + 2·half, S + 2·half)
         far, size = 2 * self.half, self.image_size
         corners = [(far, far), (far, 0), (0, far), (0, 0)]
         shifted = [padded[:, :, i : i + size, j : j + size] for i, j in corners]
@@ -85,6 +89,7 @@ class ShiftedPatchEmbedding(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         checks.image(x, self.in_channels, self.image_size, self.patch_size)
         match(x, self.proj)
+        # (B, C, S, S) → (B, 5C, S, S) → (B, N, 5C·P²) → (B, N, D)
         return self.proj(self.norm(cut_patches(self.shift(x), self.grid)))
 
 
@@ -112,6 +117,8 @@ class ConvTokenizer(nn.Module):
         self.in_channels = in_channels
         layers = []
         for width, following in itertools.pairwise(widths):
+            sizes = {"in_channels": width, "embed_dim": following}
+            checks.weight(sizes, 9, "一层 3×3 卷积的权重")
             layers += [
                 nn.Conv2d(width, following, 3, padding=1, bias=False),
                 nn.ReLU(),
@@ -123,4 +130,4 @@ class ConvTokenizer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         checks.image(x, self.in_channels, self.image_size, self.patch_size)
         match(x, self.layers)
-        return self.layers(x).flatten(2).moveaxis(1, 2)
+        return self.layers(x).flatten(2).moveaxis(1, 2)  # (B, D, S/P, S/P) → (B, N, D)

@@ -17,16 +17,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from vision_attention import checks, data
-from vision_attention.config import TrainConfig
 from vision_attention.data import Dataset
-from vision_attention.history import History, Score
-from vision_attention.journal import (
-    Journal,
-    check_classes,
-    check_given,
-    check_scored,
-    evaluation_sets,
-)
 from vision_attention.torch.checkpoint import Checkpoint, forget_gradients
 from vision_attention.torch.device import (
     arrange,
@@ -39,6 +30,15 @@ from vision_attention.torch.device import (
 from vision_attention.torch.hooks import evaluation_mode
 from vision_attention.torch.losses import cross_entropy, total_cross_entropy
 from vision_attention.torch.watching import watch
+from vision_attention.training.config import TrainConfig
+from vision_attention.training.history import History, Score
+from vision_attention.training.journal import (
+    Journal,
+    check_classes,
+    check_given,
+    check_scored,
+    evaluation_sets,
+)
 
 
 def fit(

@@ -41,11 +41,11 @@ class CoordinateAttention(nn.Layer):
         _, _, height, width = x.shape
         # 行的平均与列的平均首尾相接，共用一个 1×1 卷积：(B, C, H + W, 1)
         lines = paddle.concat([x.mean(3, keepdim=True), x.mean(2).unsqueeze(3)], 2)
-        lines = F.hardswish(self.norm(self.shared(lines)))
+        lines = F.hardswish(self.norm(self.shared(lines)))  # (B, h, H + W, 1)
         rows, columns = lines.split([height, width], 2)
         rows = self.to_height(rows).sigmoid()  # (B, C, H, 1)
         columns = self.to_width(columns).sigmoid()  # (B, C, W, 1)
-        return rows * columns.moveaxis(2, 3)
+        return rows * columns.moveaxis(2, 3)  # (B, C, H, 1) · (B, C, 1, W)
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.gate(x)

@@ -34,7 +34,7 @@ class SimAM(nn.Layer):
         # 距离的平方 （x − μ）²；方差按 HW − 1 除。平方在 float16 里会溢出
         wide = widened(x)
         distance = (wide - wide.mean((2, 3), keepdim=True)).square()
-        variance = distance.sum((2, 3), keepdim=True) / (pixels - 1)
+        variance = distance.sum((2, 3), keepdim=True) / (pixels - 1)  # (B, C, 1, 1)
         score = distance / (4 * (variance + self.energy_lambda)) + 0.5
         return score.sigmoid().to(x.dtype)
 

@@ -54,7 +54,7 @@ class SpatialAttention(nn.Layer):
         return paddle.concat(maps, 1)
 
     def gate(self, x: Tensor) -> Tensor:
-        score = self.conv(self.describe(x))
+        score = self.conv(self.describe(x))  # (B, 1, H, W)
         if not isinstance(self.norm, nn.Identity):
             checks.batch_norm_input(score, self.norm.training)
         return self.norm(score).sigmoid()
@@ -92,7 +92,7 @@ class MultiScaleSpatialAttention(nn.Layer):
     def gate(self, x: Tensor) -> Tensor:
         checks.feature_map(x, self.in_channels)
         match(x, self.conv1)
-        features = paddle.concat([self.conv1(x), self.conv3(x)], 1)
+        features = paddle.concat([self.conv1(x), self.conv3(x)], 1)  # (B, 2h, H, W)
         return (features.mean(1, keepdim=True) + channel_max(features)).sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ class SqueezeExcitation(nn.Layer):
     def gate(self, x: Tensor) -> Tensor:
         checks.feature_map(x, self.in_channels)
         match(x, self.fc1)
-        score = self.fc2(F.relu(self.fc1(global_mean(x))))
+        score = self.fc2(F.relu(self.fc1(global_mean(x))))  # (B, C)
         return score.sigmoid().reshape((*score.shape, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -71,7 +71,7 @@ class ECA(nn.Layer):
     def gate(self, x: Tensor) -> Tensor:
         checks.feature_map(x, self.in_channels)
         match(x, self.conv)
-        # 通道当作一维卷积的位置：(B, C, 1, 1) → (B, 1, C)
+        # 通道当作一维卷积的位置：(B, C) → (B, 1, C)
         squeezed = global_mean(x).unsqueeze(1)
         return self.conv(squeezed).sigmoid().reshape((*x.shape[:2], 1, 1))
 

@@ -13,10 +13,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from vision_attention.checks import ArgumentError
 from vision_attention.studies.design.schema import Study
 
 SECTIONS = ("data", "model", "train", "options")
 FRAMEWORK = "framework"
+_CANONICAL = json.JSONEncoder(
+    sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+)
 
 
 @dataclass(frozen=True)
@@ -65,17 +69,21 @@ class Run:
 
 
 def key_of(settings: dict[str, Any]) -> str:
-    """设置 → key。"""
-    canonical = json.dumps(
-        settings, sort_keys=True, ensure_ascii=False, separators=(",", ":")
-    )
+    """设置 → key。
+
+    错误: 设置里有 NaN 或无穷时抛出 ValueError
+    """
+    try:
+        canonical = _CANONICAL.encode(settings)
+    except ValueError:
+        raise ValueError("设置里有写不成 JSON 的数（NaN、无穷或太长）") from None
     return hashlib.sha256(canonical.encode("utf-8")).hexdigest()[:16]
 
 
 def merge(sections: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """把「路径: 取值」并进设置，返回新的一份；路径可以深入，如 model.options.a。
 
-    错误: 路径半途不是「键: 值」，深入不下去时抛出 ValueError
+    错误: 路径半途不是「键: 值」，深入不下去时抛出 ArgumentError
     """
     merged = copy.deepcopy(sections)
     for path, value in changes.items():
@@ -84,10 +92,10 @@ def merge(sections: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
         for parent in parents:
             inside = place.setdefault(parent, {})
             if not isinstance(inside, dict):
-                section = path.partition(".")[0]
-                raise ValueError(
-                    f"{section}：{path!r} 写不进去，"
-                    f"{parent}={inside!r} 不是「键: 值」；请去掉 {parent} 后面的部分"
+                raise ArgumentError(
+                    f"{path!r} 写不进去，"
+                    f"{parent}={inside!r} 不是「键: 值」；请去掉 {parent} 后面的部分",
+                    path,
                 )
             place = inside
         place[last] = copy.deepcopy(value)

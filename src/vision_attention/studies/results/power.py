@@ -10,13 +10,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from vision_attention.files import replacing
+from vision_attention.checks import number
 from vision_attention.statistics import (
     detectable,
     half_width,
     needed,
     paired_difference,
 )
+from vision_attention.storage.files import replacing
 from vision_attention.studies.design.runs import arm_of
 from vision_attention.studies.results.values import value_of
 from vision_attention.studies.store.library import StudyStore
@@ -36,8 +37,7 @@ def plan(store: StudyStore, effect: float, first: int = 4) -> dict[str, Any]:
     study = store.study
     if study.compare is None:
         raise ValueError(f"{store.name} 没有参照臂（compare），没有差可量")
-    if effect <= 0:
-        raise ValueError(f"effect={effect} 不合适；应为大于 0 的数，例如 0.006")
+    number("effect", effect, "大于 0 的数，例如 0.006", above=0)
     seeds = study.seeds[:first]
     measured = _measured(store, seeds)
     arms = []

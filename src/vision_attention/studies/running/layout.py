@@ -9,11 +9,11 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from vision_attention.config import TrainConfig
 from vision_attention.studies.design.runs import Run
 from vision_attention.studies.running.pool import Pool
 from vision_attention.studies.tasks import TASKS
 from vision_attention.studies.tasks.prepared import build_model, load_data
+from vision_attention.training.config import TrainConfig
 from vision_attention.wings import load_wing
 
 PROBE_STEPS = 20

@@ -16,6 +16,7 @@ import numpy as np
 
 import vision_attention
 from vision_attention.data import Dataset
+from vision_attention.measure.processor import processor_model, processor_name
 from vision_attention.wings import import_quietly
 
 PACKAGE_FOLDER = Path(vision_attention.__file__).parent
@@ -43,37 +44,14 @@ def processor(device: str, threads: int) -> dict[str, Any]:
     """
     return {
         "device": device,
-        "name": _processor_name(),
-        "model": _processor_model(),
+        "name": processor_name(),
+        "model": processor_model(),
         "cores": os.cpu_count(),
         "threads": threads,
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "numpy": np.__version__,
     }
-
-
-def _processor_name() -> str:
-    """处理器的名字；Linux 的 platform.processor() 常是空的。"""
-    return _listed().get("model name") or platform.processor() or platform.machine()
-
-
-def _processor_model() -> str | None:
-    """处理器的型号：厂家、家族/型号/步进；同一个名字底下可以有几种。"""
-    found = _listed()
-    numbers = [found.get(key, "?") for key in ("cpu family", "model", "stepping")]
-    return f"{found['vendor_id']} {'/'.join(numbers)}" if "vendor_id" in found else None
-
-
-@functools.cache
-def _listed() -> dict[str, str]:
-    """Linux 列出的第一个核；别的系统上是空的。"""
-    listing = Path("/proc/cpuinfo")
-    if not listing.exists():
-        return {}
-    first = listing.read_text(encoding="utf-8").partition("\n\n")[0]
-    pairs = (line.partition(":") for line in first.splitlines())
-    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 @functools.cache

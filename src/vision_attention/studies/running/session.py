@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from rich.console import Console
 
-from vision_attention.locks import STATE_FOLDER
+from vision_attention.storage.locks import STATE_FOLDER
 from vision_attention.studies.design.runs import Run
 from vision_attention.studies.running.cluster import RayExecutor
 from vision_attention.studies.running.layout import best_layout

@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from vision_attention.checks import ArgumentError
 from vision_attention.studies.design.runs import Run
 from vision_attention.studies.running.pool import Pool
 from vision_attention.studies.running.provenance import processor, version_of
@@ -57,7 +58,9 @@ def sample(records: Sequence[dict], fraction: float, seed: int) -> list[dict]:
     错误: 份额越界、没有 CPU 记录时抛出 ValueError
     """
     if not 0 < fraction <= 1:
-        raise ValueError(f"fraction={fraction} 超出范围，应取 (0, 1]，例如 0.05")
+        raise ArgumentError(
+            f"fraction={fraction} 超出范围，应取 (0, 1]，例如 0.05", "fraction"
+        )
     on_cpu = [r for r in records if r["processor"]["device"] == "cpu"]
     if not on_cpu:
         raise ValueError("没有 CPU 上的记录可复核；请先运行 vision-attention study run")

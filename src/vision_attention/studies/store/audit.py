@@ -1,36 +1,37 @@
 """study.yaml 写法都对之后，再查它是否说得通：设置认不认识，前后矛不矛盾。
 
-内容: audit。模型、训练、数据的键与取值交给 specs、config、data 自己去查。
+内容: audit。取值合不合适由 faults 去查。
 """
 
 from __future__ import annotations
 
-import inspect
+import math
 from collections.abc import Iterator
-from dataclasses import fields
 from typing import Any
 
-from vision_attention import data, specs
-from vision_attention.checks import choice, nearest
-from vision_attention.config import TrainConfig
-from vision_attention.data.loading import NAMES, check_kinds
+from vision_attention.checks import ArgumentError, nearest
 from vision_attention.studies.design.positions import Lines, locate
 from vision_attention.studies.design.runs import (
     SECTIONS,
     combinations,
     expand,
-    plain_values,
     sections_of,
 )
-from vision_attention.studies.design.schema import Study, factor_name
+from vision_attention.studies.design.schema import Study, factor_name, level_name
 from vision_attention.studies.store.audit_design import audit_judge, audit_tune
+from vision_attention.studies.store.faults import (
+    ELSEWHERE,
+    Fault,
+    fault_of,
+    faults_of,
+    known,
+)
 from vision_attention.studies.tasks import METRICS, TASKS
-from vision_attention.wings import attention_names
 
 Problem = tuple[int, str]
 FRAMEWORK = "framework"
-# 由 seeds 与命令行给出，写在设置里就会有两个出处
-ELSEWHERE = {"data": ("seed", "root"), "train": ("seed",)}
+# 每个组合都要试建一次；最大的研究 32 个组合、640 个运行
+MOST_ARMS, MOST_RUNS = 1000, 10_000
 
 
 def audit(study: Study, lines: Lines) -> list[Problem]:
@@ -38,7 +39,7 @@ def audit(study: Study, lines: Lines) -> list[Problem]:
 
     参数: study 为写法正确的研究；lines 为每个键的行号
     """
-    problems = [*_names(study, lines), *_settings(study, lines)]
+    problems = [*_names(study, lines), *_settings(study, lines), *_size(study, lines)]
     if not problems:
         problems = [
             *_exclude(study, lines),
@@ -94,17 +95,6 @@ def _same_names(study: Study, lines: Lines) -> Iterator[Problem]:
         seen.setdefault(name, path)
 
 
-def _known(section: str) -> list[str]:
-    """一个部分里认识的键；model 与 options 的键由别处检查，返回空。"""
-    if section == "train":
-        known = [item.name for item in fields(TrainConfig)]
-    elif section == "data":
-        known = list(inspect.signature(data.load).parameters)
-    else:
-        return []
-    return [name for name in known if name not in ELSEWHERE[section]]
-
-
 def _paths(study: Study) -> Iterator[tuple[str, list]]:
     """每条设置的路径，以及它在 YAML 里的位置。"""
     for section in SECTIONS:
@@ -128,16 +118,31 @@ def _settings(study: Study, lines: Lines) -> Iterator[Problem]:
             yield line, f"路径 {path!r} 不对。{hint}"
         elif name in ELSEWHERE.get(section, ()):
             yield line, f"{path} 不能写在这里：种子写在 seeds，数据所在用 --data-root"
-        elif _known(section) and name.split(".")[0] not in _known(section):
-            yield line, f"不认识的键 {path!r}。{nearest(name, _known(section))}"
+        elif known(section) and name.split(".")[0] not in known(section):
+            yield line, f"不认识的键 {path!r}。{nearest(name, known(section))}"
     for factor, levels in study.grid.items():
         line = locate(lines, ["grid", factor])
         if not levels:
             yield line, f"因素 {factor!r} 一个取值也没有"
-        if isinstance(levels, list) and any(isinstance(v, dict | list) for v in levels):
+        if isinstance(levels, list) and any(isinstance(v, dict) for v in levels):
             yield line, f"{factor} 的取值是复合的；请用「臂: {{路径: 取值}}」的写法"
-        elif isinstance(levels, list) and len(set(levels)) < len(levels):
+        elif len({level_name(level) for level in levels}) < len(levels):
             yield line, f"{factor} 里同一个取值写了两次"
+
+
+def _size(study: Study, lines: Lines) -> Iterator[Problem]:
+    """组合太多的，展开以前就拦下。"""
+    arms = math.prod(len(levels) for levels in study.factors.values())
+    runs = arms * len(study.seeds) * len(study.frameworks)
+    if arms > MOST_ARMS or runs > MOST_RUNS:
+        told = f"共 {arms} 个组合、{runs} 个运行，最多 {MOST_ARMS} 个、{MOST_RUNS} 个"
+        yield locate(lines, ["grid"]), told
+    if study.tune is not None:
+        tried = math.prod(len(values) for values in study.tune.values.values())
+        trials = arms * tried * len(study.tune.seeds)
+        if trials > MOST_RUNS:
+            told = f"调参共 {trials} 个运行，最多 {MOST_RUNS} 个"
+            yield locate(lines, ["tune"]), told
 
 
 def _exclude(study: Study, lines: Lines) -> Iterator[Problem]:
@@ -178,77 +183,23 @@ def _values(study: Study, lines: Lines) -> Iterator[Problem]:
     """每个不同的组合都建一次配置与尺寸，看有没有不合适的取值。"""
     for levels in combinations(study):
         try:
-            problems = problems_of(study.task, sections_of(study, levels))
-        except ValueError as error:
-            problems = [str(error)]
-        for problem in problems:
-            place = _blame(study, levels, problem)
-            yield locate(lines, place), problem
+            faults = faults_of(study.task, sections_of(study, levels))
+        except ArgumentError as error:
+            faults = [fault_of("model", error)]
+        for fault in faults:
+            yield locate(lines, _blame(study, levels, fault)), str(fault)
 
 
-def problems_of(task: str, sections: dict[str, Any]) -> list[str]:
-    """一个组合的设置里的问题；不载入框架，也不读数据。
-
-    参数: task 为任务的名字；sections 为 data、model、train、options 四部分的设置
-    """
-    checks = {
-        "data": lambda: _data(_only_known("data", sections["data"])),
-        "model": lambda: _model(plain_values(sections["model"])),
-        "train": lambda: TrainConfig(**_only_known("train", sections["train"])),
-        "options": lambda: TASKS[task].check(sections),
-    }
-    problems: list[str] = []
-    for section, check in checks.items():
-        # 任务要看其余各部分；那里已经错了，就先改那里
-        if section == "options" and problems:
-            break
-        try:
-            check()
-        except ValueError as error:
-            # 任务挑出的毛病可能在别的部分，它自己会说是哪里
-            elsewhere = str(error).startswith(tuple(f"{name}：" for name in SECTIONS))
-            problems.append(str(error) if elsewhere else f"{section}：{error}")
-        except TypeError as error:
-            given = f"请改正：{sections[section]}。原话是 {error}"
-            problems.append(f"{section}：有一项的取值类型不对，{given}")
-    return problems
-
-
-def _only_known(section: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """设置本身；有不认识的键时抛出 ValueError。"""
-    for name in settings:
-        if name not in _known(section):
-            raise ValueError(f"不认识的键 {name!r}。{nearest(name, _known(section))}")
-    return settings
-
-
-def _model(settings: dict[str, Any]) -> None:
-    if "name" not in settings:
-        raise ValueError("缺少 name，例如 model: {name: small_cnn}")
-    # ViT 的 attention 是另一回事（global、window、locality），它自己已经查过
-    if isinstance(specs.named(**settings), specs.AttentionSpec):
-        choice("attention", settings.get("attention", "none"), attention_names())
-
-
-def _data(settings: dict[str, Any]) -> None:
-    """数据集的名字：内置的，或 folder:路径；几个取值的类型。"""
-    name = settings.get("name", "digits")
-    if name not in NAMES and not str(name).startswith("folder:"):
-        raise ValueError(f"name={name!r} 不认识。{nearest(name, NAMES)}")
-    kinds = inspect.signature(check_kinds).parameters
-    check_kinds(**{key: settings[key] for key in kinds if key in settings})
-
-
-def _blame(study: Study, levels: dict[str, Any], problem: str) -> list:
-    """问题最可能写在哪里：改到它提到的键的臂，否则是那个部分。"""
-    section = problem.partition("：")[0]
+def _blame(study: Study, levels: dict[str, Any], fault: Fault) -> list:
+    """问题写在哪里：改到它牵涉的键的臂，否则是那个部分。"""
     for path, place in reversed(list(_paths(study))):
-        key = path.split(".")[-1]
-        mentioned = any(word in problem for word in (f"{key}=", repr(key), repr(path)))
+        section, _, name = path.partition(".")
+        # 选项写得深，检查只认最后一节：model.attention_options.reduction_ratio
+        short = f"{section}.{name.rpartition('.')[2]}"
         used = len(place) < 3 or levels.get(place[1]) == place[2]
-        if path.startswith(f"{section}.") and mentioned and used:
+        if used and {path, short} & set(fault.paths):
             return place
-    return [section] if section in SECTIONS else ["model"]
+    return [fault.section]
 
 
 def _repeated(study: Study, lines: Lines) -> Iterator[Problem]:

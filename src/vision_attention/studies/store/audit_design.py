@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from vision_attention.checks import nearest
-from vision_attention.config import TrainConfig
 from vision_attention.studies.design.positions import Lines, locate
 from vision_attention.studies.design.schema import Study
 from vision_attention.studies.tasks import TASKS
+from vision_attention.training.config import TrainConfig
 
 Problem = tuple[int, str]
 TUNABLE = tuple(item.name for item in fields(TrainConfig) if item.name != "seed")

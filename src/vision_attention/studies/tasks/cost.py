@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from vision_attention import specs
-from vision_attention.checks import whole
-from vision_attention.memory import peak_memory
+from vision_attention.checks import ArgumentError, whole
+from vision_attention.measure.memory import peak_memory
+from vision_attention.measure.timing import alternate, ratio
 from vision_attention.studies.design.runs import plain_values
 from vision_attention.studies.tasks.outcome import Outcome, Sections
 from vision_attention.studies.tasks.prepared import PreparedRun, size_of
-from vision_attention.timing import alternate, ratio
 
 EXACT = ("parameters_ratio", "macs_ratio")
 TIMED = (
@@ -42,14 +42,16 @@ def examine(sections: Sections) -> None:
     错误: 不合适时抛出 ValueError
     """
     if sections["train"].get("device") == "gpu":
-        raise ValueError(
+        raise ArgumentError(
             "device='gpu' 不合适：代价是处理器时间与进程的内存，GPU 上的算在别处；"
-            "请写 device: cpu"
+            "请写 device: cpu",
+            "train.device",
         )
     reference = sections["options"]["reference"]
     if not isinstance(reference, dict):
-        raise ValueError(
-            f"reference={reference!r} 应为「键: 值」，如 {{attention: none}}"
+        raise ArgumentError(
+            f"reference={reference!r} 应为「键: 值」，如 {{attention: none}}",
+            "reference",
         )
     specs.named(**plain_values(sections["model"] | reference))
     whole("rounds", sections["options"].get("rounds", 15), 3)

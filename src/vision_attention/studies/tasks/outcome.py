@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from vision_attention.checks import choice, nearest
+from vision_attention.checks import ArgumentError, choice, nearest
 from vision_attention.studies.tasks.metrics import ALWAYS
 
 Sections = dict[str, dict[str, Any]]
@@ -66,11 +66,13 @@ class Task:
         known = [p.name for p in keyword]
         for name in sections["options"]:
             if name not in known:
-                raise ValueError(f"options.{name} 不认识。{nearest(name, known)}")
+                hint = nearest(name, known)
+                raise ArgumentError(f"options.{name} 不认识。{hint}", name)
         for parameter in keyword:
             missing = parameter.name not in sections["options"]
             if missing and parameter.default is parameter.empty:
-                raise ValueError(f"缺少 options.{parameter.name}；这个任务少不了它")
+                name = parameter.name
+                raise ArgumentError(f"缺少 options.{name}；这个任务少不了它", name)
         self.examine(sections)
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from vision_attention import data, interop, specs
-from vision_attention.config import TrainConfig
 from vision_attention.data import Dataset
 from vision_attention.studies.design.runs import Run, plain_values
+from vision_attention.training.config import TrainConfig
 from vision_attention.wings import Wing, load_wing
 
 

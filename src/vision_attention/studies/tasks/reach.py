@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from vision_attention import specs
-from vision_attention.checks import whole
+from vision_attention.checks import ArgumentError, whole
 from vision_attention.studies.design.runs import plain_values
 from vision_attention.studies.tasks.outcome import Outcome, Sections, one_of
 from vision_attention.studies.tasks.prepared import PreparedRun
@@ -40,10 +40,12 @@ def examine(sections: Sections) -> None:
     whole("images", options.get("images", 32), 1)
     spec = specs.named(**plain_values(sections["model"]))
     if isinstance(spec, specs.MLPSpec):
-        raise ValueError("model：多层感知机没有位置，谈不上感受野；请换一个模型")
+        raise ArgumentError(
+            "多层感知机没有位置，谈不上感受野；请换一个模型", "model.name"
+        )
     if getattr(spec, "pool", "mean") == "class":
-        raise ValueError(
-            "model：pool='class' 只替分类 token 算最后一块；请写 pool: mean"
+        raise ArgumentError(
+            "pool='class' 只替分类 token 算最后一块；请写 pool: mean", "model.pool"
         )
 
 

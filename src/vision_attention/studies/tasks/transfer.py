@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from vision_attention.checks import whole
-from vision_attention.config import TrainConfig
+from vision_attention.checks import ArgumentError, number, whole
 from vision_attention.studies.tasks.outcome import Outcome, Sections, one_of
 from vision_attention.studies.tasks.prepared import (
     PreparedRun,
@@ -18,6 +17,7 @@ from vision_attention.studies.tasks.prepared import (
     share_weights,
 )
 from vision_attention.studies.tasks.training import outcome_of
+from vision_attention.training.config import TrainConfig
 
 MODES = ("scratch", "finetune", "linear_probe")
 MEASURED = ("source_accuracy",)
@@ -28,25 +28,14 @@ def examine(sections: Sections) -> None:
 
     错误: 不合适时抛出 ValueError
     """
-    options, target = sections["options"], sections["data"].get("classes")
+    options = sections["options"]
     one_of("mode", options["mode"], MODES)
     source = options["source_classes"]
-    if not _listed(source):
-        raise ValueError(f"source_classes={source!r} 应为至少两个类别，如 [0, 1, 2]")
-    if target is None:
-        raise ValueError("data：缺少 classes，预训练之后要分的类，如 [5, 6, 7, 8, 9]")
-    if not _listed(target):
-        raise ValueError(f"data：classes={target!r} 应为至少两个类别，如 [5, 6, 7]")
-    shared = sorted(set(source) & set(target))
-    if shared:
-        raise ValueError(
-            f"source_classes={source!r} 与 data.classes 都有 {shared}；"
-            "预训练见过的类不能再拿来考"
-        )
+    _classes(source, sections["data"].get("classes"))
     if options.get("source_n_train") is not None:
         whole("source_n_train", options["source_n_train"], len(source))
     if options.get("head_lr") is not None:
-        TrainConfig(lr=options["head_lr"])
+        number("head_lr", options["head_lr"], "大于 0 的小数，例如 0.001", above=0)
     steps = options.get("source_steps")
     if steps is not None:
         default = TrainConfig.warmup_steps
@@ -54,6 +43,31 @@ def examine(sections: Sections) -> None:
             "source_steps",
             steps,
             max(1, sections["train"].get("warmup_steps", default)),
+        )
+
+
+def _classes(source: Any, target: Any) -> None:
+    """预训练的类与之后要分的类：各至少两个，没有一个相同。"""
+    if not _listed(source):
+        raise ArgumentError(
+            f"source_classes={source!r} 应为至少两个类别，如 [0, 1, 2]",
+            "source_classes",
+        )
+    if target is None:
+        raise ArgumentError(
+            "缺少 classes，预训练之后要分的类，如 [5, 6, 7, 8, 9]", "data.classes"
+        )
+    if not _listed(target):
+        raise ArgumentError(
+            f"classes={target!r} 应为至少两个类别，如 [5, 6, 7]", "data.classes"
+        )
+    shared = sorted(set(source) & set(target))
+    if shared:
+        raise ArgumentError(
+            f"source_classes={source!r} 与 data.classes 都有 {shared}；"
+            "预训练见过的类不能再拿来考",
+            "source_classes",
+            "data.classes",
         )
 
 

@@ -59,10 +59,10 @@ class BAM(nn.Module):
     def gate(self, x: Tensor) -> Tensor:
         checks.feature_map(x, self.in_channels)
         match(x, self.spatial[0])
-        pooled = F.adaptive_avg_pool2d(x, 1)
+        pooled = F.adaptive_avg_pool2d(x, 1)  # (B, C, 1, 1)
         checks.batch_norm_input(pooled, self.training)
-        channel = self.channel(pooled)
-        spatial = self.spatial(x)
+        channel = self.channel(pooled)  # (B, C, 1, 1)
+        spatial = self.spatial(x)  # (B, 1, H, W)
         if self.combine == "multiply":
             return 1 + (channel * spatial).sigmoid()
         return 1 + (channel + spatial).sigmoid()

@@ -14,6 +14,9 @@ from .channel import (
 from .spatial import MultiScaleSpatialAttention, SpatialAttention
 
 ORDERS = ("channel-spatial", "spatial-channel", "parallel")
+SPATIALS = ("conv", "multiscale")
+Bottleneck = tuple[int, int, int]
+"""两道门的瓶颈：（C, r, 宽度的下限）。"""
 CHANNEL_MLPS = {
     "shared": ChannelAttention,
     "separate": SeparateChannelAttention,
@@ -29,9 +32,9 @@ class CBAM(nn.Module):
         order 为两道门的次序；pooling 为两道门的描述；mlp 为通道门怎样合并两个
         描述（shared、separate、concat）；spatial 为空间门：conv 照论文，
         multiscale 照原笔记的文字；spatial_norm 照作者代码加批归一化；min_hidden
-        为瓶颈宽的下限；multiscale 用不上 kernel_size、spatial_norm，两项不能改，
-        它的描述也只有一种，pooling 只管通道门；identity_init 为真时两道门起步恰为
-        1：插入后输出一位不变
+        为瓶颈宽的下限；separate 与 concat 两个描述都要，pooling 不能改；multiscale
+        用不上 kernel_size、spatial_norm，两项不能改，它的描述也只有一种，pooling
+        只管通道门；identity_init 为真时两道门起步恰为 1：插入后输出一位不变
     单位: 门控无量纲，取值 (0, 1)；identity_init 时取值 (0, 2)
     错误: 任何一项不认识或不相容时抛出 ValueError
     出处: Woo 等 2018，arXiv:1807.06521，式 (1)；默认每个模块 C=64 时 679 个参数，
@@ -53,25 +56,12 @@ class CBAM(nn.Module):
         identity_init: bool = False,
     ):
         super().__init__()
-        checks.flag("spatial_norm", spatial_norm)
-        channel_class = CHANNEL_MLPS[checks.choice("mlp", mlp, CHANNEL_MLPS)]
+        bottleneck = (in_channels, reduction_ratio, min_hidden)
         self.order = checks.choice("order", order, ORDERS)
-        self.channel = channel_class(
-            in_channels, reduction_ratio, pooling=pooling, min_hidden=min_hidden
+        self.channel = channel_gate(mlp, bottleneck, pooling)
+        self.spatial = spatial_gate(
+            spatial, bottleneck, kernel_size, pooling, spatial_norm
         )
-        if checks.choice("spatial", spatial, ("conv", "multiscale")) == "conv":
-            self.spatial = SpatialAttention(
-                kernel_size, pooling=pooling, spatial_norm=spatial_norm
-            )
-        else:
-            fixed = {
-                "kernel_size": (kernel_size, 7),
-                "spatial_norm": (spatial_norm, False),
-            }
-            checks.unused("spatial='multiscale'", fixed)
-            self.spatial = MultiScaleSpatialAttention(
-                in_channels, reduction_ratio, min_hidden=min_hidden
-            )
         self.scale = 2.0 if checks.flag("identity_init", identity_init) else 1.0
         if identity_init:
             self.channel.zero_score()
@@ -100,3 +90,32 @@ class CBAM(nn.Module):
         for part in self.parts():
             x = x * self.open(part, x)
         return x
+
+
+def channel_gate(mlp: str, bottleneck: Bottleneck, pooling: str) -> nn.Module:
+    """通道门；只有共享的 MLP 可以少看一个描述。"""
+    in_channels, reduction_ratio, min_hidden = bottleneck
+    if checks.choice("mlp", mlp, CHANNEL_MLPS) == "shared":
+        return ChannelAttention(
+            in_channels, reduction_ratio, pooling=pooling, min_hidden=min_hidden
+        )
+    checks.unused(f"mlp={mlp!r}", {"pooling": (pooling, "both")})
+    return CHANNEL_MLPS[mlp](in_channels, reduction_ratio, min_hidden=min_hidden)
+
+
+def spatial_gate(
+    spatial: str,
+    bottleneck: Bottleneck,
+    kernel_size: int,
+    pooling: str,
+    spatial_norm: bool,
+) -> nn.Module:
+    """空间门；笔记文字里的那一种，核宽与归一化都没有得选。"""
+    if checks.choice("spatial", spatial, SPATIALS) == "conv":
+        return SpatialAttention(kernel_size, pooling=pooling, spatial_norm=spatial_norm)
+    fixed = {"kernel_size": (kernel_size, 7), "spatial_norm": (spatial_norm, False)}
+    checks.unused("spatial='multiscale'", fixed)
+    in_channels, reduction_ratio, min_hidden = bottleneck
+    return MultiScaleSpatialAttention(
+        in_channels, reduction_ratio, min_hidden=min_hidden
+    )

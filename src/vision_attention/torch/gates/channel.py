@@ -55,10 +55,11 @@ class ChannelAttention(nn.Module):
 
     def score(self, descriptors: list[Tensor]) -> Tensor:
         """同一个两层 MLP 看每个描述，输出相加。"""
+        # (B, C) 的一叠 → (1 或 2, B, C) → (B, C)
         return self.fc2(F.relu(self.fc1(torch.stack(descriptors)))).sum(0)
 
     def gate(self, x: Tensor) -> Tensor:
-        score = self.score(self.describe(x))
+        score = self.score(self.describe(x))  # (B, C)
         return score.sigmoid().reshape((*score.shape, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -73,22 +74,17 @@ class SeparateChannelAttention(ChannelAttention):
     """通道注意力的变体：平均描述与最大描述各用各的 MLP。
 
     形状: 同 ChannelAttention
-    参数: 同 ChannelAttention；pooling 固定为 both，参数是共享时的两倍
+    参数: 同 ChannelAttention，没有 pooling：两个描述都要；参数是共享时的两倍
     错误: 同 ChannelAttention
     出处: 本书的对照，检验「共享 MLP」这一条是否要紧
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        reduction_ratio: int = 16,
-        *,
-        pooling: str = "both",
-        min_hidden: int = 0,
+        self, in_channels: int, reduction_ratio: int = 16, *, min_hidden: int = 0
     ):
-        checks.choice("pooling", pooling, ("both",))
         super().__init__(in_channels, reduction_ratio, min_hidden=min_hidden)
         hidden = checks.bottleneck(in_channels, reduction_ratio, min_hidden)
+        # 上面抽的不用，这里重抽：发布的记录是这样抽的，次序改了就重做不出来
         self.max_fc1 = nn.Linear(in_channels, hidden)
         self.max_fc2 = nn.Linear(hidden, in_channels)
         init.gates(self)
@@ -107,24 +103,20 @@ class ConcatChannelAttention(ChannelAttention):
     """通道注意力的变体：原笔记的文字，先拼接两个描述，再过一个 MLP。
 
     形状: 同 ChannelAttention
-    参数: 同 ChannelAttention；pooling 固定为 both，第一层的输入是 2C
+    参数: 同 ChannelAttention，没有 pooling：两个描述都要；第一层的输入是 2C
     错误: 同 ChannelAttention
     出处: 原笔记的文字；论文与原笔记的代码都是「共享 MLP，输出相加」
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        reduction_ratio: int = 16,
-        *,
-        pooling: str = "both",
-        min_hidden: int = 0,
+        self, in_channels: int, reduction_ratio: int = 16, *, min_hidden: int = 0
     ):
-        checks.choice("pooling", pooling, ("both",))
         super().__init__(in_channels, reduction_ratio, min_hidden=min_hidden)
         hidden = checks.bottleneck(in_channels, reduction_ratio, min_hidden)
+        # 重抽一遍，缘由同 SeparateChannelAttention
         self.fc1 = nn.Linear(2 * in_channels, hidden)
         init.gates(self)
 
     def score(self, descriptors: list[Tensor]) -> Tensor:
-        return self.fc2(F.relu(self.fc1(torch.concat(descriptors, 1))))
+        joined = torch.concat(descriptors, 1)  # (B, 2C)
+        return self.fc2(F.relu(self.fc1(joined)))

@@ -1,0 +1,156 @@
+/* 数组上的几种算子。一个张量是 { data: Float32Array, shape }，按行排；每个算子还你一个新的。 */
+
+const tensor = (data, ...shape) => ({ data, shape });
+export const zeros = (...shape) => tensor(new Float32Array(shape.reduce((a, b) => a * b)), ...shape);
+export const map = (x, f) => tensor(x.data.map(f), ...x.shape);
+export const add = (x, y) => tensor(x.data.map((value, i) => value + y.data[i]), ...x.shape);
+
+/** 全连接：x (N, 入)，weight (出, 入) → (N, 出)；时间几乎都花在这里，所以一次算四个输出 */
+export function linear({ data: x, shape: [rows] }, { data: w, shape: [outs, ins] }, bias = null) {
+  const y = zeros(rows, outs);
+  for (let row = 0; row < rows; row += 1) {
+    const from = row * ins;
+    let out = 0, to = row * outs;
+    for (; out + 3 < outs; out += 4) {
+      let a = 0, b = 0, c = 0, d = 0;
+      for (let i = 0, j = out * ins; i < ins; i += 1, j += 1) {
+        const value = x[from + i];
+        a += value * w[j];
+        b += value * w[j + ins];
+        c += value * w[j + 2 * ins];
+        d += value * w[j + 3 * ins];
+      }
+      y.data[to] = a;
+      y.data[to + 1] = b;
+      y.data[to + 2] = c;
+      y.data[to + 3] = d;
+      to += 4;
+    }
+    for (; out < outs; out += 1, to += 1) y.data[to] = dot(x, from, w, out * ins, ins);
+  }
+  return bias ? map(y, (value, i) => value + bias.data[i % outs]) : y;
+}
+
+/** 两段数的内积 */
+export function dot(a, i, b, j, count) {
+  let sum = 0;
+  for (let n = 0; n < count; n += 1) sum += a[i + n] * b[j + n];
+  return sum;
+}
+
+/** 行与列对调：(N, D) → (D, N) */
+function transposed({ data, shape: [rows, columns] }) {
+  const y = zeros(columns, rows);
+  data.forEach((value, i) => { y.data[(i % columns) * rows + Math.floor(i / columns)] = value; });
+  return y;
+}
+
+/** 卷积：x (C, H, W)，weight (C', C, k, k) → (C', H', W')，四周补 0；把每处盖住的排成一行，就是全连接 */
+export function conv2d(x, weight, { stride = 1, padding = weight.shape[2] >> 1, bias } = {}) {
+  const [outs, channels, size] = weight.shape;
+  const [rows, columns] = x.shape.slice(1).map((n) => Math.floor((n + 2 * padding - size) / stride) + 1);
+  const seen = zeros(rows * columns, channels * size * size);
+  for (let place = 0; place < rows * columns; place += 1) {
+    const [top, left] = [Math.floor(place / columns), place % columns].map((n) => n * stride - padding);
+    seen.data.set(patch(x, size, top, left), place * seen.shape[1]);
+  }
+  const y = linear(seen, { data: weight.data, shape: [outs, seen.shape[1]] }, bias);
+  return tensor(transposed(y).data, outs, rows, columns);
+}
+
+/** 卷积核盖住的那一块，排成与核相同的次序；伸到图外的是 0 */
+function patch({ data, shape: [channels, height, width] }, size, top, left) {
+  const seen = new Float32Array(channels * size * size);
+  for (let c = 0, at = 0; c < channels; c += 1) {
+    for (let h = top; h < top + size; h += 1) {
+      for (let w = left; w < left + size; w += 1, at += 1) {
+        if (h >= 0 && h < height && w >= 0 && w < width) seen[at] = data[(c * height + h) * width + w];
+      }
+    }
+  }
+  return seen;
+}
+
+/** 评估模式的批归一化：x (C, H, W)，四组数各 (C) */
+export function batchNorm(x, { weight, bias, running_mean: mean, running_var: variance }, eps = 1e-5) {
+  const size = x.data.length / x.shape[0];
+  return map(x, (value, i) => {
+    const c = Math.floor(i / size);
+    return ((value - mean.data[c]) / Math.sqrt(variance.data[c] + eps)) * weight.data[c] + bias.data[c];
+  });
+}
+
+/** 层归一化：x (N, D)，逐行 */
+export function layerNorm(x, { weight, bias }, eps = 1e-6) {
+  const width = x.shape[1];
+  return rowwise(x, (row) => {
+    const mean = row.reduce((a, b) => a + b) / width;
+    const scale = 1 / Math.sqrt(row.reduce((a, b) => a + (b - mean) ** 2, 0) / width + eps);
+    return row.map((value, i) => (value - mean) * scale * weight.data[i] + bias.data[i]);
+  });
+}
+
+/** softmax，沿最后一维；先减最大的，指数才不会溢出 */
+export const softmax = (x) => rowwise(x, (row) => {
+  const top = row.reduce((a, b) => Math.max(a, b));
+  const powers = row.map((value) => Math.exp(value - top));
+  const total = powers.reduce((a, b) => a + b);
+  return powers.map((value) => value / total);
+});
+
+function rowwise(x, f) {
+  const y = zeros(...x.shape);
+  const width = x.shape.at(-1);
+  for (let at = 0; at < x.data.length; at += width) y.data.set(f(x.data.subarray(at, at + width)), at);
+  return y;
+}
+
+export const relu = (x) => map(x, (value) => Math.max(0, value));
+export const sigmoid = (x) => map(x, (value) => 1 / (1 + Math.exp(-value)));
+export const gelu = (x) => map(x, (value) => (value * (1 + erf(value / Math.SQRT2))) / 2);
+
+/** 误差函数，差不到 1.5e-7：Abramowitz 与 Stegun，式 7.1.26 */
+function erf(x) {
+  const t = 1 / (1 + 0.3275911 * Math.abs(x));
+  const polynomial = ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t;
+  return Math.sign(x) * (1 - polynomial * Math.exp(-x * x));
+}
+
+/** 每个通道归成一个数：x (C, H, W) → (1, C) */
+const everyChannel = (f) => (x) => {
+  const size = x.data.length / x.shape[0];
+  return tensor(Float32Array.from({ length: x.shape[0] }, (_, c) => f(x.data.subarray(c * size, (c + 1) * size))), 1, x.shape[0]);
+};
+export const channelMean = everyChannel((values) => values.reduce((a, b) => a + b) / values.length);
+export const channelMax = everyChannel((values) => values.reduce((a, b) => Math.max(a, b)));
+
+/** 每个位置归成一个数：x (C, H, W) → (1, H, W) */
+const everyPlace = (f, finish = (value) => value) => (x) => {
+  const [channels, height, width] = x.shape;
+  const y = zeros(1, height, width);
+  y.data.forEach((_, place) => {
+    let value = x.data[place];
+    for (let c = 1; c < channels; c += 1) value = f(value, x.data[c * height * width + place]);
+    y.data[place] = finish(value, channels);
+  });
+  return y;
+};
+export const placeMean = everyPlace((a, b) => a + b, (sum, channels) => sum / channels);
+export const placeMax = everyPlace(Math.max);
+
+/** 几张图沿通道接起来 */
+export function concat(...maps) {
+  const channels = maps.reduce((sum, x) => sum + x.shape[0], 0);
+  const y = zeros(channels, ...maps[0].shape.slice(1));
+  maps.reduce((at, x) => { y.data.set(x.data, at); return at + x.data.length; }, 0);
+  return y;
+}
+
+/** x (C, H, W) 乘上一道门：(C, H, W) 逐个数，(1, H, W) 逐位置，(1, C) 与 (C, 1, 1) 逐通道，(1) 处处同一个数 */
+export function multiply(x, { data, shape }) {
+  const size = x.shape[1] * x.shape[2];
+  const [whole, perPlace, perChannel] = [(i) => i, (i) => i % size, (i) => Math.floor(i / size)];
+  const threefold = shape[0] === 1 ? perPlace : shape[2] === 1 ? perChannel : whole;
+  const at = { 1: () => 0, 2: perChannel, 3: threefold }[shape.length];
+  return map(x, (value, i) => value * data[at(i)]);
+}

@@ -1,0 +1,89 @@
+/* 8×8 的画板：鼠标拖着画；手指先按“用手指画”，平时竖着划还是滚页面；键盘用方向键与空格。 */
+import { choice, element, heat, toggle } from "./dom.js";
+import { read } from "./photo.js";
+
+const SIDE = 8;
+const LEVELS = "0123456789abcdefg"; // 灰度 0–16，一个字一格
+const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+
+export const decoded = (codes) => codes.split(",").map((code) => Float32Array.from(code, (c) => LEVELS.indexOf(c) / 16));
+const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+
+/** digits 为现成的数字；changed(图) 在图变了之后，picked(行, 列) 在选了一格之后（不给就只能画）；
+ *  failed(话) 在照片读不了的时候 */
+export function pad(digits, { changed, picked = null, failed }) {
+  const image = Float32Array.from(digits[3]);
+  const state = { row: 3, column: 3, drawing: !picked, touch: false };
+  const { node: svg, draw, cells } = heat(SIDE, SIDE, "");
+  const cursor = element("rect", { class: "living-cursor", width: 1, height: 1, x: 3, y: 3 });
+  svg.append(cursor);
+  const set = { class: "living-heat living-pad", tabindex: 0, role: "application", "aria-label": `${SIDE}×${SIDE} 的画板。方向键移动，空格${picked ? "选这一块" : "涂黑"}，Delete 擦掉` };
+  for (const [name, value] of Object.entries(set)) svg.setAttribute(name, value);
+
+  const redraw = () => { draw(image); changed(image); };
+  function show(values) { image.set(values); redraw(); }
+  function move(row, column) {
+    Object.assign(state, { row, column });
+    cursor.setAttribute("x", column);
+    cursor.setAttribute("y", row);
+  }
+  /** 一笔落在 (y, x)：离笔尖越近越黑，线就不带锯齿 */
+  function ink(y, x) {
+    cells.forEach((_, i) => {
+      const far = Math.hypot(Math.floor(i / SIDE) + 0.5 - y, (i % SIDE) + 0.5 - x);
+      image[i] = Math.max(image[i], clamp(1.3 - far, 0, 1));
+    });
+    redraw();
+  }
+  function act(y, x) {
+    move(Math.floor(y), Math.floor(x));
+    if (state.drawing) ink(y, x); else picked(state.row, state.column);
+  }
+  function place(event) {
+    const box = svg.getBoundingClientRect();
+    const [y, x] = [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width];
+    return [y, x].map((share) => clamp(share * SIDE, 0, SIDE - 0.01));
+  }
+
+  /* 手指落下时还不知道是点还是要滚页面：没有按“用手指画”，等浏览器说是点了才算 */
+  let [held, tapping] = [false, false];
+  svg.addEventListener("pointerdown", (event) => {
+    held = event.pointerType === "mouse" || state.touch;
+    tapping = !held;
+    if (!held) return;
+    svg.setPointerCapture(event.pointerId);
+    act(...place(event));
+  });
+  svg.addEventListener("click", (event) => { if (tapping) act(...place(event)); });
+  svg.addEventListener("pointermove", (event) => { if (held) act(...place(event)); });
+  for (const end of ["pointerup", "pointercancel"]) svg.addEventListener(end, () => { held = false; });
+  svg.addEventListener("keydown", (event) => {
+    const { row, column } = state;
+    const step = MOVES[event.key];
+    if (step) move(clamp(row + step[0], 0, SIDE - 1), clamp(column + step[1], 0, SIDE - 1));
+    else if (event.key === " " || event.key === "Enter") act(row + 0.5, column + 0.5);
+    else if (event.key === "Delete" || event.key === "Backspace") { image[row * SIDE + column] = 0; redraw(); }
+    else return;
+    event.preventDefault();
+  });
+
+  async function open(file) {
+    try { show(await read(file, SIDE)); } catch (error) { failed(error.message); }
+  }
+  const file = element("input", { type: "file", accept: "image/*", "aria-label": "用自己的一张图", onchange: () => file.files[0] && open(file.files[0]) });
+  const touch = toggle("用手指画", false, (on) => { state.touch = on; svg.style.touchAction = on ? "none" : ""; });
+  touch.classList.add("living-touch");
+  const mode = picked && choice("点画板做什么", { pick: "选一块", draw: "画" }, "pick", (value) => { state.drawing = value === "draw"; });
+  const samples = choice("现成的数字", Object.fromEntries(digits.map((_, i) => [i, i])), 3, (i) => show(digits[i]));
+  const clear = element("button", { type: "button", onclick: () => show(new Float32Array(SIDE * SIDE)) }, "擦净");
+  const tools = element("div", { class: "living-tools" }, ...(mode ? [mode.node] : []), samples.node,
+    element("div", { class: "living-choice" }, clear, touch, element("label", { class: "living-file" }, "自己的图", file)));
+  const node = element("div", { class: "living-board" }, svg, tools);
+  node.addEventListener("dragover", (event) => event.preventDefault());
+  node.addEventListener("drop", (event) => {
+    event.preventDefault();
+    const [dropped] = event.dataTransfer.files;
+    if (dropped) open(dropped); else failed("拖来的不是文件；要一张图片。");
+  });
+  return { node, svg, image, show, start: redraw };
+}

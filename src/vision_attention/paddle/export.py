@@ -1,0 +1,31 @@
+"""把训练好的模型交给别的程序：PyTorch 一翼存 ONNX，PaddlePaddle 一翼存静态图。
+
+- `export`：存成一个文件夹；批次大小不定
+- `FORMAT`、`NEEDS`：存成什么；另外要装什么
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import paddle
+from paddle import nn
+from paddle.static import InputSpec
+
+FORMAT = "paddle"
+NEEDS = ()
+
+
+def export(model: nn.Layer, folder: Path) -> None:
+    """存进 folder；输入是归一化之后的图，输出是每一类的打分。
+
+    形状: 输入 float32 (B, C, S, S) → float32（B, 类别数），B 不定
+    参数: model 为本书的模型，在评估模式；folder 为已有的空文件夹
+    错误: 写不进去时抛出 OSError
+    """
+    spec = model.spec
+    shape = [None, spec.in_channels, spec.image_size, spec.image_size]
+    graph = paddle.jit.to_static(
+        model, input_spec=[InputSpec(shape, "float32", "input")], full_graph=True
+    )
+    paddle.jit.save(graph, str(folder / "model"))

@@ -1,0 +1,420 @@
+"""会答话的图：浏览器里算的与两个框架、与记录相等；键盘、手机、坏输入都试过。"""
+
+import json
+import re
+import struct
+import zlib
+from collections import Counter
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import site_living
+import site_weights
+from conftest import opened
+from probes import AXE, OVERFLOW
+
+from vision_attention import interop, studies
+from vision_attention.studies.tasks.prepared import prepare
+from vision_attention.training.diagnosis import diagnose
+from vision_attention.wings import load_wing
+from vision_attention.wording import signed
+
+RULES = "axe.run('figure.living', {resultTypes: ['violations']})"
+PAGES = {
+    "gate": "book/cbam/index.html",
+    "microscope": "book/self_attention/microscope.html",
+    "deal": "index.html",
+    "diagnosis": "book/vit/diagnosis.html",
+}
+RECORD = json.loads(site_weights.RECORD.read_text("utf8"))
+COUNT = 50  # 每个网络比这么多张图
+# 载入一个网络，算完给它的每一张图
+RUN = """async ([root, name, images, ...knobs]) => {
+  const engine = `${root}_static/living/engine/`;
+  const { load } = await import(`${engine}safetensors.js`);
+  const kind = name.startsWith("vit") ? "vit" : "resnet";
+  const build = (await import(`${engine}${kind}.js`))[kind];
+  const run = build(await load(`${root}_static/living/weights/${name}.safetensors`));
+  return images.map(image => {
+    const { logits, attention = [] } = run(Float32Array.from(image), ...knobs);
+    return [[...logits], attention.flatMap(l => l.flatMap(h => [...h.data]))];
+  });
+}"""
+
+
+@pytest.fixture(scope="module")
+def engine(browser, root):
+    """浏览器里的那台小机器：(名字, 图) → 打分与注意力。"""
+    with opened(browser) as page:
+        page.goto(root + "404.html")
+
+        def run(name, images, *knobs):
+            given = (images[:, 0] / 255).reshape(len(images), -1).tolist()
+            found = page.evaluate(RUN, [root, name, given, *knobs])
+            return [np.array(part) for part in zip(*found, strict=True)]
+
+        yield run
+
+
+def same_model(name, framework):
+    """同一份权重放进一翼的模型，连同它的数据。"""
+    study, levels, _ = site_weights.MODELS[name]
+    prepared = prepare(site_weights.run_of(study, levels))
+    wing = load_wing(framework)
+    model = wing.module("models").build(prepared.model.spec)
+    path = site_weights.FOLDER / f"{name}.safetensors"
+    interop.load_state(model, site_weights.model_part(path))
+    return wing, model.eval() or model, prepared.dataset
+
+
+@pytest.mark.parametrize("framework", ["torch", "paddle"])
+@pytest.mark.parametrize("name", site_weights.MODELS)
+def test_browser_equals_the_framework(engine, name, framework):
+    wing, model, dataset = same_model(name, framework)
+    images = dataset.test_images[:COUNT]
+    x = wing.module("device").tensor(dataset.normalize(images), "cpu")
+    logits, attention = engine(name, images)
+    np.testing.assert_allclose(logits, model(x).detach().numpy(), atol=1e-3)
+    if name.startswith("vit"):
+        seen = wing.module("inspect").attention(model, x)
+        expected = np.stack(list(seen.values()), 1).reshape(COUNT, -1)
+        np.testing.assert_allclose(attention, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("mode", ["mean", "off"])
+@pytest.mark.parametrize("name", ["se", "eca", "cbam", "simam"])
+def test_a_closed_gate_scores_what_the_record_says(engine, name, mode):
+    dataset = same_model(f"gate-{name}", "torch")[2]
+    logits, _ = engine(f"gate-{name}", dataset.test_images, [mode] * 3)
+    hits = (logits.argmax(1) == dataset.test_labels).mean()
+    known = RECORD[f"gate-{name}"][f"test_accuracy_{mode}"]
+    assert hits == pytest.approx(known, abs=0.002)
+
+
+def test_weights_are_those_of_the_studies():
+    """走到最后一步的，准确率就是研究的记录里那一次的；处理器不同，差不过两张图。"""
+    for name, (study, levels, steps) in site_weights.MODELS.items():
+        key = site_weights.run_of(study, levels).key
+        curves = next(r["curves"] for r in studies.records_of(study) if r["key"] == key)
+        then = curves["test_accuracy"][curves["step"].index(steps)]
+        known = RECORD[name]
+        assert known["key"] == key
+        assert known["test_accuracy"] == pytest.approx(then, abs=0.004)
+        assert known["test_accuracy_16"] == pytest.approx(then, abs=0.004)
+        path = site_weights.FOLDER / f"{name}.safetensors"
+        assert path.stat().st_size == known["bytes"] <= site_weights.LARGEST
+
+
+def test_interval_holm_and_verdict_are_the_books(browser, root):
+    """发完十粒，每一行的差、区间、结论与书里的表同一个；不校正时只看自己的 p。"""
+    found = studies.findings("which_module")
+    with opened(browser) as page:
+        live(page, root, "deal")
+        page.get_by_role("button", name="发完").click()
+        for key in site_living.CONTROLS:
+            control = site_living.ARMS[key]
+            page.get_by_role("button", name=control, exact=True).click()
+            rows = dict(page.evaluate(ROWS))
+            assert rows.keys() == set(site_living.ARMS.values()) - {control}
+            for arm, name in site_living.ARMS.items():
+                if arm != key:
+                    place = site_living.PLACE
+                    judged = found.judged(
+                        {"module": arm, **place}, {"module": key, **place}
+                    )
+                    assert rows[name] == row(judged)
+
+
+ROWS = """[...document.querySelectorAll('.living-arm')].map(line =>
+  [line.querySelector('b').textContent,
+   line.querySelector('.living-verdict').textContent])"""
+
+
+def row(judged):
+    """一行该写的字：差、区间、结论。"""
+    found, word = judged.difference, judged.verdict.replace("δ", "0.01")
+    mean, low, high = map(signed, (found.mean, found.low, found.high))
+    return f"{mean}（{low}…{high}） {word}"
+
+
+def test_holm_changes_a_verdict(browser, root):
+    """CBAM：十粒发完，不校正是提高，校正是说不准。"""
+    with opened(browser, width=390) as page:
+        live(page, root, "deal")
+        page.get_by_role("button", name="发完").click()
+        assert dict(page.evaluate(ROWS))["CBAM"].endswith("说不准")
+        page.get_by_role("button", name="Holm 校正").click()
+        assert dict(page.evaluate(ROWS))["CBAM"].endswith("提高")
+        assert "CBAM的结论不同" in page.locator(".living-say").inner_text()
+
+
+def test_diagnosis_says_what_the_records_say(browser, root):
+    """照记录重算：终点的两个准确率、诊断、十粒里各几粒；一步步退回去也是。"""
+    store = studies.open_study("vit_data_size")
+    levels = {"model": "vit_tiny", "n_train": 1297, "augment": "weak"}
+    runs = [r for r in store.runs if r.levels == {**levels, "framework": "torch"}]
+    found = {run.seed: store.done()[run.key] for run in runs}
+    told = Counter(diagnosed(record, 9).name for record in found.values())
+    with opened(browser, width=390) as page:
+        figure = live(page, root, "diagnosis")
+        for name in ("弱增强", "1,297 张", "7"):
+            figure.get_by_role("button", name=name, exact=True).click()
+        curves = found[7]["curves"]
+        for end in (9, 3):
+            figure.get_by_role("slider").fill(str(end - 1))
+            words = said(figure)
+            one = diagnosed(found[7], end)
+            train, test = (curves[f"{s}_accuracy"][end - 1] for s in ("train", "test"))
+            assert f"第 {curves['step'][end - 1]} 步" in words
+            assert f"训练 {train:.2f}，测试 {test:.2f}" in words
+            assert f"：{one.name}。" in words
+            if end == 9:
+                assert all(f"{kind} {n} 粒" in words for kind, n in told.items())
+
+
+def diagnosed(record, end):
+    """只看到第 end 个评估点的诊断。"""
+    lines = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+    curves = {name: record["curves"][name][:end] for name in lines}
+    return diagnose(SimpleNamespace(**curves), test_size=record["data"]["n_test"])
+
+
+def live(page, root, name):
+    """打开一页，等图醒来。"""
+    page.goto(root + PAGES[name])
+    page.locator(f"[data-picture={name}]").scroll_into_view_if_needed()
+    for button in page.locator(".living-ask").all():
+        button.click()
+    page.locator(f"[data-picture={name}][data-state=live]").wait_for()
+    return page.locator(f"[data-picture={name}]")
+
+
+SKELETON = re.compile(r"-?\d+(?:\.\d+)?")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_still_picture_is_what_the_browser_draws(browser, name):
+    """盘上的那一幅与此刻画的同字同形；数只许差末位。"""
+    target = site_living.TEMPLATES / f"living_{name}.html"
+    old = target.read_text("utf8")
+    new = site_living.figure(name, site_living.still(browser, name))
+    assert SKELETON.sub("#", old) == SKELETON.sub("#", new)
+    pairs = [[float(n) for n in SKELETON.findall(text)] for text in (old, new)]
+    np.testing.assert_allclose(*pairs, atol=0.11)
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("name", PAGES)
+def test_picture_fits_is_silent_and_accessible(browser, root, name, width, mode):
+    with opened(browser, mode, width=width) as page:
+        live(page, root, name)
+        assert page.evaluate(OVERFLOW) == 0
+        page.evaluate(AXE)
+        assert page.evaluate(RULES)["violations"] == []
+        assert page.seen["errors"] == page.seen["missing"] == []
+        assert all(url.startswith(root) for url in page.seen["requests"])
+        assert page.evaluate("window.shifts") < 0.02
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_without_scripts_the_still_picture_stands(browser, root, name):
+    with opened(browser, java_script_enabled=False, width=390) as page:
+        page.goto(root + PAGES[name])
+        figure = page.locator(f"[data-picture={name}]")
+        assert figure.locator("svg path, svg rect, svg circle").count() >= 20
+        assert figure.locator(".living-say").inner_text()
+        assert not figure.locator("button:visible, input:visible").count()
+
+
+def said(figure):
+    """念给读屏的那句话。"""
+    return figure.locator(".living-say[role=status]").inner_text()
+
+
+def test_gate_answers_keyboard_and_switches(browser, root):
+    with opened(browser, width=390) as page:
+        figure = live(page, root, "gate")
+        before = said(figure)
+        figure.get_by_role("button", name="SE", exact=True).click()
+        page.wait_for_function(
+            "document.querySelector('.living-say').textContent.startsWith('SE')"
+        )
+        figure.get_by_role("group", name="第 1 道门").get_by_text("去掉").click()
+        assert "照常时是" in said(figure) != before
+        pad = figure.get_by_role("application")
+        figure.get_by_role("button", name="擦净").click()
+        blank = said(figure)
+        pad.focus()
+        for key in ("ArrowUp", "ArrowRight", "Space"):
+            page.keyboard.press(key)
+        assert said(figure) != blank
+        assert page.evaluate(TOUCH) == "pan-y"
+
+
+TOUCH = "getComputedStyle(document.querySelector('.living-pad')).touchAction"
+
+
+def test_finger_draws_only_when_asked(browser, root):
+    with opened(browser, width=390, has_touch=True, is_mobile=True) as page:
+        figure = live(page, root, "gate")
+        assert page.evaluate(TOUCH) == "pan-y"
+        pad = figure.locator(".living-pad")
+        before = pad.inner_html()
+        # 落下又被浏览器拿去滚页面：不留一点墨；点一下才有
+        pad.dispatch_event("pointerdown", {"pointerType": "touch", "pointerId": 7})
+        pad.dispatch_event("pointercancel", {"pointerType": "touch", "pointerId": 7})
+        assert pad.inner_html() == before
+        pad.tap(position={"x": 8, "y": 100})
+        assert pad.inner_html() != before
+        figure.get_by_role("button", name="用手指画").click()
+        assert page.evaluate(TOUCH) == "none"
+
+
+def test_microscope_answers(browser, root):
+    with opened(browser, width=1440) as page:
+        figure = live(page, root, "microscope")
+        told = [said(figure)]
+        figure.locator(".living-pad").click(position={"x": 5, "y": 5})
+        told.append(said(figure))
+        assert "第 1 行第 1 列那一块" in told[-1]
+        figure.get_by_role("slider").fill("4")
+        told.append(said(figure))
+        assert "动了旋钮" in told[-1]
+        figure.get_by_role("button", name="只看自己").click()
+        told.append(said(figure))
+        assert "平均 0.0 块" in told[-1]
+        figure.get_by_role("button", name="打乱位置").click()
+        figure.get_by_role("button", name="看分类 token 的一行").click()
+        told.append(said(figure))
+        assert "分类 token最看重" in told[-1].replace("分类 token 最", "分类 token最")
+        assert len(set(told)) == len(told)
+
+
+def png(width, height):
+    """一张 PNG 的开头：写着这么宽、这么高，后面是空的。"""
+    body = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    head = struct.pack(">I", 13) + b"IHDR" + body
+    return b"\x89PNG\r\n\x1a\n" + head + struct.pack(">I", zlib.crc32(b"IHDR" + body))
+
+
+BAD = {
+    "text": ("notes.txt", b"not a picture", "不是图片"),
+    "huge": ("huge.png", png(10_000, 5_000), "50 百万像素"),
+    "torn": ("torn.png", png(8, 8), "不是图片"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_picture_gets_a_sentence(browser, root, kind):
+    name, body, words = BAD[kind]
+    with opened(browser) as page:
+        figure = live(page, root, "gate")
+        given = {"name": name, "mimeType": "image/png", "buffer": body}
+        figure.locator("input[type=file]").set_input_files(given)
+        figure.get_by_text(words).wait_for()
+        figure.get_by_role("button", name="7", exact=True).click()
+        assert "网络说是" in said(figure)
+        assert page.seen["errors"] == []
+
+
+def test_forbidden_canvas_gets_a_sentence(browser, root):
+    with opened(browser) as page:
+        page.add_init_script(
+            "HTMLCanvasElement.prototype.getContext = () => null;"
+            "Object.defineProperty(window, 'localStorage',"
+            " { get() { throw new Error('no'); } });"
+        )
+        figure = live(page, root, "gate")
+        picture = site_living.STATIC / "screenshot.png"
+        figure.locator("input[type=file]").set_input_files(picture)
+        figure.get_by_text("浏览器不许").wait_for()
+        assert "网络说是" in said(figure)
+
+
+def test_own_picture_is_read(browser, root):
+    with opened(browser) as page:
+        figure = live(page, root, "gate")
+        before = said(figure)
+        picture = site_living.STATIC / "screenshot.png"
+        figure.locator("input[type=file]").set_input_files(picture)
+        page.wait_for_function(
+            "before => document.querySelector('.living-say').textContent !== before",
+            arg=before,
+        )
+        assert figure.locator(".living-trouble").inner_text() == ""
+
+
+@pytest.mark.parametrize("how", ["missing", "torn", "page", "offline"])
+def test_weights_that_do_not_come_get_a_sentence(browser, root, how):
+    whole = (site_weights.FOLDER / "gate-se.safetensors").read_bytes()
+    answers = {
+        "missing": {"status": 404, "body": ""},
+        "torn": {"body": whole[: len(whole) // 2]},
+        "page": {"body": b"<html>" + b"x" * 99},
+    }
+    with opened(browser) as page:
+        figure = live(page, root, "gate")
+        page.route(
+            "**/gate-se.safetensors",
+            lambda route: (
+                route.fulfill(**answers[how]) if how in answers else route.abort()
+            ),
+        )
+        figure.get_by_role("button", name="SE", exact=True).click()
+        trouble = figure.locator(".living-trouble")
+        trouble.get_by_text("可以再按一次").wait_for()
+        assert "权重" in trouble.inner_text()
+        assert said(figure).startswith("CBAM")
+        page.unroute("**/gate-se.safetensors")
+        figure.get_by_role("button", name="SE", exact=True).click()
+        page.wait_for_function(
+            "document.querySelector('.living-say').textContent.startsWith('SE')"
+        )
+        assert trouble.inner_text() == ""
+
+
+def test_the_last_press_wins(browser, root):
+    """先按的那份权重晚到：图还是后按的那种门。"""
+    with opened(browser) as page:
+        figure = live(page, root, "gate")
+        late = {}
+        page.route("**/gate-se.safetensors", lambda route: late.update(se=route))
+        for name in ("SE", "ECA"):
+            figure.get_by_role("button", name=name, exact=True).click()
+        told = "document.querySelector('.living-say').textContent"
+        page.wait_for_function(f"{told}.startsWith('ECA')")
+        with page.expect_response("**/gate-se.safetensors"):
+            late["se"].continue_()
+        figure.get_by_role("button", name="7", exact=True).click()
+        assert said(figure).startswith("ECA")
+
+
+def test_a_large_network_is_asked_for(browser, root):
+    """没有按之前不取网络；取不到可以再按；取来之后键盘还在图里。"""
+    with opened(browser) as page:
+        page.route("**/vit-late.safetensors", lambda route: route.abort())
+        page.goto(root + PAGES["microscope"])
+        figure = page.locator("[data-picture=microscope]")
+        figure.scroll_into_view_if_needed()
+        assert not [u for u in page.seen["requests"] if "living/" in u]
+        figure.get_by_role("button", name="取 271 KB").click()
+        figure.get_by_text("权重没有取到").wait_for()
+        page.unroute("**/vit-late.safetensors")
+        figure.get_by_role("button", name="取 271 KB").click()
+        page.locator("[data-picture=microscope][data-state=live]").wait_for()
+        assert figure.locator(".living-lost").count() == 0
+        inside = "document.activeElement.closest('.living-stage') !== null"
+        assert page.evaluate(inside)
+
+
+@pytest.mark.parametrize("lost", ["gate.js", "weights/gate-cbam.safetensors"])
+def test_what_does_not_come_leaves_the_still_picture(browser, root, lost):
+    with opened(browser) as page:
+        page.route(f"**/living/{lost}", lambda route: route.abort())
+        page.goto(root + PAGES["gate"])
+        figure = page.locator("[data-picture=gate]")
+        figure.scroll_into_view_if_needed()
+        figure.get_by_text("先看静止的一幅").wait_for()
+        assert figure.locator("svg").first.is_visible()
