@@ -21,7 +21,7 @@ test: ## 证明一切：单元测试、每一本笔记本、整本书、书里�
 lint: ## 检查代码与正文的写法、许可、工作流、版本（几秒，不联网）
 	@$(COURSE) lint
 
-parity: ## 量两翼差多少：每个类、每个开关，写进书里的「框架对照」
+parity: ## 量两翼差多少，写进书里的「框架对照」；只量缺的，ALL=1 全部重量
 	@$(COURSE) parity
 
 bench: ## 量速度与内存：与公开实现比、两翼互比，写进书里的「速度与内存」（几分钟）
@@ -68,8 +68,8 @@ colab-check: env ## 造 wheel，在像 Colab、AI Studio 的空环境里跑每�
 	@.venv/bin/python tools/colab.py $(NOTEBOOKS)
 
 # —— 可信：锁定与松开依赖、查漏洞、反复测试、最低与最新的版本 ——
-# 变量：N=遍数，SUITES=只跑哪些（make flaky 用）
-.PHONY: lock unpin audit flaky lowest newest
+# 变量：N=遍数，SUITES=只跑哪些（make flaky 用）；N=几处，SEED=种子（make mutants 用）
+.PHONY: lock unpin audit flaky mutants lowest newest
 
 lock: ## 从 requirements.txt 与 pyproject.toml 解出锁定的、带校验和的依赖
 	@$(COURSE) lock
@@ -82,6 +82,9 @@ audit: ## 查锁定的依赖有没有已知的漏洞（要联网）
 
 flaky: ## 换着次序把测试跑 N 遍（默认 5），不过的报出种子；先 make book
 	@N="$(N)" SUITES="$(SUITES)" $(COURSE) flaky
+
+mutants: env ## 把程序库弄坏 N 处（默认 40，SEED=种子），看测试红不红
+	@N="$(N)" SEED="$(SEED)" .venv/bin/python tools/mutants.py
 
 lowest: ## 在单独的环境里试 pyproject.toml 答应的最低版本（几 GB）
 	@$(COURSE) lowest

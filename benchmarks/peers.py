@@ -2,9 +2,11 @@
 
 python benchmarks/peers.py                 全部，打印并写进 benchmarks/peers.json
 python benchmarks/peers.py --only SE,ECA   只量名字里含这几个字的，其余的行不动
+python benchmarks/peers.py --missing       只量还没有量过的
 python benchmarks/peers.py --seconds 0.5   每种做法少跑一会儿
 
-先把我们的权重抄给同行，输出与输入的梯度都对得上，才开始计时。
+先把我们的权重抄给同行，输出与输入的梯度都对得上，才开始计时。量完一个模块就写一次，
+中途停下，量好的都在；在另一台机器上补量的行，行里写着是哪一台。
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from vision_attention.torch import (
     BAM,
     CBAM,
     ECA,
+    GATES,
     ChannelAttention,
     ConvTokenizer,
     CoordinateAttention,
@@ -217,6 +220,15 @@ CASES = [
 ]
 
 
+LISTED = {case.name for case in CASES} | {"ConstantGate", "ScalarGate"}
+# 表里没有登记的门：没有同行，只量用时
+CASES[8:8] = [
+    Case(gate.__name__, MAP, lambda gate=gate: gate(64))
+    for gate in GATES.values()
+    if gate.__name__ not in LISTED
+]
+
+
 def build(case: Case) -> dict[str, nn.Module]:
     """我们的与同行的，权重相同。"""
     torch.manual_seed(0)
@@ -329,27 +341,37 @@ def line(row: dict) -> str:
     return label + "，".join(cells)
 
 
-def main() -> None:
-    """逐个测量，写成 JSON。"""
+def arguments() -> argparse.Namespace:
+    """命令行。"""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="名字里含这几个字的，逗号隔开")
+    parser.add_argument("--missing", action="store_true", help="只量还没有量过的")
     parser.add_argument("--seconds", type=float, default=2.0, help="每种做法跑几秒")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
+    return parser.parse_args()
+
+
+def chosen(options: argparse.Namespace, old: dict | None) -> list[Case]:
+    """要量的几个模块。"""
     words = [word for word in options.only.split(",") if word]
-    chosen = [c for c in CASES if not words or any(w in c.name for w in words)]
-    machine, left = timing.machine(*PACKAGES), {case.name for case in CASES}
-    left -= {case.name for case in chosen}
-    old = json.loads(RECORD.read_text("utf8")) if left and RECORD.exists() else None
-    if old and not timing.same(old["machine"], machine):
-        parser.error("--only：其余各行是在另一台机器或别的版本上量的，请全部重量")
-    rows = [row for case in chosen for row in measure(case, options.seconds)]
-    rows += [row for row in old["rows"] if row["module"] in left] if old else []
-    order = [case.name for case in CASES]
-    rows.sort(key=lambda row: order.index(row["module"]))
+    done = {row["module"] for row in old["rows"]} if old and options.missing else set()
+    named = [c for c in CASES if not words or any(w in c.name for w in words)]
+    return [case for case in named if case.name not in done]
+
+
+def main() -> None:
+    """逐个测量，量完一个写一次。"""
+    options = arguments()
+    torch.set_num_threads(1)
+    machine = timing.machine(*PACKAGES)
+    old = json.loads(RECORD.read_text("utf8")) if RECORD.exists() else None
+    cases = chosen(options, old)
+    if len(cases) == len(CASES):
+        old = None  # 全部重量：不留旧的行
     notes = {case.name: case.note for case in CASES if case.note}
-    record = {"machine": machine, "notes": notes, "rows": rows}
-    timing.write("peers", record)
+    order = [case.name for case in CASES]
+    for case in cases:
+        old = timing.merged(old, machine, measure(case, options.seconds), order)
+        timing.write("peers", {"notes": notes, **old})
 
 
 if __name__ == "__main__":

@@ -84,6 +84,27 @@ def same(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     return {**before, "date": None} == {**now, "date": None}
 
 
+def merged(
+    old: Mapping[str, Any] | None,
+    machine: Mapping[str, Any],
+    rows: list[dict[str, Any]],
+    order: list[str],
+) -> dict[str, Any]:
+    """新量的行并进原有的记录；与记录开头写的不是同一台机器，就记在行里。
+
+    参数: old 为原有的记录，None 表示没有；machine 为这一次的机器；rows 为新量的行；
+        order 为模块的次序，不在里面的已经除名，它的行不留
+    """
+    head = old["machine"] if old else machine
+    if not same(head, machine):
+        rows = [row | {"machine": machine} for row in rows]
+    again = {row["module"] for row in rows}
+    kept = [row for row in old["rows"] if row["module"] not in again] if old else []
+    every = [row for row in kept + rows if row["module"] in order]
+    every.sort(key=lambda row: order.index(row["module"]))
+    return {"machine": head, "rows": every}
+
+
 def write(name: str, record: Mapping[str, Any]) -> None:
     """写成 benchmarks 里的一份 JSON，时间留四位有效数字。"""
     text = json.dumps(rounded(record), ensure_ascii=False, indent=1) + "\n"

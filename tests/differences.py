@@ -1,7 +1,9 @@
 """量两翼的差：搬运权重之后，前向、梯度、一步优化与二十步损失各差多少。
 
-用法: PYTHONPATH=tools python tests/differences.py [输出.json]
+用法: PYTHONPATH=tools python tests/differences.py [输出.json [全部]]
 打印每个类、每个开关的最大差；给出路径时也写成 JSON，书里「框架对照」一章的表由它生成。
+记录里已有的用例不再量，除非框架的版本换了，或写了「全部」；在别的机器上量的行照样留着，
+行里写着是哪一台。
 差一律除以被比较的数的大小（`gap`、`gradients`），上限是 BOUNDS。
 """
 
@@ -169,26 +171,49 @@ def measure(case) -> dict[str, float | str | None]:
     return row
 
 
-def main(target: str | None = None) -> None:
-    """逐个用例打印，可选写成 JSON。"""
+def known(target: Path | None, here: dict) -> tuple[dict, dict[str, dict]]:
+    """已有的记录里还能用的：（记录的开头，用例 → 行）；框架的版本换了就都不能用。"""
+    if target is None or not target.exists():
+        return here, {}
+    old = json.loads(target.read_text("utf8"))
+    if any(old[name] != here[name] for name in ("torch", "paddle")):
+        return here, {}
+    head = {name: old[name] for name in here}
+    return head, {row["case"]: row for row in old["rows"]}
+
+
+def measured_here(case, head: dict, here: dict) -> dict:
+    """量一个用例；与记录开头写的不是同一台机器，就记在行里。"""
+    row = measure(case)
+    same = head["machine"] == here["machine"]
+    return row if same else row | {"machine": here["machine"]}
+
+
+def show(row: dict) -> None:
+    """打印一行。"""
+    cells = ("–" if row[c] is None else f"{row[c]:.0e}" for c in BOUNDS)
+    print(f"{row['case']:<60}" + "".join(f"{cell:>10}" for cell in cells), flush=True)
+
+
+def main(target: str | None = None, everything: str | None = None) -> None:
+    """逐个用例打印；给出路径时只量缺的，写成 JSON。"""
     from tried import machine  # 它要 Unix 的文件锁；轻量测试到处都跑
 
-    print(f"{'用例':<60}" + "".join(f"{c:>10}" for c in BOUNDS))
-    rows = []
-    for case in cases.ALL:
-        row = measure(case)
-        cells = ("–" if row[c] is None else f"{row[c]:.0e}" for c in BOUNDS)
-        print(f"{case.name:<60}" + "".join(f"{cell:>10}" for cell in cells))
-        rows.append(row)
-    record = {
+    path = Path(target) if target else None
+    here = {
         "torch": torch.__version__,
         "paddle": paddle.__version__,
         "machine": machine(),
-        "bounds": BOUNDS,
-        "rows": rows,
     }
-    if target:
-        with files.replacing(Path(target)) as temporary:
+    head, old = (here, {}) if everything else known(path, here)
+    print(f"{'用例':<60}" + "".join(f"{c:>10}" for c in BOUNDS))
+    rows = []
+    for case in cases.ALL:
+        rows.append(old.get(case.name) or measured_here(case, head, here))
+        show(rows[-1])
+    if path:
+        record = head | {"bounds": BOUNDS, "rows": rows}
+        with files.replacing(path) as temporary:
             temporary.write_text(json.dumps(record, ensure_ascii=False, indent=1))
 
 

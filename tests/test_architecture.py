@@ -15,6 +15,7 @@ SAMPLES = {
     "右翼": "paddle/vit.py",
     "选翼": "wings.py",
     "研究": "studies/results/report.py",
+    "批改": "grading/report.py",
     "命令行": "cli/train.py",
     "互通": "interop.py",
 }
@@ -29,6 +30,7 @@ MEANING = {
     "屋顶": {OURS + part for part in rooms.ROOF},
     "研究": {OURS + "studies"},
     "命令行": {OURS + "cli"},
+    "批改": {OURS + "grading"},
     "互通": {OURS + "interop"},
     "`plots`": {OURS + "plots"},
     "matplotlib": {"matplotlib"},

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+
+import cases
 import numpy as np
 import pytest
 from frameworks import FRAMEWORKS
@@ -17,53 +20,56 @@ def zeros(*shape):
     return np.zeros(shape, "f4")
 
 
-GATES = [
-    ("ChannelAttention", (12, 4)),
-    ("SeparateChannelAttention", (12, 4)),
-    ("ConcatChannelAttention", (12, 4)),
-    ("SpatialAttention", ()),
-    ("MultiScaleSpatialAttention", (12, 4)),
-    ("CBAM", (12, 4)),
-    ("SqueezeExcitation", (12, 4)),
-    ("ECA", (12,)),
-    ("BAM", (12, 4)),
-    ("CoordinateAttention", (12,)),
-    ("SimAM", (12,)),
-    ("ConstantGate", (12,)),
-    ("ScalarGate", (12,)),
-    ("SelfAttention2d", (12,)),
-]
-every_gate = pytest.mark.parametrize(("name", "arguments"), GATES)
+# 每种门的第一个用例，加上特征图上的自注意力
+FIRST = [*cases.GATES, *[c for c in cases.ATTENTION if c.shape == cases.MAP]]
+FIRST = {case.build: case for case in reversed(FIRST)}.values()
+every_gate = pytest.mark.parametrize("case", FIRST, ids=lambda c: c.build)
+# 第一个参数是通道数的
+every_counted = pytest.mark.parametrize(
+    "case", [c for c in FIRST if c.arguments[:1] == (12,)], ids=lambda c: c.build
+)
+
+
+@every_gate
+def test_maps_without_a_single_pixel(wing, case):
+    module = case.make(wing)
+    for shape in ((2, 12, 7, 0), (2, 12, 0, 7)):
+        with pytest.raises(ValueError, match="里面一个数也没有"):
+            module(tensor(wing, zeros(*shape)))
+    assert tuple(module(tensor(wing, zeros(0, 12, 7, 5))).shape) == (0, 12, 7, 5)
+
+
+def test_the_spatial_gate_wants_a_channel(wing):
+    with pytest.raises(ValueError, match="里面一个数也没有"):
+        wing.SpatialAttention()(tensor(wing, zeros(2, 0, 7, 5)))
 
 
 @every_gate
 @pytest.mark.parametrize("shape", [(12, 7, 13), (2, 12, 3, 7, 13)])
-def test_three_or_five_dimensions(wing, name, arguments, shape):
-    module = getattr(wing, name)(*arguments)
+def test_three_or_five_dimensions(wing, case, shape):
+    module = case.make(wing)
     with pytest.raises(ValueError, match=r"x 的形状是 .*应为四维 \(B, C, H, W\)"):
         module(tensor(wing, zeros(*shape)))
 
 
-@pytest.mark.parametrize(
-    ("name", "arguments"), [g for g in GATES if g[0] != "SpatialAttention"]
-)
-def test_wrong_channels(wing, name, arguments):
-    module = getattr(wing, name)(*arguments)
+@every_counted
+def test_wrong_channels(wing, case):
+    module = case.make(wing)
     with pytest.raises(ValueError, match="x 有 5 个通道，而构造时 in_channels=12"):
         module(tensor(wing, zeros(2, 5, 7, 13)))
 
 
 @every_gate
-def test_integers_are_refused(wing, name, arguments):
-    module = getattr(wing, name)(*arguments)
+def test_integers_are_refused(wing, case):
+    module = case.make(wing)
     with pytest.raises(ValueError, match=r"x 的数据类型是 .*应为浮点"):
         module(tensor(wing, np.zeros((2, 12, 7, 13), "int64")))
 
 
 @every_gate
-def test_nan_is_never_swallowed(wing, name, arguments):
+def test_nan_is_never_swallowed(wing, case):
     # 一个坏像素不能变成一张看似正常的输出
-    module = getattr(wing, name)(*arguments)
+    module = case.make(wing)
     module.eval()
     x = np.random.default_rng(0).standard_normal((2, 12, 7, 13)).astype("f4")
     x[1, 3, 4, 5] = np.nan
@@ -92,164 +98,119 @@ def without_row(size, row):
     return mask
 
 
-def case(message, build):
+def refused(message, build):
     return pytest.param(build, message, id=message[:24])
 
 
 CONSTRUCTIONS = [
-    case(r"kernel_size=4 是偶数.*例如 3 或 5", lambda wing: wing.SpatialAttention(4)),
-    case("kernel_size=6 是偶数", lambda wing: wing.ECA(12, 6)),
-    case("kernel_size=6 是偶数", lambda wing: wing.CBAM(64, kernel_size=6)),
-    case(
+    refused(
         r"num_heads=3 不能整除 embed_dim=128；可用的取值：1, 2, 4, 8",
         lambda wing: wing.MultiHeadSelfAttention(128, 3),
     ),
-    case(
+    refused(
         "num_heads=5 不能整除 in_channels=12", lambda wing: wing.SelfAttention2d(12, 5)
     ),
-    case(
+    refused(
         "patch_size=5 不能整除 image_size=32",
         lambda wing: wing.PatchEmbedding(32, 5, 3, 8),
     ),
-    case(
+    refused(
         "patch_size=5 不能整除 image_size=32",
         lambda wing: wing.ViT(specs.ViTSpec(patch_size=5)),
     ),
-    case("patch_size=6 应为 2 的幂", lambda wing: wing.ConvTokenizer(12, 6, 3, 8)),
-    case(
+    refused("patch_size=6 应为 2 的幂", lambda wing: wing.ConvTokenizer(12, 6, 3, 8)),
+    refused(
         "patch_size=1 没有半块可移", lambda wing: wing.ShiftedPatchEmbedding(8, 1, 3, 8)
     ),
-    case(
-        r"reduction_ratio=16 大于 in_channels=12.*min_hidden=1",
-        lambda wing: wing.CBAM(12),
-    ),
-    case(
-        "reduction_ratio=16 大于 in_channels=8",
-        lambda wing: wing.SqueezeExcitation(8),
-    ),
-    case("reduction_ratio=0 应为正整数", lambda wing: wing.CBAM(64, 0)),
-    case("in_channels=-1 应为正整数", lambda wing: wing.SimAM(-1)),
-    case(
-        "energy_lambda=0 不合适；应为正数",
-        lambda wing: wing.SimAM(4, energy_lambda=0),
-    ),
-    case(
+    refused(
         r"attention='cbma' 不认识。是不是 'cbam'？",
         lambda wing: wing.build_gate("cbma", 64),
     ),
-    case(
+    refused(
         r"cbam 的参数='reduction' 不认识。是不是 'reduction_ratio'？",
         lambda wing: wing.build_gate("cbam", 64, {"reduction": 8}),
     ),
-    case(
+    refused(
         r"attention='self_atention' 不认识。是不是 'self_attention'？",
         lambda wing: wing.build(specs.named("resnet20", attention="self_atention")),
     ),
-    case(
-        r"order='spatial' 不认识。是不是 'spatial-channel'？",
-        lambda wing: wing.CBAM(64, order="spatial"),
-    ),
-    case("pooling='mean' 不认识", lambda wing: wing.CBAM(64, pooling="mean")),
-    case(
-        "pooling='avg' 与 mlp='concat' 不相容",
-        lambda wing: wing.CBAM(64, mlp="concat", pooling="avg"),
-    ),
-    case(
-        "pooling='max' 与 mlp='separate' 不相容",
-        lambda wing: wing.CBAM(64, mlp="separate", pooling="max"),
-    ),
-    case(
-        "mlp='share' 不认识。是不是 'shared'", lambda wing: wing.CBAM(64, mlp="share")
-    ),
-    case("combine='sum' 不认识", lambda wing: wing.BAM(64, combine="sum")),
-    case(
+    refused(
         "softmax_axis='key' 不认识。是不是 'keys'",
         lambda wing: wing.SelfAttention2d(4, softmax_axis="key"),
     ),
-    case(
+    refused(
         "softmax_axis='queries' 与 fused=True 矛盾",
         lambda wing: wing.MultiHeadSelfAttention(8, softmax_axis="queries"),
     ),
-    case("drop_path_rate=1.0 超出范围", lambda wing: wing.DropPath(1.0)),
-    case("drop_path_rate='a' 不合适", lambda wing: wing.DropPath("a")),
-    case("drop_path_rate=nan 不合适", lambda wing: wing.DropPath(NAN)),
-    case("spec 的类型=", lambda wing: wing.build("vit_tiny")),
+    refused("drop_path_rate=1.0 超出范围", lambda wing: wing.DropPath(1.0)),
+    refused("drop_path_rate='a' 不合适", lambda wing: wing.DropPath("a")),
+    refused("drop_path_rate=nan 不合适", lambda wing: wing.DropPath(NAN)),
+    refused("spec 的类型=", lambda wing: wing.build("vit_tiny")),
+    # 装不下的权重：说出该改小哪一个，不去试
+    refused(
+        "embed_dim 太大：q、k、v 的权重要有 3,",
+        lambda wing: wing.MultiHeadSelfAttention(10**9, 1),
+    ),
+    refused("in_channels 太大：q、k、v", lambda wing: wing.SelfAttention2d(10**9)),
+    refused("hidden_dim 太大：MLP", lambda wing: wing.MLP(8, 10**9)),
+    *[
+        refused(
+            f"{name} 太大：.*请减小 {name}",
+            lambda wing, kind=kind, sizes=sizes: getattr(wing, kind)(8, 2, *sizes),
+        )
+        for kind in ("PatchEmbedding", "ShiftedPatchEmbedding", "ConvTokenizer")
+        for name, sizes in (
+            ("in_channels", (10**9, 8)),
+            ("embed_dim", (8, 10**9)),
+        )
+    ],
     # 没有宽度的层
-    case("hidden_dim=0 应为正整数", lambda wing: wing.MLP(8, 0)),
-    case("embed_dim=0 应为正整数", lambda wing: wing.MLP(0, 8)),
-    case("embed_dim=0 应为正整数", lambda wing: wing.SequencePool(0)),
-    case("embed_dim=0 应为正整数", lambda wing: wing.PatchEmbedding(8, 2, 1, 0)),
-    case("in_channels=-1 应为正整数", lambda wing: wing.PatchEmbedding(8, 2, -1, 4)),
-    case(
+    refused("hidden_dim=0 应为正整数", lambda wing: wing.MLP(8, 0)),
+    refused("embed_dim=0 应为正整数", lambda wing: wing.MLP(0, 8)),
+    refused("embed_dim=0 应为正整数", lambda wing: wing.SequencePool(0)),
+    refused("embed_dim=0 应为正整数", lambda wing: wing.PatchEmbedding(8, 2, 1, 0)),
+    refused("in_channels=-1 应为正整数", lambda wing: wing.PatchEmbedding(8, 2, -1, 4)),
+    refused(
         "embed_dim='4' 应为正整数",
         lambda wing: wing.ShiftedPatchEmbedding(8, 2, 1, "4"),
     ),
-    case("embed_dim=0 应为正整数", lambda wing: wing.ConvTokenizer(8, 2, 1, 0)),
-    case(r"mlp_ratio=0 不合适；应为正数", lambda wing: block(wing, 0)),
-    case(r"mlp_ratio=nan 不合适；应为正数", lambda wing: block(wing, NAN)),
-    case(r"mlp_ratio=0.001 太小.*mlp_ratio ≥ 1/8", lambda wing: block(wing, 0.001)),
+    refused("embed_dim=0 应为正整数", lambda wing: wing.ConvTokenizer(8, 2, 1, 0)),
+    refused(r"mlp_ratio=0 不合适；应为正数", lambda wing: block(wing, 0)),
+    refused(r"mlp_ratio=nan 不合适；应为正数", lambda wing: block(wing, NAN)),
+    refused(r"mlp_ratio=0.001 太小.*mlp_ratio ≥ 1/8", lambda wing: block(wing, 0.001)),
     # 不是有限的数
-    case("energy_lambda=nan 不合适", lambda wing: wing.SimAM(4, NAN)),
-    case("energy_lambda='a' 不合适", lambda wing: wing.SimAM(4, "a")),
-    case("value=nan 不合适", lambda wing: wing.ConstantGate(4, NAN)),
-    case(r"value=\[1, 2\] 不合适", lambda wing: wing.ConstantGate(4, [1, 2])),
-    case("value=None 不合适", lambda wing: wing.ScalarGate(4, None)),
-    case("gamma=nan 不合适", lambda wing: wing.SelfAttention2d(8, gamma=NAN)),
-    case("gamma='a' 不合适", lambda wing: wing.SelfAttention2d(8, gamma="a")),
-    case(
-        "min_hidden=-1 不合适；应为不小于 0 的整数",
-        lambda wing: wing.CBAM(64, min_hidden=-1),
-    ),
-    case("min_hidden=2.5 不合适", lambda wing: wing.BAM(64, min_hidden=2.5)),
-    case(
-        "min_hidden='8' 不合适",
-        lambda wing: wing.CoordinateAttention(64, min_hidden="8"),
-    ),
+    refused("gamma=nan 不合适", lambda wing: wing.SelfAttention2d(8, gamma=NAN)),
+    refused("gamma='a' 不合适", lambda wing: wing.SelfAttention2d(8, gamma="a")),
     # 是与否只能写 True 与 False
-    case("spatial_norm='no' 应为", lambda wing: wing.CBAM(64, spatial_norm="no")),
-    case("spatial_norm=1 应为", lambda wing: wing.SpatialAttention(spatial_norm=1)),
-    case(
-        r"identity_init='no' 应为 True 或 False",
-        lambda wing: wing.CBAM(64, identity_init="no"),
-    ),
     *[
-        case(
+        refused(
             f"{name}='no' 应为 True 或 False",
             lambda wing, name=name: wing.MultiHeadSelfAttention(8, **{name: "no"}),
         )
         for name in ("qkv_bias", "scale", "fused")
     ],
     *[
-        case(
+        refused(
             f"{name}=None 应为 True 或 False",
             lambda wing, name=name: wing.SelfAttention2d(8, **{name: None}),
         )
         for name in ("scale", "fused")
     ],
-    # multiscale 用不上的两项
-    case(
-        "spatial_norm=True 与 spatial='multiscale' 不相容.*请去掉",
-        lambda wing: wing.CBAM(64, spatial="multiscale", spatial_norm=True),
-    ),
-    case(
-        "kernel_size=4 与 spatial='multiscale' 不相容",
-        lambda wing: wing.CBAM(64, kernel_size=4, spatial="multiscale"),
-    ),
     # 掩码
-    case(
+    refused(
         "mask 的数据类型是 float64，应为布尔",
         lambda wing: masked(wing, np.triu(np.full((5, 5), -np.inf), 1)),
     ),
-    case(
+    refused(
         r"mask 的形状是 \(5,\)；应为正方形 \(N, N\)",
         lambda wing: masked(wing, np.ones(5, bool)),
     ),
-    case(
+    refused(
         r"mask 的形状是 \(1, 5\)；应为正方形",
         lambda wing: masked(wing, np.ones((1, 5), bool)),
     ),
-    case("mask 的第 2 行全为假", lambda wing: masked(wing, without_row(5, 2))),
-    case(
+    refused("mask 的第 2 行全为假", lambda wing: masked(wing, without_row(5, 2))),
+    refused(
         "mask 的第 2 列全为假",
         lambda wing: masked(wing, without_row(5, 2).T, "queries"),
     ),
@@ -260,6 +221,22 @@ CONSTRUCTIONS = [
 def test_construction(wing, build, message):
     with pytest.raises(ValueError, match=message):
         build(wing)
+
+
+BAD_GATES = [
+    pytest.param(kind, message, id=f"{kind.build}-{message[:24]}")
+    for kind in cases.KINDS
+    if kind.build not in cases.HALF
+    for message in kind.bad
+]
+
+
+@pytest.mark.parametrize(("kind", "message"), BAD_GATES)
+def test_construction_of_a_gate(wing, kind, message):
+    make, first = getattr(wing, kind.build), kind.cases[0]
+    good = inspect.signature(make).bind(*first.arguments, **first.options).arguments
+    with pytest.raises(ValueError, match=message):
+        make(**{**good, **kind.bad[message]})
 
 
 SPECS = [
@@ -366,6 +343,33 @@ def test_attention_refuses_other_token_shapes(wing, shape):
         wing.MultiHeadSelfAttention(15, 3)(tensor(wing, zeros(*shape)))
 
 
+TOKEN_MODULES = {
+    "SequencePool": lambda wing: wing.SequencePool(8),
+    "MLP": lambda wing: wing.MLP(8, 4),
+    "DropPath": lambda wing: wing.DropPath(0.5),
+    "TransformerBlock": lambda wing: block(wing, 2),
+}
+
+
+@pytest.mark.parametrize("name", TOKEN_MODULES)
+def test_token_modules_refuse_what_is_no_row_of_tokens(wing, name):
+    module = TOKEN_MODULES[name](wing)
+    module.train()
+    assert module(tensor(wing, zeros(2, 5, 8))).shape[0] == 2
+    for strange in (None, 3, [[0.0]], zeros(2, 5, 8)):
+        with pytest.raises(ValueError, match="不是张量"):
+            module(strange)
+    shapes = [(5, 7)] if name == "DropPath" else [(2, 5, 7), (2, 5, 0)]
+    for shape in shapes:
+        with pytest.raises(ValueError, match=r"x 的形状是 .*应为"):
+            module(tensor(wing, zeros(*shape)))
+
+
+def test_an_mlp_takes_any_rank(wing):
+    y = wing.MLP(8, 4)(tensor(wing, zeros(2, 3, 5, 8)))
+    assert tuple(y.shape) == (2, 3, 5, 8)
+
+
 @pytest.mark.parametrize("fused", [True, False])
 def test_attention_refuses_more_tokens_than_the_mask(wing, fused):
     module = wing.MultiHeadSelfAttention(8, 2, mask=np.eye(3, dtype=bool), fused=fused)
@@ -376,8 +380,8 @@ def test_attention_refuses_more_tokens_than_the_mask(wing, fused):
 
 
 @every_gate
-def test_numpy_arrays_are_refused(wing, name, arguments):
-    module = getattr(wing, name)(*arguments)
+def test_numpy_arrays_are_refused(wing, case):
+    module = case.make(wing)
     with pytest.raises(
         ValueError, match=r"x 是 ndarray，不是张量.*from_numpy.*to_tensor"
     ):

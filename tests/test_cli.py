@@ -1,5 +1,6 @@
 """命令行：不带选项也能跑，写错时一句中文、退出码 2，存下的东西能再用。"""
 
+import errno
 import json
 import os
 import re
@@ -11,7 +12,7 @@ from stand_ins import stand_in
 from typer.testing import CliRunner
 
 from vision_attention import interop, specs
-from vision_attention.cli import app, trials
+from vision_attention.cli import app, trials, user_errors
 from vision_attention.storage import records
 from vision_attention.studies import expand
 from vision_attention.studies.store.study_file import parse
@@ -112,8 +113,11 @@ def test_train_without_options_asks_for_nothing(monkeypatch, tmp_path):
 
     def carry_out(run, out, name, data_root, progress):
         taken.append(trials.fresh_folder(tmp_path / out, name, run))
-        results = {"test_accuracy": 1.0, "train_accuracy": 1.0, "parameters": 1}
-        return trials.Trial(taken[-1], {"results": results, "seconds": 1.0})
+        names = ("test_accuracy", "train_accuracy", "balanced_accuracy", "parameters")
+        record = {"run": run.settings(), "results": dict.fromkeys(names, 1)}
+        one = {"name": "a", "train": 1, "test": 1, "correct": 1}
+        record |= {"seconds": 1.0, "classes": [one], "notes": []}
+        return trials.Trial(taken[-1], record)
 
     monkeypatch.setattr(trials, "carry_out", carry_out)
     assert call("train")[0] == call("train")[0] == 0
@@ -157,8 +161,12 @@ def test_user_mistake_is_one_plain_sentence(tmp_path, words, hint):
 
 def test_taken_name_is_refused(tmp_path):
     (tmp_path / "one").mkdir()
-    code, text = call("train", "--out", tmp_path, "--name", "one", *QUICK)
-    assert (code, "已经存在" in text) == (2, True)
+    (tmp_path / "one" / "mine.txt").write_text("")
+    (tmp_path / "two").write_text("")
+    for name in ("one", "two"):
+        code, text = call("train", "--out", tmp_path, "--name", name, *QUICK)
+        assert (code, "已经存在" in text) == (2, True)
+    assert (tmp_path / "one" / "mine.txt").exists()
 
 
 def test_unwritable_folder_is_refused(tmp_path, study):
@@ -208,7 +216,7 @@ def test_model_is_saved_before_anything_else_can_fail(tmp_path, monkeypatch):
     monkeypatch.setattr(trials, "record_of", fail)
     words = ["train", "--out", tmp_path, "--name", "one", "--quiet", *QUICK]
     assert call(*words)[0] == 2
-    assert [path.name for path in (tmp_path / "one").iterdir()] == [trials.MODEL]
+    assert (tmp_path / "one" / trials.MODEL).exists()
 
 
 @pytest.mark.parametrize("command", ["train", "run", "report"])
@@ -336,6 +344,35 @@ def test_values_after_set_are_read_as_yaml():
     assert found["a.d"] == [1, 2]
     assert found["a.e"] == "cbam"
     np.testing.assert_allclose(found["a.f"], 1e-3)
+
+
+@pytest.mark.parametrize("out", ["~nobody/x", "x" * 300])
+@pytest.mark.parametrize(
+    "words",
+    [["study", "run"], ["study", "status"], ["study", "verify"], ["train", *QUICK]],
+)
+def test_a_folder_that_cannot_be_is_said_in_chinese(words, out, study, monkeypatch):
+    monkeypatch.chdir(study.parent)
+    own = [study] if words[0] == "study" else []
+    text = call(*words, *own, "--out", out)[1]
+    assert re.search("[一-鿿]", text)
+    assert not re.search(r"Errno|not|Traceback|No such", text)
+    assert [path.name for path in study.parent.iterdir()] == [study.name]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(errno.EACCES, "Permission denied", "a"), "a：没有权限"),
+        (OSError(errno.ENOSPC, "记录写不进 a"), "记录写不进 a"),
+        (OSError(errno.ENOTTY, "Inappropriate ioctl"), f"第 {errno.ENOTTY} 号错误"),
+        (OSError("没有网络"), "没有网络"),
+        (ValueError("steps=0 应为正整数"), "steps=0 应为正整数"),
+    ],
+)
+def test_the_systems_english_never_reaches_the_reader(error, told):
+    assert user_errors.told(error).endswith(told)
+    assert "Errno" not in user_errors.told(error)
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,26 @@ FAULTS = [
         "test_studies.py::test_stopped_runner_loses_only_the_runs_in_flight",
     ),
     (
+        "记录里混进说谎的行（NaN、超出范围、两次的键、被改过的设置）",
+        "逐行说出原因，报告不算它，每条命令都说有几行",
+        "test_lying_records.py::test_a_report_does_not_count_bad_lines_and_says_how_many",
+    ),
+    (
+        "记录的位置上是文件夹、管道或断了的链接",
+        "一句话，什么也不打开",
+        "test_lying_records.py::test_what_is_no_file_is_one_sentence",
+    ),
+    (
+        "记录里有一行 100 MB",
+        "不去解析，别的行照算",
+        "test_lying_records.py::test_a_line_of_a_hundred_megabytes_is_not_even_parsed",
+    ),
+    (
+        "`study.yaml` 里有锚点炸弹、套着自己的锚点、写错的标签、五百万粒种子",
+        "带行号的一句话，很快",
+        "test_hostile_studies.py::test_a_strange_study_is_one_sentence_with_its_line",
+    ),
+    (
         "家目录只读",
         "书照样造成；仓库之外，除了用完就删的临时文件，什么也不写",
         "test_faults.py::test_read_only_home_builds_the_book",
@@ -115,6 +135,31 @@ FAULTS = [
         "存检查点、追加记录时磁盘满",
         "说明原因；旧的检查点与每条完整的记录都还在",
         "test_faults.py::test_full_disk_for_a_checkpoint_and_records",
+    ),
+    (
+        "写检查点时按下 Ctrl-C",
+        "不留半个检查点",
+        "test_training.py::test_ctrl_c_leaves_no_half_checkpoint",
+    ),
+    (
+        "训练到一半发散（出现无穷或 NaN）",
+        "停在那一步，说出学习率；坏的权重不会写进检查点，两翼说同一句话",
+        "test_training.py::test_divergence_never_reaches_the_checkpoint",
+    ),
+    (
+        "自己的图片里有断了的链接、管道、损坏的与太大的文件",
+        "一次列全，各说各的原因，不会卡住",
+        "test_folder.py::test_strange_files_are_named_none_hangs_and_all_are_counted",
+    ),
+    (
+        "一个类的文件夹是断了的链接",
+        "点出它来，不会悄悄少一类",
+        "test_folder.py::test_a_class_behind_a_broken_link_is_not_forgotten",
+    ),
+    (
+        "存放结果的路径认不出是谁的家目录，或者太长",
+        "一句话，什么也不建",
+        "test_cli.py::test_a_folder_that_cannot_be_is_said_in_chinese",
     ),
 ]
 MAKE_NOISE = "import time\nopen('started', 'a').write('x')\n"

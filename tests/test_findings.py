@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from vision_attention import statistics, studies, wording
 from vision_attention.studies.claims import Claim, claim_tables, decisions, judging
 from vision_attention.studies.claims.decisions import Question
+from vision_attention.studies.results.forest import Forest
 from vision_attention.studies.results.judgement import Judgement
 
 BOOK = Path(__file__).parents[1] / "book"
@@ -48,11 +49,87 @@ def test_difference_is_paired_by_seed(capacity):
     by_hand = [ours[seed] - theirs[seed] for seed in ours]
     found = capacity.difference({**PLACE, "arm": "cbam"}, {**PLACE, "arm": "none"})
     np.testing.assert_allclose(found.mean, np.mean(by_hand), rtol=1e-12)
-    drawn = capacity.versus(LABELS, **PLACE)
+    drawn = capacity.versus(LABELS, **PLACE).drawn
     np.testing.assert_allclose(sorted(drawn["differences"][0]), sorted(by_hand))
     assert drawn["names"] == ["CBAM"]
     # 这一格的区间是 −0.099 … −0.001，少一粒种子就含 0
     assert drawn["verdicts"] == ["降低（少一粒种子就变）"]
+
+
+def test_a_forest_says_what_the_judge_says(capacity):
+    few = {**PLACE, "images": "few"}
+    asked = {
+        "少图": ({**few, "arm": "cbam"}, {**few, "arm": "none"}),
+        "宽些": ({**PLACE, "size": "normal", "arm": "none"}, {**PLACE, "arm": "none"}),
+        "两处": ({**PLACE, "arm": "cbam"}, {**PLACE, "arm": "none"}, {"images": "few"}),
+    }
+    found = capacity.forest(asked)
+    assert list(found) == ["少图", "宽些", "两处"]
+    assert found["少图"] == capacity.judged(*asked["少图"])
+    assert found["两处"] == capacity.judged(
+        *asked["两处"][:2], beyond={"images": "few"}
+    )
+    assert found.words == {"少图": "提高", "宽些": "提高", "两处": "降低"}
+    assert found.those("提高") == ["少图", "宽些"]
+    assert found.counted() == "提高 2 个，降低 1 个，相差不到 δ 0 个，说不准 0 个"
+    assert list(found.picked({"宽些": "宽"})) == ["宽"]
+    with pytest.raises(ValueError, match="重复"):
+        Forest.joined([found, found])
+
+
+def test_the_dots_of_two_places_are_differences_of_differences(capacity):
+    arms = ("cbam", "none")
+    here, there = (
+        {arm: capacity.values(size="narrow", images=images, arm=arm) for arm in arms}
+        for images in ("many", "few")
+    )
+    by_hand = [
+        here["cbam"][s] - here["none"][s] - there["cbam"][s] + there["none"][s]
+        for s in sorted(here["cbam"])
+    ]
+    pair = [{**PLACE, "arm": arm} for arm in arms]
+    drawn = capacity.forest({"": (*pair, {"images": "few"})}).drawn
+    np.testing.assert_allclose(drawn["differences"][0], by_hand)
+
+
+def test_the_other_way_round_is_the_same_verdict(capacity):
+    ours, theirs = {**PLACE, "arm": "cbam"}, {**PLACE, "arm": "none"}
+    one, other = capacity.judged(ours, theirs), capacity.judged(theirs, ours)
+    assert (one.verdict, other.verdict) == ("降低", "提高")
+    assert other.difference.mean == -one.difference.mean
+    assert other.difference.low == -one.difference.high
+    assert (other.p, other.family, other.size) == (one.p, one.family, one.size)
+    assert other.mirrored == one
+
+
+def test_columns_of_a_forest(capacity):
+    found = capacity.versus(LABELS, **PLACE)
+    columns = {"臂": "name", "装": "ours", "差": "difference", "处": {"CBAM": "窄"}}
+    head, rule, line = found.table(columns | {"结论": "told"}, left=["处"]).splitlines()
+    assert head == "| 臂 | 装 | 差 | 处 | 结论 |"
+    assert rule == "| :-- | --: | --: | :-- | :-- |"
+    ours, theirs = (
+        np.mean(list(recorded(arm, "test_accuracy").values()))
+        for arm in ("cbam", "none")
+    )
+    assert f"| {ours:.3f} | −{theirs - ours:.3f} | 窄 | 降低（少一粒" in line
+
+
+def test_means_arrays_records_and_models(capacity):
+    ours = recorded("cbam", "parameters")
+    table = capacity.means(
+        "臂", {"CBAM": {"arm": "cbam"}}, {"参数": {"metric": "parameters"}}, **PLACE
+    )
+    assert table.splitlines()[-1] == f"| CBAM | {ours[0]:,.0f} |"
+    found = capacity.array([{"arm": "none"}, {"arm": "cbam"}], **PLACE)
+    both = [recorded(arm, "test_accuracy") for arm in ("none", "cbam")]
+    np.testing.assert_array_equal(found, [[one[s] for one in both] for s in range(10)])
+    records = capacity.records(arm="cbam", **PLACE)
+    curves = capacity.curves(arm="cbam", **PLACE)
+    assert [one.test_accuracy for one in curves] == [
+        record["curves"]["test_accuracy"] for record in records.values()
+    ]
+    assert capacity.model(arm="cbam", **PLACE) == records[0]["run"]["model"]
 
 
 def test_table_has_a_row_for_each_arm_and_the_numbers(capacity):

@@ -407,3 +407,65 @@ def test_roots_that_are_no_folder_are_named(photos, monkeypatch, path, kind, tol
     with pytest.raises(kind, match=told) as caught:
         data.load(f"folder:{path}")
     assert len(str(caught.value)) < 600
+
+
+def parted(root, *parts):
+    """已经分好的：每个 (文件夹, 每类几张, 颜色的底)。"""
+    for part, count, base in parts:
+        for k, name in enumerate(("cat", "狗")):
+            for n in range(count):
+                picture(
+                    root / part / name / f"{n}.png", color=(base + n, 90 * k, 9 + n)
+                )
+    return root
+
+
+@pytest.mark.parametrize("held", ["val", "test", "Valid", "testing"])
+def test_ready_made_division_is_kept(tmp_path, held):
+    root = parted(tmp_path, ("train", 3, 10), (held, 1, 200))
+    dataset = data.load(f"folder:{root}")
+    assert dataset.class_names == ("cat", "狗")
+    assert np.bincount(dataset.train_labels).tolist() == [3, 3]
+    assert dataset.test_labels.tolist() == [0, 1]
+    assert dataset.train_images[:, 0].max() < 20
+    assert dataset.test_images[:, 0].min() == 200
+    assert dataset.notes == (f"照分好的：训练 train/ 6 张，测试 {held}/ 2 张",)
+
+
+def test_test_is_scored_and_val_is_said_to_be_unused(tmp_path):
+    root = parted(tmp_path, ("train", 2, 10), ("val", 2, 100), ("test", 1, 200))
+    dataset = data.load(f"folder:{root}")
+    assert dataset.test_images[:, 0].min() == 200
+    assert dataset.notes[1] == "val/ 没有用到"
+
+
+def test_classes_may_be_called_train_and_test(tmp_path):
+    """火车与试管：里面没有再分文件夹，就是两类。"""
+    for name in ("train", "test"):
+        for n in range(5):
+            picture(tmp_path / name / f"{n}.png", color=(n, n, n))
+    dataset = data.load(f"folder:{tmp_path}")
+    assert dataset.class_names == ("test", "train")
+    assert dataset.notes == ("没有分好：从 10 张里固定留出 2 张作测试，每类都有",)
+
+
+def test_different_classes_on_the_two_sides_are_named(tmp_path):
+    root = parted(tmp_path, ("train", 2, 10), ("val", 1, 200))
+    (root / "val" / "狗").rename(root / "val" / "dog")
+    told = "只在 train/ 里的有 狗；只在 val/ 里的有 dog"
+    with pytest.raises(ValueError, match=told):
+        data.load(f"folder:{root}")
+
+
+def test_empty_class_on_one_side_is_named(tmp_path):
+    root = parted(tmp_path, ("train", 2, 10), ("val", 1, 200))
+    (root / "val" / "狗" / "0.png").unlink()
+    with pytest.raises(ValueError, match=r"val 下有 1 类不足一张图片：狗（0 张）"):
+        data.load(f"folder:{root}")
+
+
+def test_unreadable_file_is_named_with_its_side(tmp_path):
+    root = parted(tmp_path, ("train", 2, 10), ("val", 1, 200))
+    (root / "val" / "狗" / "bad.jpg").write_text("x")
+    with pytest.raises(ValueError, match=r"val/狗/bad\.jpg：损坏"):
+        data.load(f"folder:{root}")

@@ -10,6 +10,8 @@ import pytest
 from frameworks import FRAMEWORKS
 from gaps import close
 
+import vision_attention.paddle
+import vision_attention.torch
 from vision_attention import attention_maps, geometry, initial, interop, specs
 from vision_attention.checks import inspection
 from vision_attention.measure import memory
@@ -357,11 +359,53 @@ def test_macs_of_a_model_without_parameters(wing):
     assert wing.inspect.count_macs(wing.SimAM(3), (3, 8, 8)) == 0
 
 
-def test_bfloat16_gates_are_read_as_numbers(wing):
-    gate = wing.ConstantGate(1, value=0.75)
-    x = images(wing)
+def own_paddle_model(norm):
+    """读者自己的模型，层归一化用 norm；权重不是 1，也不学。"""
+    import paddle
+
+    initial.seed(0)
+    layer = norm([4, 8, 8])
+    values = np.random.default_rng(1).uniform(0.5, 2, layer.weight.shape)
+    layer.weight.set_value(values.astype("f4"))
+    layer.weight.stop_gradient = True
+    first, last = (paddle.nn.Conv2D(c, 4, 3, padding=1) for c in (1, 4))
+    model = paddle.nn.Sequential(first, layer, last)
+    for number, part in enumerate((first, last)):
+        vision_attention.paddle.init.seed(number)
+        vision_attention.paddle.init.convolutions(part)
+    model.eval()
+    return model
+
+
+def test_the_frameworks_own_layer_norm_does_not_spoil_what_is_seen():
+    """框架的层归一化只对输入求梯度时不对；模型与它的方法，工具替它绕开。"""
+    import paddle
+
+    wing = vision_attention.paddle
+    look, x = wing.inspect.effective_receptive_field, images(wing)
+    theirs = own_paddle_model(paddle.nn.LayerNorm)
+    right = look(own_paddle_model(wing.init.LayerNorm), x)
+    close(look(theirs, x), right)
+    close(look(theirs.forward, x), right)
+    assert theirs[1].weight.stop_gradient
+    # 别的函数，够不着它里面的参数：书里「框架对照」写着
+    assert abs(look(lambda x: theirs(x) * 1, x) - right).max() > 0.01
+
+
+def test_bfloat16_is_read_as_numbers(wing):
+    # Paddle 把 bfloat16 的位原样当成整数给 NumPy
+    x = images(wing) * 0 + 0.75
     x = x.bfloat16() if hasattr(x, "bfloat16") else x.astype("bfloat16")
-    (found,) = wing.inspect.gates(in_precision(wing, gate, "bfloat16"), x).values()
+    found = wing.device.array(x)
+    assert found.dtype == np.float32
+    assert (found == 0.75).all()
+
+
+def test_bfloat16_gates_are_read_as_numbers():
+    # Paddle 在 CPU 上没有 bfloat16 的核，门自己会说
+    wing = vision_attention.torch
+    gate = in_precision(wing, wing.ConstantGate(1, value=0.75), "bfloat16")
+    (found,) = wing.inspect.gates(gate, images(wing).bfloat16()).values()
     assert found.dtype == np.float32
     assert (found == 0.75).all()
 

@@ -19,6 +19,10 @@ import vision_attention.torch
 from vision_attention import initial, interop
 
 every_case = pytest.mark.parametrize("case", cases.ALL, ids=lambda case: case.name)
+# 与开关无关的：每个类一个用例就看得出，别的开关归 make matrix
+every_class = pytest.mark.parametrize(
+    "case", cases.per_class(cases.ALL), ids=lambda case: case.name
+)
 
 
 def framework(wing):
@@ -50,7 +54,7 @@ def tensors(module):
 # ---- 两翼相同的 ----
 
 
-@every_case
+@every_class
 def test_a_copy_is_whole_and_apart(wing, case):
     module, x = built(wing, case)
     other = copy.deepcopy(module)
@@ -69,7 +73,7 @@ def framework_add(wing, parameter, value):
         parameter.set_value(parameter + value)
 
 
-@every_case
+@every_class
 def test_weights_go_from_one_to_another(wing, case):
     module, x = built(wing, case)
     other = case.make(wing)
@@ -82,7 +86,7 @@ def test_weights_go_from_one_to_another(wing, case):
     same(wing, other, module, x)
 
 
-@every_case
+@every_class
 def test_a_frozen_module_hands_the_gradient_on(wing, case):
     """参数全冻结：输出不变，梯度照样传给输入。"""
     slopes = []
@@ -101,7 +105,7 @@ def test_a_frozen_module_hands_the_gradient_on(wing, case):
     np.testing.assert_allclose(slopes[1], slopes[0], atol=1e-5 * scale)
 
 
-@every_case
+@every_class
 def test_every_layer_is_found(wing, case):
     """apply 走到每一层；每个参数都在某一层名下，没有两个同名。"""
     module, _ = built(wing, case)
@@ -159,7 +163,7 @@ def test_built_in_double_precision(wing, case):
 # ---- PyTorch ----
 
 
-@every_case
+@every_class
 def test_pickled_whole(case):
     module, x = built(vision_attention.torch, case)
     same(vision_attention.torch, pickle.loads(pickle.dumps(module)), module, x)
@@ -169,7 +173,7 @@ def test_pickled_whole(case):
     same(vision_attention.torch, torch.load(buffer, weights_only=False), module, x)
 
 
-@every_case
+@every_class
 def test_assigned_weights_are_the_very_ones(case):
     module, x = built(vision_attention.torch, case)
     other = case.make(vision_attention.torch).eval()
@@ -217,7 +221,7 @@ def test_memory_from_meta_never_shows(case, monkeypatch):
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy(), err_msg=name)
 
 
-@every_case
+@every_class
 def test_called_with_other_weights(case):
     """torch.func.functional_call：换一套权重算，自己的不变。"""
     wing = vision_attention.torch
@@ -232,7 +236,7 @@ def test_called_with_other_weights(case):
     np.testing.assert_allclose(numbers(wing, found), expected, atol=1e-5 * scale)
 
 
-@every_case
+@every_class
 def test_averaged_over_two_steps(case):
     """AveragedModel：两步的平均，参数是算术平均。"""
     module, x = built(vision_attention.torch, case)
@@ -251,7 +255,7 @@ def test_averaged_over_two_steps(case):
     assert average(x).shape == module(x).shape
 
 
-@every_case
+@every_class
 def test_one_vector_of_all_parameters(case):
     module, x = built(vision_attention.torch, case)
     expected = module(x).detach()
@@ -264,7 +268,7 @@ def test_one_vector_of_all_parameters(case):
     np.testing.assert_array_equal(module(x).detach(), expected)
 
 
-@every_case
+@every_class
 def test_wrapped_for_many_devices(case):
     module, x = built(vision_attention.torch, case)
     same(vision_attention.torch, torch.nn.DataParallel(module), module, x)
@@ -316,7 +320,7 @@ def test_lazily_built(case):
 
 
 @pytest.mark.filterwarnings("ignore:The program will return to single-card")
-@every_case
+@every_class
 def test_wrapped_by_paddle_for_many_devices(case):
     module, x = built(vision_attention.paddle, case)
     if not list(module.parameters()):

@@ -31,17 +31,17 @@ NOTEBOOK_WORDS = WORDS | {r"\bpaddle\.(as_tensor|from_numpy)\b": "paddle.to_tens
 # 名字是函数、类（不含方法）、类.方法，或赋值的变量；「头」是文件开头的说明与导入
 DIFFERENT = {
     "__init__.py": "头",
-    "checkpoint.py": "头 rest Checkpoint.__init__ Checkpoint.restore Checkpoint._arrays"
-    " Checkpoint._tensors forget_gradients _frozen _fixed",
+    "checkpoint.py": "头 rest Checkpoint.__init__ Checkpoint.restore"
+    " Checkpoint._tensors forget_gradients _frozen",
     "counting.py": "头 MACS count_macs _outputs _parameters _zeros",
-    "device.py": "find_device has_bfloat16 device_of tensor arrange reseed"
+    "device.py": "find_device has_bfloat16 device_of tensor array arrange reseed"
     " own_randomness autocast",
     "export.py": "头 FORMAT NEEDS export",
     "hooks.py": "头 gradients recorded _layers thawed",
     "init.py": "头 seed parameter buffer Fixed.fix Fixed._apply _after_loading"
     " batch_norm QuietBatchNorm2D QuietBatchNorm2D.forward LayerNorm"
     " LayerNorm.forward _draw _write",
-    "inspect.py": "头 grad_cam _numpy _leaf _gradient",
+    "inspect.py": "头 effective_receptive_field grad_cam _leaf _gradient",
     "kernels.py": "头 fused_attention cut_patches split_last",
     "layers.py": "头 untouched triples narrow part patch_convolution"
     " _watched_everywhere PatchConv2D PatchConv2D.forward",
@@ -50,6 +50,12 @@ DIFFERENT = {
     "pooling.py": "头 global_mean global_max channel_max _ChannelMax"
     " _ChannelMax.forward _ChannelMax.backward needs_gradient",
     "precision.py": "头 match",
+    "specimen/comparing.py": "variant variant_slopes",
+    "specimen/drilling.py": "头 two_layers walk known_step assess",
+    "specimen/reading.py": "STATISTICS parts write random_layers array_of"
+    " _parts_of _slots",
+    "specimen/running.py": "头 forward slopes overheard draw seed_random LISTENED"
+    " _Ear _Ear.__init__ _Ear.__torch_function__ _ear _noting _given",
     "slots.py": "BUFFER_NAMES slots _slot",
     "training.py": "头 train_step build_optimizer set_lr",
 }
@@ -63,6 +69,8 @@ DIFFERENT_CELLS = set(
     " receptive-field-39 remedies-19 remedies-81 remedies-82"
     # 各读各框架的记录
     " diagnosis-15"
+    # 清梯度的名字
+    " exercise-training-07"
     # 原笔记的模块：PyTorch 原样，Paddle 译过来，报错也各说各的
     " self-attention-15 self-attention-25 self-attention-26 self-attention-27"
     " self-attention-28 self-attention-78".split()

@@ -70,6 +70,37 @@ SAMPLES = {
     "热力图": lambda: plots.heatmap(IMAGES[None, :1], title="空间注意力"),
     "宽热力图": lambda: plots.heatmap(np.random.default_rng(1).random((10, 64))),
     "叠加": lambda: plots.overlay(IMAGES[0], IMAGES[1, :4, :4]),
+    "几条曲线": lambda: plots.lines(
+        {
+            "少": {
+                "甲": ([1, 2, 4], [3, 2, 1]),
+                "乙": ([1, 2, 4], [[1, 2, 3], [2, 3, 4]]),
+            }
+        },
+        xlabel="步数",
+        ylabel="损失",
+        log="x",
+        ticks=[1, 2, 4],
+        levels=[2],
+    ),
+    "带子": lambda: plots.lines(
+        {"": {"甲": ([1, 2], [[0, 1], [1, 2], [2, 3]])}},
+        xlabel="宽",
+        ylabel="分数",
+        bands=True,
+    ),
+    "成排的点": lambda: plots.dots(
+        {
+            "没有训练": {"SE": [0.1, 0.2]},
+            "训练之后": {"SE": {"前": [0.1], "后": [0.3]}},
+        },
+        levels=[0.5],
+    ),
+    "接起来的横条": lambda: plots.stacked(
+        {"少": {"SE": [0.1, 0.2]}, "多": {"SE": [0.3, 0.0]}},
+        ["没学会", "没带过去"],
+        xlabel="错误率",
+    ),
     "注意力矩阵": lambda: plots.attention_matrix(
         rows(3), list("猫坐垫"), list("猫坐垫")
     ),
@@ -334,8 +365,64 @@ WRONG = {
     "no images": (lambda: plots.image_grid([]), "images 是空的"),
     "no columns": (lambda: plots.image_grid(IMAGES, columns=0), "columns=0"),
     "no runs": (lambda: plots.learning_curves({"a": []}), "'a' 是空的"),
+    "no lines": (lambda: plots.lines({}, xlabel="", ylabel=""), "panels 是空的"),
+    "uneven line": (
+        lambda: plots.lines({"": {"甲": ([1, 2], [1, 2, 3])}}, xlabel="", ylabel=""),
+        "甲：横坐标",
+    ),
+    "other rows": (
+        lambda: plots.dots({"一": {"甲": [1]}, "二": {"乙": [1]}}),
+        "各格应有同样的臂",
+    ),
+    "other parts": (
+        lambda: plots.stacked({"": {"甲": [0.1]}}, ["一", "二"], xlabel=""),
+        "每一条应有 2 份",
+    ),
     "no values": (lambda: plots.paired_differences(["a"], [[]]), "没有一次运行"),
 }
+
+
+def test_lines_draw_every_run_and_their_mean():
+    runs = [[1.0, 2.0], [3.0, 6.0]]
+    axis = plots.lines({"": {"甲": ([10, 20], runs)}}, xlabel="步", ylabel="损失").axes[
+        0
+    ]
+    found = [list(line.get_ydata()) for line in axis.lines]
+    assert found == [[1, 2], [3, 6], [2, 4]]
+    assert not axis.figure.legends
+
+
+def test_bands_put_the_middle_quantile_on_the_line():
+    three = [[0.0, 1.0], [5.0, 6.0], [7.0, 9.0]]
+    axis = plots.lines(
+        {"": {"甲": ([1, 2], three)}}, xlabel="宽", ylabel="分数", bands=True
+    ).axes[0]
+    assert [list(line.get_ydata()) for line in axis.lines] == [[5, 6]]
+    [band] = axis.collections
+    corners = {tuple(point) for point in band.get_paths()[0].vertices}
+    assert {(1.0, 0.0), (1.0, 7.0), (2.0, 1.0), (2.0, 9.0)} <= corners
+
+
+def test_dots_stand_in_the_row_of_their_arm():
+    figure = plots.dots({"": {"甲": [0.1, 0.2], "乙": {"前": [0.3], "后": [0.4]}}})
+    found = [points.get_offsets() for points in figure.axes[0].collections]
+    np.testing.assert_allclose(found[0], [[0.1, 0], [0.2, 0]])
+    np.testing.assert_allclose(found[1:], [[[0.3, 0.82]], [[0.4, 1.18]]])
+
+
+def test_stacked_parts_begin_where_the_last_one_ended():
+    figure = plots.stacked({"": {"甲": [0.2, 0.3]}}, ["一", "二"], xlabel="份额")
+    bars = [(bar.get_x(), bar.get_width()) for bar in figure.axes[0].patches]
+    assert bars == [(0, 0.2), (0.2, 0.3)]
+
+
+def test_small_curves_are_svg_and_say_their_ends():
+    run = history(0)
+    text = plots.curves_svg(vars(run), "第 1 题的曲线。", 10)
+    tree = ElementTree.fromstring(text)
+    assert f"测试升到 {run.test_accuracy[-1]:.2f}" in tree.get("aria-label")
+    assert len(tree.findall("polyline")) == 4
+    assert tree.findall("polyline")[0].get("points").startswith("26.0,86.2")
 
 
 @pytest.mark.parametrize("case", WRONG)

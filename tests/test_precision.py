@@ -16,7 +16,7 @@ WINGS = {"torch": vision_attention.torch, "paddle": vision_attention.paddle}
 # 舍入单位 2⁻¹¹ 与 2⁻⁸，乘上网络里几次舍入的累积
 COARSE = {"float16": 16 * 2.0**-11, "bfloat16": 16 * 2.0**-8, "float64": 1e-5}
 # 没有权重可对照的：数据类型跟着 x 走
-FREE = {"SimAM", "ConstantGate", "ScalarGate", "DropPath"}
+FREE = {"DropPath"} | {kind.build for kind in cases.KINDS if kind.loose}
 everything = pytest.mark.parametrize("case", cases.ALL, ids=lambda c: c.name)
 
 
@@ -78,6 +78,19 @@ def test_paddle_says_that_the_processor_has_no_half_precision(case, dtype):
     model, x = made("paddle", case, dtype)
     with pytest.raises(ValueError, match=f"是 {dtype}.*没有它的核.*float32"):
         model(x)
+
+
+@pytest.mark.parametrize("name", ["TransformerBlock", "DropPath"])
+def test_paddle_says_so_for_the_parts_of_a_vit_too(name):
+    wing = WINGS["paddle"]
+    part = (
+        wing.DropPath(0.5)
+        if name == "DropPath"
+        else wing.TransformerBlock(15, wing.MultiHeadSelfAttention(15, 3))
+    )
+    x = cast("paddle", tensor("paddle", cases.ATTENTION[0].values()), "float16")
+    with pytest.raises(ValueError, match=r"是 float16.*没有它的核"):
+        cast("paddle", part, "float16")(x)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float16"])

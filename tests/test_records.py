@@ -29,6 +29,14 @@ def aside(path):
     return [json.loads(line) for line in text.splitlines()]
 
 
+def with_key(line):
+    """一行要有 key。"""
+    record = records.plain_json(line)
+    if "key" not in record:
+        raise ValueError("没有 key")
+    return record
+
+
 def run_python(code, *words):
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, words)],
@@ -69,7 +77,7 @@ def test_torn_line_does_not_spoil_the_next(path):
 @pytest.mark.parametrize("line", ["不是 JSON", "[1, 2]", "\0\0\0", '{"other": 1}'])
 def test_foreign_line_is_set_aside_with_its_reason(path, line):
     path.write_text('{"key": "a"}\n' + line + '\n{"key": "b"}\n')
-    missing = records.set_aside(path, lambda r: None if "key" in r else "没有 key")
+    missing = records.set_aside(path, with_key)
     assert keys(path) == ["a", "b"]
     assert aside(path)[0]["text"] == line
     assert [item.line for item in missing] == [2]

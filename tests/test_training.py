@@ -601,6 +601,27 @@ def test_ctrl_c_leaves_no_half_checkpoint(room, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_bfloat16_weights_survive_a_checkpoint(room, tmp_path):
+    """NumPy 没有 bfloat16；存成 float32，取回来一位不差。"""
+    bfloat16, found = room.framework.bfloat16, []
+    for seed in (1, 2):
+        model = network(room, "vit_tiny", seed, depth=1).to(dtype=bfloat16)
+        optimizer = room.training.build_optimizer(model, QUICK)
+        path = tmp_path / "run.safetensors"
+        saved = room.checkpoint.Checkpoint(path, model, optimizer, QUICK, DIGITS)
+        saved.save(History()) if not path.exists() else saved.restore()
+        found.append(
+            {
+                n: values(p.to(dtype="float32"))
+                if room.name == "paddle"
+                else values(p.float())
+                for n, p in model.named_parameters()
+            }
+        )
+    assert_same(*found)
+    assert next(iter(model.parameters())).dtype == bfloat16
+
+
 @pytest.fixture
 def saved(room, tmp_path):
     """走完一次的检查点。"""

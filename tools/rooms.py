@@ -16,7 +16,7 @@ from pathlib import Path
 PACKAGE = "vision_attention"
 LIBRARY = Path(__file__).resolve().parent.parent / "src" / PACKAGE
 WINGS = ("torch", "paddle")
-ROOF = ("studies", "interop", "wings", "cli")
+ROOF = ("studies", "interop", "wings", "grading", "cli")
 # 一翼之内：零件不导入模型；training 收到模型，也不导入
 PARTS = ("init", "gates", "self_attention")
 MODELS = ("vit", "resnet", "mobile", "small_cnn", "small_mlp", "models")

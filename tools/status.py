@@ -117,6 +117,15 @@ def audit_said(trial: dict) -> str:
     return said + (f"，{len(unknown)} 个没有查到" if unknown else "")
 
 
+def mutants_said(trial: dict) -> str:
+    """弄坏一处：抽了几处，几处红。"""
+    share = trial["red"] / trial["tried"]
+    return (
+        f"{trial['sites']:,} 处里抽 {trial['tried']} 处，"
+        f"{trial['red']} 处红（{share:.0%}）"
+    )
+
+
 def details(what: str, trial: dict) -> str:
     """返回表下面的一段：版本或种子、机器、提交，与没有通过的。"""
     facts = []
@@ -158,6 +167,7 @@ TRIALS = {
     "lowest": ("答应的最低版本", tests_said),
     "newest": ("此刻最新的版本", tests_said),
     "flaky": ("换着次序反复测试", flaky_said),
+    "mutants": ("把程序库弄坏一处，测试红不红", mutants_said),
     "audit": ("锁定的依赖有没有漏洞", audit_said),
 }
 

@@ -146,7 +146,7 @@ class opened:  # noqa: N801
         self.context.add_init_script(WATCH_SHIFTS)
         self.context.set_default_timeout(15_000)
         page = self.context.new_page()
-        page.seen = {"requests": [], "errors": [], "missing": [], "bytes": 0}
+        page.seen = nothing_seen()
         page.on("request", lambda r: page.seen["requests"].append(r.url))
         page.on("response", lambda r: record(page.seen, r))
         page.on("pageerror", lambda e: page.seen["errors"].append(str(e)))
@@ -155,6 +155,11 @@ class opened:  # noqa: N801
 
     def __exit__(self, *_):
         self.context.close()
+
+
+def nothing_seen():
+    """一次来访开始时的记录。"""
+    return {"requests": [], "errors": [], "missing": [], "bytes": 0}
 
 
 def record(seen, response):

@@ -10,7 +10,15 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import SAMPLE, SCREENS, SUBPATH, opened, sampled, toc_pages
+from conftest import (
+    SAMPLE,
+    SCREENS,
+    SUBPATH,
+    nothing_seen,
+    opened,
+    sampled,
+    toc_pages,
+)
 from probes import (
     AXE,
     BROKEN,
@@ -56,43 +64,55 @@ def called(visit):
     return f"{path}-{mode}-{'careful' if careful else 'quick'}"
 
 
+@pytest.fixture(scope="module")
+def desk(browser):
+    """浅浅地看时，一页接一页用同一个标签页；取过的样式与脚本照样记着。"""
+    with opened(browser) as page:
+        yield page
+
+
 @pytest.fixture(params=visited(), scope="module", ids=called)
-def visit(request, browser, root):
+def visit(request, browser, root, desk):
     """打开一页，把该看的都看一遍；同样的一次只开一回。"""
-    if request.param not in visits:
-        visits[request.param] = look(browser, root, *request.param)
+    _, mode, careful = request.param
+    if request.param not in visits and careful:
+        with opened(browser, mode) as page:
+            visits[request.param] = look(page, root, *request.param)
+    elif request.param not in visits:
+        visits[request.param] = look(desk, root, *request.param)
     return visits[request.param]
 
 
-def look(browser, root, path, mode, careful):
+def look(page, root, path, mode, careful):
     """一次来访看到的一切。"""
-    with opened(browser, mode) as page:
-        page.goto(root + path, wait_until="load")
-        page.wait_for_timeout(SETTLE)
-        # 第一屏取来的到此为止；后面还会取下面的图
-        found = dict(page.seen, mode=mode, fetched=len(page.seen["requests"]))
-        found["shifts"] = page.evaluate("window.shifts")
-        found["theme"] = page.evaluate("document.documentElement.dataset.theme")
-        found["overflow"], found["cut off"] = {}, {}
-        for width in WIDTHS if careful else WIDTHS[:2]:
-            page.set_viewport_size({"width": width, "height": 900})
-            if careful:
-                screenshot(page, path, f"{width}-{mode}")
-            found["overflow"][width] = page.evaluate(OVERFLOW)
-            found["cut off"][width] = page.evaluate(CUT_OFF)
-            if width < 400:
-                found |= read_on_a_phone(page, path)
-        found["images"] = page.evaluate(
-            "[...document.querySelectorAll('article img')].map(i => i.outerHTML)"
-        )
-        found["broken"] = page.evaluate(BROKEN)
-        page.set_viewport_size({"width": 1280, "height": 900})
-        found["faint"] = page.evaluate(CONTRAST)
-        page.evaluate(PLAIN_CODE)
-        page.evaluate(AXE)
-        violations = page.evaluate(RULES, careful)["violations"]
-        found["axe"] = [brief(violation) for violation in violations]
-        return found
+    page.seen = nothing_seen()
+    page.goto(root + path, wait_until="load")
+    page.wait_for_timeout(SETTLE)
+    # 第一屏取来的到此为止；后面还会取下面的图
+    found = dict(page.seen, mode=mode, fetched=len(page.seen["requests"]))
+    found["shifts"] = page.evaluate("window.shifts")
+    found["theme"] = page.evaluate("document.documentElement.dataset.theme")
+    found["overflow"], found["cut off"] = {}, {}
+    for width in WIDTHS if careful else WIDTHS[:2]:
+        page.set_viewport_size({"width": width, "height": 900})
+        if careful:
+            screenshot(page, path, f"{width}-{mode}")
+        found["overflow"][width] = page.evaluate(OVERFLOW)
+        found["cut off"][width] = page.evaluate(CUT_OFF)
+        if width < 400:
+            found |= read_on_a_phone(page, path)
+    images = "[...document.querySelectorAll('article img')].map(i => i.outerHTML)"
+    found["images"] = page.evaluate(images)
+    found["broken"] = page.evaluate(BROKEN)
+    page.set_viewport_size({"width": 1280, "height": 900})
+    return found | {"faint": page.evaluate(CONTRAST), "axe": accessible(page, careful)}
+
+
+def accessible(page, colours):
+    """axe 找到的问题；看完这一页的代码就没有颜色了。"""
+    page.evaluate(PLAIN_CODE)
+    page.evaluate(AXE)
+    return [brief(found) for found in page.evaluate(RULES, colours)["violations"]]
 
 
 def read_on_a_phone(page, path):

@@ -46,7 +46,7 @@ def house() -> str:
     d = Drawing(
         way_at + 46 * len(STEPS) + 6,
         "房子：底层、两翼、屋顶",
-        "书与笔记本从外面导入程序库；屋顶上是研究的几间、命令行、互通与选翼；"
+        "书与笔记本从外面导入程序库；屋顶上是研究的几间、批改、命令行、互通与选翼；"
         "两翼互为镜像，互不导入；底层不认识框架。箭头只朝下，没有圈。"
         "数据从 study.yaml 经运行、训练、记录、统计走到书里的图与表",
     )
@@ -70,7 +70,9 @@ def _roof(d: Drawing, graph: rooms.Graph, top: float) -> None:
     floors = rooms.floors(graph)
     highest = max(floors.values())
     d.frame(MIDDLE, top + ROW * (highest + 1) / 2 + 12, WIDE, ROW * (highest + 1) + 24)
-    d.text(MIDDLE, top + 11, "屋顶：研究、命令行、互通，以及挑一翼的一间", size=12)
+    d.text(
+        MIDDLE, top + 11, "屋顶：研究、批改、命令行、互通，以及挑一翼的一间", size=12
+    )
     arrows, place = rooms.nearest_only(graph), {}
     for floor in range(highest + 1):
         row = sorted(name for name in floors if floors[name] == floor)

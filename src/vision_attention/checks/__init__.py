@@ -7,6 +7,7 @@
 
 from vision_attention.checks.arrays import array, finite, numbers
 from vision_attention.checks.building import (
+    backbone,
     bottleneck,
     construct,
     fused_axis,
@@ -16,6 +17,7 @@ from vision_attention.checks.building import (
     not_alone,
     quarter,
     unused,
+    weight,
 )
 from vision_attention.checks.hints import closest, nearest
 from vision_attention.checks.tensors import (
@@ -28,6 +30,7 @@ from vision_attention.checks.tensors import (
     several_pixels,
     tensor,
     tokens,
+    wide,
 )
 from vision_attention.checks.values import (
     ArgumentError,
@@ -55,6 +58,7 @@ from vision_attention.checks.values import (
 __all__ = [
     "ArgumentError",
     "array",
+    "backbone",
     "batch_norm_input",
     "bottleneck",
     "choice",
@@ -94,6 +98,8 @@ __all__ = [
     "tensor",
     "tokens",
     "unused",
+    "weight",
     "whole",
+    "wide",
     "within",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from vision_attention.checks.arrays import array
 from vision_attention.checks.values import (
     ArgumentError,
     choice,
+    kind,
     number,
     plain,
     positive,
@@ -76,6 +78,15 @@ def bottleneck(in_channels: int, reduction_ratio: int, min_hidden: int = 0) -> i
     wide = "min_hidden" if hidden == min_hidden else "in_channels"
     within(wide, in_channels * hidden, "瓶颈层的权重")
     return hidden
+
+
+def weight(sizes: Mapping[str, int], times: int, what: str) -> None:
+    """几个尺寸与 times 相乘的权重，不能太大；太大时请改小其中最大的一个。
+
+    参数: sizes 为参数名到尺寸的表；times 为其余的因数；what 为它是什么
+    错误: 超过 2³¹ − 1 个数时抛出 ArgumentError
+    """
+    within(max(sizes, key=sizes.get), times * math.prod(sizes.values()), what)
 
 
 def half_patch(patch_size: int) -> int:
@@ -146,6 +157,22 @@ def fused_axis(fused: bool, softmax_axis: str) -> None:
             "融合核只沿键归一化；请设 fused=False",
             "softmax_axis",
             "fused",
+        )
+
+
+def backbone(model: Any, base: type) -> None:
+    """拆得出主干与分类头的模型：有 features，有 head。
+
+    参数: base 为框架里模型的类
+    错误: 不是模型，或少了一样时抛出 ArgumentError
+    """
+    kind("model", model, base, "模型")
+    missing = [name for name in ("features", "head") if not hasattr(model, name)]
+    if missing:
+        raise ArgumentError(
+            f"model 是 {type(model).__name__}，没有 {missing[0]}；"
+            "应有 features 与 head，例如 build(specs.named('small_cnn'))",
+            "model",
         )
 
 

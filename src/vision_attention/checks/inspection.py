@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from vision_attention.checks.values import ArgumentError, plain
+from vision_attention.checks.values import ArgumentError, plain, shown
 
 
 def place(position: Any, sizes: Sequence[int]) -> tuple[int, ...]:
@@ -40,7 +40,7 @@ def place(position: Any, sizes: Sequence[int]) -> tuple[int, ...]:
     else:
         told = f"输出有 {sizes[0]} 个 token，应为其中一个的编号，例如 {middle[0]}"
     raise ArgumentError(
-        f"position={position!r} 不合适；{told}，都从 0 数起", "position"
+        f"position={shown(position)} 不合适；{told}，都从 0 数起", "position"
     )
 
 
@@ -63,7 +63,7 @@ def classes(target: Any, sizes: Sequence[int]) -> list[int]:
     if whole and ((given >= 0) & (given < num_classes)).all():
         return given.tolist()
     raise ArgumentError(
-        f"target={target!r} 不合适；应为 {count} 个整数，一张图一个，"
+        f"target={shown(target)} 不合适；应为 {count} 个整数，一张图一个，"
         f"都在 0 到 {num_classes - 1} 之间",
         "target",
     )

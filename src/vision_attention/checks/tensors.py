@@ -94,20 +94,25 @@ def feature_map(x: Any, in_channels: int) -> None:
             f"请改成 in_channels={shape[1]}，或检查 x 是否为 (B, C, H, W)",
             "x",
         )
+    if 0 in sizes(x)[1:]:
+        raise ArgumentError(
+            f"x 的形状是 {sizes(x)}，里面一个数也没有；通道、高与宽都应不小于 1", "x"
+        )
     floating(x)
 
 
 def tokens(x: Any, embed_dim: int, bias: Any = None) -> None:
     """一串 token：三维浮点 (B, N, D)，且 D 与构造时一致。
 
-    参数: bias 为由掩码换成的 (N, N)，None 表示没有掩码
+    参数: embed_dim 为 0 时不看 D；bias 为由掩码换成的 (N, N)，None 表示没有掩码
     错误: 不是张量，维数、宽度、token 数或数据类型不对时抛出 ArgumentError
     """
     tensor(x)
     shape = x.shape
-    if len(shape) != 3 or known(shape[2]) not in (None, embed_dim):
+    if len(shape) != 3 or (embed_dim and known(shape[2]) not in (None, embed_dim)):
+        wide = f"，D = embed_dim = {embed_dim}" if embed_dim else ""
         raise ArgumentError(
-            f"x 的形状是 {sizes(x)}；应为三维 (B, N, D)，D = embed_dim = {embed_dim}。"
+            f"x 的形状是 {sizes(x)}；应为三维 (B, N, D){wide}。"
             "特征图请先展平：x.flatten(2) 再交换后两维",
             "x",
         )
@@ -117,6 +122,19 @@ def tokens(x: Any, embed_dim: int, bias: Any = None) -> None:
             f"x 有 {shape[1]} 个 token，而掩码是 {seen}×{seen} 的；"
             f"请按 N={shape[1]} 重新构造（含分类 token）",
             "x",
+        )
+    floating(x)
+
+
+def wide(x: Any, embed_dim: int) -> None:
+    """逐 token 的运算：前面几维随意，最后一维是 D 的浮点张量 (…, D)。
+
+    错误: 不是张量，最后一维或数据类型不对时抛出 ArgumentError
+    """
+    tensor(x)
+    if not len(x.shape) or known(x.shape[-1]) not in (None, embed_dim):
+        raise ArgumentError(
+            f"x 的形状是 {sizes(x)}；最后一维应为 D = embed_dim = {embed_dim}", "x"
         )
     floating(x)
 

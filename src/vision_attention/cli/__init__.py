@@ -1,4 +1,4 @@
-"""门铃：命令 vision-attention，train 训练一次，predict、export 用它，study 做研究。
+"""门铃：命令 vision-attention：look、train、predict、export、study、grade、identify。
 
 内容: app。
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import typer
 
 from vision_attention.cli.export import export
+from vision_attention.cli.grade import grade, identify
+from vision_attention.cli.look import look
 from vision_attention.cli.predict import predict
 from vision_attention.cli.study import app as study_app
 from vision_attention.cli.train import train
@@ -21,9 +23,12 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="视觉注意力：训练一个模型，用它认图，或做一项研究。",
+    help="视觉注意力：训练一个模型，用它认图，做一项研究，或批改自己写的模块。",
 )
 app.add_typer(study_app, name="study")
+app.command("look")(look)
 app.command("train")(train)
 app.command("predict")(predict)
 app.command("export")(export)
+app.command("grade")(grade)
+app.command("identify")(identify)

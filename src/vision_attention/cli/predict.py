@@ -15,7 +15,7 @@ import typer
 
 from vision_attention.cli.drawing import draw_map
 from vision_attention.cli.user_errors import USER_ERROR, user_errors
-from vision_attention.data.folder import visible
+from vision_attention.data.listing import visible
 from vision_attention.storage import files
 from vision_attention.training import saved_run
 from vision_attention.wings import installed, load_wing

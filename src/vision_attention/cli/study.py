@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import functools
 import json
-import signal
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from vision_attention.cli.stopping import stop_like_ctrl_c
 from vision_attention.cli.user_errors import user_errors
 from vision_attention.studies.results.power import plan, write_plan
 from vision_attention.studies.results.report import summarize
@@ -33,15 +33,6 @@ DataRoot = Annotated[
 ]
 
 
-def stop_like_ctrl_c() -> None:
-    """收到 SIGTERM 时也像 Ctrl-C 那样收尾。"""
-
-    def stop(*details: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, stop)
-
-
 @app.command("list")
 @user_errors
 def list_studies() -> None:
@@ -50,6 +41,7 @@ def list_studies() -> None:
         store = open_study(name)
         done, every = len(store.done()), len(store.runs) + store.waiting
         typer.echo(f"{name}  {done}/{every}  约 {store.study.budget.minutes:g} 分钟")
+        _say_bad(store)
         typer.echo(f"    {store.study.question}")
 
 
@@ -73,9 +65,20 @@ def status(name: Name, out: Out = None) -> None:
     others = len(done - {run.key for run in store.runs})
     if others:
         typer.echo(f"  另有 {others} 条记录不是现在的 study.yaml 所问的，报告里不用")
-    for item in reading.rejected:
-        typer.echo(f"  坏行：第 {item.line} 行，{item.reason}")
-    raise typer.Exit(1 if reading.rejected else 0)
+    bad = [(store.path.name, item) for item in reading.rejected]
+    if store.tuning is not None:
+        tuning = store.tuning
+        bad += [(tuning.path.name, item) for item in tuning.read().rejected]
+    for where, item in bad:
+        typer.echo(f"  坏行：{where} 第 {item.line} 行，{item.reason}")
+    raise typer.Exit(1 if bad else 0)
+
+
+def _say_bad(store: StudyStore) -> None:
+    """有坏行就说几行。"""
+    if count := store.bad():
+        more = f"study status {store.name} 逐行说明"
+        typer.echo(f"    坏行 {count} 行，没有算在内；{more}")
 
 
 STOPPED = "已停下；写好的记录都在，再运行同一条命令只做缺的。"
@@ -147,6 +150,7 @@ def power(
 ) -> None:
     """要几粒种子才看得见想看的差。"""
     store = open_study(name, out)
+    _say_bad(store)
     found = plan(store, effect, first)
     for arm in found["arms"]:
         levels = "，".join(f"{k}={v}" for k, v in arm["levels"].items())
@@ -178,6 +182,7 @@ def verify(
     for each in name or names():
         store = open_study(each, out)
         found = list(store.done().values())
+        _say_bad(store)
         if not found and not name:
             typer.echo(f"{store.name}：还没有记录，跳过")
             continue

@@ -12,9 +12,11 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from vision_attention.checks import shown
 from vision_attention.cli import trials
 from vision_attention.cli.user_errors import user_errors
 from vision_attention.studies.design.positions import read_value
+from vision_attention.training.class_scores import ClassScore, doubt
 
 
 def _value(text: str) -> Any:
@@ -22,7 +24,9 @@ def _value(text: str) -> Any:
     try:
         return read_value(text)
     except yaml.YAMLError as error:
-        raise ValueError(f"读不懂 {text!r}，应是一个数、一个词或 [列表]") from error
+        raise ValueError(
+            f"读不懂 {shown(text)}，应是一个数、一个词或 [列表]"
+        ) from error
 
 
 def _pairs(items: list[str]) -> dict[str, Any]:
@@ -38,12 +42,32 @@ def _pairs(items: list[str]) -> dict[str, Any]:
     return pairs
 
 
-STOPPED = "已停下；train 不留检查点，再运行同一条命令会从头训练。"
+STOPPED = "已停下；还没有第一个检查点，什么也没有留下，再运行同一条命令会从头训练。"
+SHOWN = 10  # 逐类的成绩最多说几类
+# 接着做时还可以写的
+ANEW = ("resume", "data_root", "quiet")
+
+
+def _refuse_changes(context: typer.Context) -> None:
+    """接着做照原来的设置，别的选项不能再写。"""
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if name not in ANEW and getattr(source, "name", "") == "COMMANDLINE":
+            option = name.rstrip("_").replace("_", "-")
+            raise ValueError(
+                f"--resume 照原来的设置接着做，请去掉 --{option}；"
+                "要改设置，请换一个 --name 从头训练"
+            )
 
 
 @functools.partial(user_errors, stopped=STOPPED)
 def train(
+    context: typer.Context,
     *,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="接着做停在半路的一次训练，照原来的设置。"),
+    ] = None,
     model: Annotated[
         str, typer.Option(help="模型的名字，例如 small_cnn、vit_tiny、resnet_narrow。")
     ] = "small_cnn",
@@ -79,26 +103,52 @@ def train(
     quiet: Annotated[bool, typer.Option("--quiet", help="不画进度条。")] = False,
 ) -> None:
     """训练一个模型，存下权重、记录与曲线；不带选项也能跑。"""
-    changes = {
-        "model.name": model,
-        "data.name": data,
-        "train.steps": steps,
-        "train.warmup_steps": min(20, steps // 10),
-        "train.batch_size": batch_size,
-        "train.lr": lr,
-        "train.augment": augment,
-        "train.eval_every": eval_every,
-        "train.device": device,
-    }
-    if n_train is not None:
-        changes["data.n_train"] = n_train
-    chosen = trials.choose_framework(framework)
-    run = trials.settle(chosen, seed, changes | _pairs(set_ or []))
-    trial = trials.carry_out(run, out, name, data_root, progress=not quiet)
-    results = trial.record["results"]
+    if resume is not None:
+        _refuse_changes(context)
+        trial = trials.go_on(resume, data_root, progress=not quiet)
+    else:
+        changes = {
+            "model.name": model,
+            "data.name": data,
+            "train.steps": steps,
+            "train.warmup_steps": min(20, steps // 10),
+            "train.batch_size": batch_size,
+            "train.lr": lr,
+            "train.augment": augment,
+            "train.eval_every": eval_every,
+            "train.device": device,
+        }
+        if n_train is not None:
+            changes["data.n_train"] = n_train
+        chosen = trials.choose_framework(framework)
+        run = trials.settle(chosen, seed, changes | _pairs(set_ or []))
+        trial = trials.carry_out(run, out, name, data_root, progress=not quiet)
+    _tell(trial)
+
+
+def _tell(trial: trials.Trial) -> None:
+    """做完之后说的几句。"""
+    run, results = trial.record["run"], trial.record["results"]
     typer.echo(
-        f"{model}（{chosen}）：测试准确率 {results['test_accuracy']:.4f}，"
+        f"{run['model']['name']}（{run['framework']}）："
+        f"测试准确率 {results['test_accuracy']:.4f}，"
         f"训练准确率 {results['train_accuracy']:.4f}，"
         f"{results['parameters']:,} 个参数，{trial.record['seconds']:.1f} 秒"
     )
+    for note in trial.record["notes"]:
+        typer.echo(note)
+    scores = [ClassScore(**row) for row in trial.record["classes"]]
+    typer.echo(f"平衡准确率 {results['balanced_accuracy']:.4f}；{_worst(scores)}")
+    if warning := doubt(scores):
+        typer.secho(f"注意：{warning}", fg="yellow", err=True)
     typer.echo(f"存在 {trial.folder}：{'、'.join(trials.SAVED)}")
+
+
+def _worst(scores: list[ClassScore]) -> str:
+    """逐类的成绩，差的在前；类多时只说最差的几类。"""
+    tested = sorted((s for s in scores if s.test), key=lambda s: s.accuracy)
+    shown = [f"{s.name} {s.correct}/{s.test}" for s in tested[:SHOWN]]
+    rest = (
+        f"；其余 {len(tested) - SHOWN} 类见 {trials.RECORD}" if tested[SHOWN:] else ""
+    )
+    return f"各类做对的：{'，'.join(shown)}{rest}"

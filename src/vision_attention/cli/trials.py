@@ -1,6 +1,7 @@
 """命令 train 的里面：一次训练，存下模型、记录与曲线。
 
-内容: Trial、settle（选项 → 设置，逐项检查）、carry_out（训练并存盘）。
+内容: Trial、settle（选项 → 设置，逐项检查）、carry_out（训练并存盘）、
+    go_on（接着做）。
 """
 
 from __future__ import annotations
@@ -12,17 +13,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vision_attention import interop
-from vision_attention.checks import nearest
+from vision_attention import checks, interop
 from vision_attention.cli.drawing import draw_curves
+from vision_attention.cli.stopping import StoppedError, stop_like_ctrl_c
 from vision_attention.storage import files
 from vision_attention.studies.design.runs import SECTIONS, Run, merge
 from vision_attention.studies.running.execute import record_of
 from vision_attention.studies.store.faults import faults_of
-from vision_attention.studies.tasks import train
-from vision_attention.studies.tasks.prepared import prepare
-from vision_attention.training import saved_run
-from vision_attention.training.saved_run import CURVES, MODEL, RECORD
+from vision_attention.studies.tasks import Outcome, train
+from vision_attention.studies.tasks.prepared import PreparedRun, prepare
+from vision_attention.training import saved_run, snapshots
+from vision_attention.training.class_scores import (
+    balanced_accuracy,
+    class_scores,
+    commonest,
+)
+from vision_attention.training.history import TrainingDivergedError
+from vision_attention.training.saved_run import (
+    CHECKPOINT,
+    CURVES,
+    MODEL,
+    RECORD,
+    SETTINGS,
+)
 from vision_attention.wings import installed, threads_used
 
 SAVED = MODEL, RECORD, CURVES
@@ -59,9 +72,8 @@ def settle(framework: str, seed: int, changes: dict[str, Any]) -> Run:
     for path in changes:
         section, _, rest = path.partition(".")
         if section not in SECTIONS or not rest:
-            raise ValueError(
-                f"设置 {path!r} 不对，应写成「部分.键」。{nearest(section, SECTIONS)}"
-            )
+            near = checks.nearest(section, SECTIONS)
+            raise ValueError(f"设置 {path!r} 不对，应写成「部分.键」。{near}")
     sections = merge({section: {} for section in SECTIONS}, changes)
     faults = faults_of("train", sections)
     if faults:
@@ -74,15 +86,15 @@ def fresh_folder(out: Path, name: str | None, run: Run) -> Path:
 
     错误: 指定的名字已被占用时抛出 ValueError；写不进去时抛出 OSError
     """
-    if name is not None and (out / name).exists():
-        raise ValueError(f"{out / name} 已经存在；请换一个 --name，或先把它移走")
+    if name is not None:
+        _refuse_taken(out / name)
     base = f"{run.model['name']}-{run.framework}-seed{run.seed}"
     number, chosen = 1, name or base
-    while (out / chosen).exists():
+    while name is None and (out / chosen).exists():
         number += 1
         chosen = f"{base}-{number}"
     try:
-        (out / chosen).mkdir(parents=True)
+        (out / chosen).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise PermissionError(
             f"建不了文件夹 {files.printable(out / chosen)}（{files.reason(error)}）；"
@@ -91,15 +103,55 @@ def fresh_folder(out: Path, name: str | None, run: Run) -> Path:
     return out / chosen
 
 
+def _refuse_taken(folder: Path) -> None:
+    """名字已被占用；空文件夹不算，停在半路的说怎样接着做。"""
+    taken = any(folder.iterdir()) if folder.is_dir() else folder.exists()
+    if not taken:
+        return
+    if (folder / SETTINGS).exists() and not (folder / RECORD).exists():
+        raise ValueError(
+            f"{files.printable(folder)} 是停在半路的一次训练；"
+            f"{saved_run.going_on(folder)}；要从头来，请换一个 --name，或先把它移走"
+        )
+    raise ValueError(
+        f"{files.printable(folder)} 已经存在；请换一个 --name，或先把它移走"
+    )
+
+
 @contextlib.contextmanager
-def nothing_left(folder: Path) -> Iterator[None]:
-    """中途出错或被打断时，收走还空着的文件夹；里面有东西就不动。"""
+def resumable(folder: Path) -> Iterator[None]:
+    """中途被打断或写不进去：有检查点就留着，说怎样接着做；没有就收走。
+
+    训练发散的不留：照原来的设置接着做，还是发散。
+    """
     try:
         yield
-    except BaseException:
-        with contextlib.suppress(OSError):
-            folder.rmdir()
+    except BaseException as error:
+        diverged = isinstance(error, TrainingDivergedError)
+        if diverged or not (folder / CHECKPOINT).exists():
+            _clear(folder)
+            raise
+        if isinstance(error, KeyboardInterrupt):
+            raise StoppedError(_stopped_at(folder)) from None
+        if isinstance(error, OSError):
+            raise OSError(f"{error}。{saved_run.going_on(folder)}") from error
         raise
+
+
+def _clear(folder: Path) -> None:
+    """收走训练用的两个文件；文件夹空了也收走，里面有别的东西就不动。"""
+    for name in (CHECKPOINT, SETTINGS):
+        (folder / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _stopped_at(folder: Path) -> str:
+    """停在第几步，怎样接着做。"""
+    saved = snapshots.read(folder / CHECKPOINT)
+    done, total = saved.history.step[-1], saved.identity["steps"]
+    going_on = saved_run.going_on(folder)
+    return f"已停下；做到第 {done} 步（共 {total} 步）的检查点留着。{going_on}"
 
 
 def carry_out(
@@ -109,21 +161,90 @@ def carry_out(
 
     参数: name 缺省时自动取；data_root 为数据所在；progress 为真时画进度条
     错误: 数据、模型不合适、文件夹写不进去时抛出 ValueError 或 OSError；
-        训练发散时抛出 TrainingDivergedError
+        训练发散时抛出 TrainingDivergedError；中途停下时抛出 StoppedError
     """
+    out = checks.path("out", out)
     prepared = prepare(run, data_root)
     folder = fresh_folder(out, name, run)
-    with nothing_left(folder):
-        outcome = train(prepared, progress)
-        # 先存权重：后面的哪一步不成，训练也没有白做
-        interop.save(prepared.model, folder / MODEL)
-    record = {
-        "format": saved_run.FORMAT,
-        **record_of(run, prepared, outcome, threads_used(run.framework)),
-        "input": saved_run.input_of(prepared.dataset),
-    }
-    text = json.dumps(record, ensure_ascii=False, indent=2, allow_nan=False)
-    with files.replacing(folder / RECORD) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+    with resumable(folder):
+        settings = {"run": run.settings(), "data_root": data_root}
+        _write(folder / SETTINGS, {"format": saved_run.FORMAT, **settings})
+        return _finish(prepared, folder, progress)
+
+
+def go_on(folder: Path, data_root: str | None, progress: bool) -> Trial:
+    """接着做停在半路的一次训练，照它原来的设置；结果与没有停过一样。
+
+    参数: folder 为它的文件夹；data_root 缺省为原来的；progress 为真时画进度条
+    错误: 同 carry_out；没有停在半路、设置损坏或由更新的版本写成时抛出 ValueError
+    """
+    run, place = saved_settings(folder)
+    prepared = prepare(run, data_root or place)
+    with resumable(folder):
+        return _finish(prepared, folder, progress)
+
+
+def saved_settings(folder: Path) -> tuple[Run, str | None]:
+    """停在半路的一次训练的设置，与数据所在。
+
+    错误: 已经训练完、不是 train 的文件夹、设置损坏或由更新的版本写成时抛出 ValueError
+    """
+    shown = files.printable(folder)
+    if (folder / RECORD).exists():
+        raise ValueError(
+            f"{shown} 已经训练完；认图：vision-attention predict {shown} PICTURE；"
+            "要练得更久，请写更大的 --steps，换一个 --name 重新训练"
+        )
+    if not (folder / SETTINGS).exists():
+        raise ValueError(f"{shown} 不是停在半路的训练：里面没有 {SETTINGS}")
+    try:
+        settings = json.loads((folder / SETTINGS).read_text("utf8"))
+        version, place = settings["format"], settings["data_root"]
+        run = Run.from_settings(settings["run"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{folder / SETTINGS} 损坏，接不下去；请换一个 --name 从头训练"
+        ) from error
+    if version > saved_run.FORMAT:
+        raise ValueError(f"{shown} 由更新的版本开始训练；请用那个版本接着做")
+    return run, place
+
+
+def _finish(prepared: PreparedRun, folder: Path, progress: bool) -> Trial:
+    """训练到底，存下模型、记录与曲线，再收走训练用的两个文件。"""
+    stop_like_ctrl_c()  # 框架载入时也登记过自己的 SIGTERM，所以在这里才改
+    outcome = train(prepared, progress, folder / CHECKPOINT)
+    # 先存权重：后面的哪一步不成，训练也没有白做
+    interop.save(prepared.model, folder / MODEL)
+    record = _record(prepared, outcome)
     draw_curves(record, folder / CURVES)
+    _write(folder / RECORD, record)
+    _clear(folder)
     return Trial(folder, record)
+
+
+def _record(prepared: PreparedRun, outcome: Outcome) -> dict:
+    """训练的记录，加上用它所需的：输入怎样备，逐类的成绩。"""
+    run, dataset = prepared.run, prepared.dataset
+    odds = prepared.wing.module("runs").odds
+    answers = odds(prepared.model, dataset.normalize(dataset.test_images)).argmax(1)
+    scores = class_scores(dataset, answers)
+    top, tested = commonest(scores), len(dataset.test_labels)
+    record = record_of(run, prepared, outcome, threads_used(run.framework))
+    record["results"] |= {
+        "balanced_accuracy": balanced_accuracy(scores),
+        "commonest_class_accuracy": top.test / tested,
+    }
+    return {
+        "format": saved_run.FORMAT,
+        **record,
+        "classes": [score._asdict() for score in scores],
+        "input": saved_run.input_of(dataset),
+        "notes": list(dataset.notes),
+    }
+
+
+def _write(path: Path, content: dict) -> None:
+    text = json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)
+    with files.replacing(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")

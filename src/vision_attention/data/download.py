@@ -6,6 +6,8 @@ import errno
 import os
 from pathlib import Path
 
+from vision_attention import checks
+from vision_attention.storage import files
 from vision_attention.storage.locks import locked
 
 ARCHIVE = "cifar-10-python.tar.gz"
@@ -22,7 +24,7 @@ def cache_folder() -> Path:
     import pooch
 
     chosen = os.environ.get(CACHE_VARIABLE) or pooch.os_cache("vision-attention")
-    return Path(chosen).expanduser()
+    return checks.path(CACHE_VARIABLE, chosen)
 
 
 def fetch() -> Path:
@@ -44,9 +46,9 @@ def fetch() -> Path:
         raise
     except OSError as error:
         full = error.errno == errno.ENOSPC
-        reason = getattr(error.__cause__, "strerror", None) or error.strerror
+        cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
         raise (OSError if full else PermissionError)(
-            f"缓存文件夹 {target.parent} 写不进去（{reason}）；"
+            f"缓存文件夹 {target.parent} 写不进去（{files.reason(cause)}）；"
             f"请把环境变量 {CACHE_VARIABLE} 设为一个可写的文件夹，"
             f"或用 root= 指向已有的 {ARCHIVE}"
         ) from error

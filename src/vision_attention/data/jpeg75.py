@@ -14,9 +14,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from vision_attention import checks
 from vision_attention.data import cifar10, download
 from vision_attention.data.dataset import Source
 from vision_attention.data.unpacked import cached
+from vision_attention.storage import files
 
 NAME = "cifar10_jpeg75"
 ARCHIVE = "cifar10-jpeg.tar.xz"
@@ -62,12 +64,11 @@ def locate(root: str | Path | None) -> Path:
 
     错误: 找不到时抛出 FileNotFoundError，信息里是怎样取得
     """
-    folder = download.cache_folder() if root is None else Path(root).expanduser()
-    if folder.is_file():
-        return folder
-    if (folder / ARCHIVE).is_file():
-        return folder / ARCHIVE
-    if root is not None and folder.is_dir():
+    folder = download.cache_folder() if root is None else checks.path("root", root)
+    for path in (folder, folder / ARCHIVE):
+        if not files.why_unreadable(path):
+            return path
+    if root is not None and files.is_folder(folder):
         return cifar10.locate(folder)
     raise FileNotFoundError(
         f"{folder} 处没有 {ARCHIVE}（18 MB，sha256 {SHA256}）；它附在本课程的发布页上，"

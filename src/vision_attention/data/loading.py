@@ -113,10 +113,10 @@ def load(
         test_labels,
         source.class_names,
         *channel_statistics(source.pool_images[train]),
-        flip=source.flip,
         fingerprint="",
+        **{name: getattr(source, name) for name in ("flip", "bits", "notes")},
     )
-    return replace(dataset, fingerprint=fingerprint(dataset), bits=source.bits)
+    return replace(dataset, fingerprint=fingerprint(dataset))
 
 
 def check_kinds(

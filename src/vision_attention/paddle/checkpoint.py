@@ -14,7 +14,9 @@ import paddle
 from paddle import Tensor, nn
 from paddle.optimizer import Optimizer
 
+from vision_attention import checks
 from vision_attention.data import Dataset
+from vision_attention.paddle.device import array
 from vision_attention.training import snapshots
 from vision_attention.training.config import TrainConfig
 from vision_attention.training.history import History
@@ -26,7 +28,7 @@ class Checkpoint:
     随机数不在其中：每一步的随机数只由 (seed, step) 决定。
 
     参数: path 为文件路径（.safetensors），None 表示既不存也不取
-    错误: 文件夹写不进去时抛出 OSError
+    错误: path 不是路径时抛出 ValueError，文件夹写不进去时抛出 OSError
     """
 
     def __init__(
@@ -37,7 +39,7 @@ class Checkpoint:
         config: TrainConfig,
         dataset: Dataset,
     ):
-        self.path = Path(path) if path is not None else None
+        self.path = None if path is None else checks.path("checkpoint", path)
         self.model, self.optimizer = model, optimizer
         self.identity: dict[str, Any] = {}
         if self.path is not None:
@@ -70,11 +72,11 @@ class Checkpoint:
         rest(self.model, self.optimizer, saved.learned)
         saved.check(self.identity, self._arrays())
         for name, live in self._tensors().items():
-            live.set_value(saved.arrays[name])
+            live.set_value(paddle.to_tensor(saved.arrays[name]).astype(live.dtype))
         return saved.history
 
     def _arrays(self) -> dict[str, np.ndarray]:
-        return {name: live.numpy() for name, live in self._tensors().items()}
+        return {name: array(live) for name, live in self._tensors().items()}
 
     def _tensors(self) -> dict[str, Tensor]:
         """模型与优化器的张量，键里是参数在模型中的名字；改它们就是改训练的状态。"""
@@ -120,4 +122,4 @@ def _fixed(model: nn.Layer) -> dict[str, np.ndarray]:
     """不存盘的缓冲区。"""
     kept = model.state_dict()
     rest = {name: b for name, b in model.named_buffers() if name not in kept}
-    return {name: buffer.numpy() for name, buffer in rest.items()}
+    return {name: array(buffer) for name, buffer in rest.items()}

@@ -2,6 +2,7 @@
 
 - `find_device`、`device_of`：该用哪个设备；模型在哪个设备上
 - `tensor`：数组变成那个设备上的张量
+- `array`：张量变回数组
 - `arrange`：模型与图片在内存里的排法
 - `reseed`：第 k 步的随机数只由 (seed, k) 决定
 - `own_randomness`：里面的随机数不影响外面
@@ -56,6 +57,12 @@ def device_of(model: nn.Layer) -> paddle.base.core.Place:
 def tensor(array: np.ndarray, device: paddle.base.core.Place) -> Tensor:
     """数组变成 device 上的张量。"""
     return paddle.to_tensor(array, place=device)
+
+
+def array(value: Tensor) -> np.ndarray:
+    """张量变回数组；NumPy 没有 bfloat16，用 float32，它装得下，一位不差。"""
+    value = value.astype("float32") if value.dtype == paddle.bfloat16 else value
+    return value.detach().cpu().numpy()
 
 
 def arrange(holder: Any, memory_format: str) -> Any:

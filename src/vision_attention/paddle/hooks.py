@@ -14,6 +14,8 @@ from typing import Any
 import paddle
 from paddle import Tensor, nn
 
+from vision_attention import checks
+
 Read = Callable[[nn.Layer, Tensor, Tensor], Any]
 
 
@@ -24,7 +26,10 @@ def look(
 
     参数: wanted（层） 为真的层被选中；read（层，输入，输出） 给出读数
     返回: （层的名字，读数），按前向的次序；一层用两次就有两条
+    错误: model 不是模型，或 x 不是张量时抛出 ValueError
     """
+    checks.kind("model", model, nn.Layer, "模型")
+    checks.tensor(x)
     with evaluation_mode(model), recorded(model, wanted, read) as seen:
         model(x)
     return seen

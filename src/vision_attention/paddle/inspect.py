@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import numpy as np
 import paddle
 from paddle import Tensor, nn
 
+from vision_attention import checks
 from vision_attention.attention_maps import (
     entropy,
     mean_attention_distance,
@@ -21,6 +23,7 @@ from vision_attention.checks import inspection
 from vision_attention.measure.memory import peak_memory
 
 from .counting import count_macs, count_parameters
+from .device import array
 from .hooks import evaluating, gradients, look, recorded, thawed
 from .self_attention import MultiHeadSelfAttention, SelfAttention2d
 
@@ -48,7 +51,7 @@ def gates(model: nn.Layer, x: Tensor) -> dict[str, np.ndarray]:
         model,
         x,
         lambda layer: hasattr(layer, "gate"),
-        lambda layer, given, _: _numpy(layer.gate(given)),
+        lambda layer, given, _: array(layer.gate(given)),
     )
     return _found(model, seen, "门")
 
@@ -64,7 +67,7 @@ def attention(model: nn.Layer, x: Tensor) -> dict[str, np.ndarray]:
         model,
         x,
         lambda layer: isinstance(layer, kinds),
-        lambda layer, given, _: _numpy(layer.weights(given)),
+        lambda layer, given, _: array(layer.weights(given)),
     )
     return _found(model, seen, "自注意力")
 
@@ -85,20 +88,15 @@ def effective_receptive_field(
         ValueError
     出处: Luo 等 2016，arXiv:1701.04128，§2
     """
+    checks.kind("function", function, Callable, "函数，例如 model.features")
     leaf = _leaf(x)
-    y = function(leaf)
-    if y.ndim == 4:
-        row, column = inspection.place(position, y.shape[2:])
-        spot = y[:, :, row, column]
-    elif y.ndim == 3:
-        (token,) = inspection.place(position, y.shape[1:2])
-        spot = y[:, token]
-    else:
-        raise ValueError(
-            f"function 的输出是 {tuple(y.shape)}；应为 (B, C, H, W) 或 (B, N, D)，"
-            "例如 model.features"
-        )
-    field = np.abs(_gradient("x", leaf, "function 的输出", spot.sum())).sum(1).mean(0)
+    # 参数全求，缘故同 grad_cam；function 不是模型或它的方法时，够不着它的参数
+    owner = getattr(function, "__self__", function)
+    held = thawed(owner) if isinstance(owner, nn.Layer) else nullcontext(())
+    with held as parameters:
+        spot = _spot(function(leaf), position)
+        slopes = _gradient("x", leaf, "function 的输出", spot.sum(), parameters)
+    field = np.abs(slopes).sum(1).mean(0)
     return field / max(field.max(), 1e-30)
 
 
@@ -115,6 +113,7 @@ def grad_cam(
         不是每张图一个类别时抛出 ValueError
     出处: Selvaraju 等 2017，arXiv:1610.02391，式 (1)–(2)；用在 token 上是通行的推广
     """
+    checks.kind("model", model, nn.Layer, "模型")
     wanted = recorded(model, lambda other: other is layer, lambda _, x, y: y)
     # Paddle 的层归一化，不同时求权重的梯度，传给输入的就是错的：参数全求
     with evaluating(model), thawed(model) as parameters, wanted as seen:
@@ -128,7 +127,22 @@ def grad_cam(
         labels = inspection.classes(target, tuple(logits.shape))
         score = sum(logits[i, label] for i, label in enumerate(labels))
         slopes = _gradient("layer 的输出", features, "打分", score, parameters)
-    return inspection.cam(_numpy(features), slopes)
+    return inspection.cam(array(features), slopes)
+
+
+def _spot(y: Tensor, position: int | tuple[int, int] | None) -> Tensor:
+    """输出里的一处，(B, C')。"""
+    ndim = getattr(y, "ndim", None)
+    if ndim == 4:
+        row, column = inspection.place(position, y.shape[2:])
+        return y[:, :, row, column]
+    if ndim == 3:
+        (token,) = inspection.place(position, y.shape[1:2])
+        return y[:, token]
+    told = type(y).__name__ if ndim is None else tuple(y.shape)
+    raise ValueError(
+        f"function 的输出是 {told}；应为 (B, C, H, W) 或 (B, N, D)，例如 model.features"
+    )
 
 
 def _found(model: nn.Layer, seen: list, what: str) -> dict[str, np.ndarray]:
@@ -137,13 +151,8 @@ def _found(model: nn.Layer, seen: list, what: str) -> dict[str, np.ndarray]:
     return dict(seen)
 
 
-def _numpy(value: Tensor) -> np.ndarray:
-    # NumPy 没有 bfloat16；float32 装得下它，一位不差
-    value = value.astype("float32") if value.dtype == paddle.bfloat16 else value
-    return value.detach().cpu().numpy()
-
-
 def _leaf(x: Tensor) -> Tensor:
+    checks.tensor(x)
     if not x.is_floating_point():
         return x
     leaf = x.detach().clone()
@@ -158,4 +167,4 @@ def _gradient(
     if not of.stop_gradient and not value.stop_gradient:
         found = paddle.grad(value, [of, *others], allow_unused=True)[0]
     inspection.reached(found is not None, source, result)
-    return _numpy(found)
+    return array(found)

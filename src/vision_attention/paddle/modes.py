@@ -9,5 +9,5 @@ import paddle
 
 
 def eager() -> bool:
-    """普通地算一遍：此刻不在画图，也没有套着变换。"""
+    """普通地算一遍：自己写的核此刻用得上。"""
     return paddle.in_dynamic_mode()

@@ -2,6 +2,7 @@
 
 - `load_run`：文件夹 → TrainedModel；在另一个框架里训练的也读
 - `TrainedModel`：模型，连同类名与归一化
+- `odds`：模型对每张图、每一类的概率
 """
 
 from __future__ import annotations
@@ -51,11 +52,7 @@ class TrainedModel:
         形状: images uint8 (B, C, S, S) → float32 (B, 类别数)，每行和为 1
         错误: images 的类型或形状不符时抛出 ValueError
         """
-        x = tensor(self.run.normalize(images), device_of(self.model))
-        with evaluation_mode(self.model):
-            logits = self.model(x).cpu().numpy()
-        odds = np.exp(logits - logits.max(1, keepdims=True))
-        return odds / odds.sum(1, keepdims=True)
+        return odds(self.model, self.run.normalize(images))
 
     def maps(self, images: np.ndarray) -> tuple[str, np.ndarray]:
         """模型看着哪里：自注意力的权重、门的开度；两样都没有位置可看时是 Grad-CAM。
@@ -76,6 +73,22 @@ class TrainedModel:
                 return "门的开度", opened
         labels = self.probabilities(images).argmax(1).tolist()
         return "Grad-CAM", grad_cam(self.model, self.model.stages[-1], x, labels)
+
+
+def odds(model: nn.Layer, images: np.ndarray, batch_size: int = 500) -> np.ndarray:
+    """模型对每张图、每一类的概率；在评估模式下算，各层原来的模式不变。
+
+    形状: images float32 (N, C, S, S)，已归一化，至少一张 → float32 (N, 类别数)，
+        每行和为 1
+    """
+    device, parts = device_of(model), []
+    with evaluation_mode(model):
+        for start in range(0, len(images), batch_size):
+            x = tensor(images[start : start + batch_size], device)
+            parts.append(model(x).cpu().numpy())
+    logits = np.concatenate(parts)
+    scores = np.exp(logits - logits.max(1, keepdims=True))
+    return scores / scores.sum(1, keepdims=True)
 
 
 def load_run(folder: str | Path, device: str = "auto") -> TrainedModel:

@@ -30,8 +30,8 @@ def sanity(model: nn.Layer, dataset: Dataset, steps: int = 150) -> Sanity:
     首步损失应接近 ln(num_classes)：没学过的模型只能随机猜。同一批图反复训练应能
     背下来：背不下来的是程序错了，背得下来而测试差的才是过拟合。
 
-    参数: steps 为在同一批上训练的步数，默认 150
-    错误: 模型的权重里已有 nan 或 inf 时抛出 ValueError
+    参数: steps 为在同一批上训练的步数，默认 150，至多一万
+    错误: steps 不是这样的数，或模型的权重里已有 nan 或 inf 时抛出 ValueError
     """
     check_given(model, nn.Layer, dataset)
     trial = copy.deepcopy(model)

@@ -45,6 +45,7 @@ class MultiHeadSelfAttention(init.Fixed):
     ):
         super().__init__()
         width = checks.divisible("embed_dim", embed_dim, "num_heads", num_heads)
+        checks.within("embed_dim", 3 * embed_dim**2, "q、k、v 的权重")
         self.axis = SOFTMAX_AXES[
             checks.choice("softmax_axis", softmax_axis, SOFTMAX_AXES)
         ]
@@ -147,6 +148,7 @@ class SelfAttention2d(nn.Layer):
     ):
         super().__init__()
         width = checks.divisible("in_channels", in_channels, "num_heads", num_heads)
+        checks.within("in_channels", in_channels**2, "q、k、v 各自的权重")
         self.axis = SOFTMAX_AXES[
             checks.choice("softmax_axis", softmax_axis, SOFTMAX_AXES)
         ]

@@ -29,16 +29,18 @@ class SequencePool(nn.Layer):
 
     形状: x (B, N, D) → (B, D)；weights(x) (B, N)
     参数: embed_dim 即 D
-    错误: embed_dim 不是正整数时抛出 ValueError
+    错误: embed_dim 不是正整数，或 x 不是 (B, N, D) 浮点时抛出 ValueError
     出处: Hassani 等 2021，arXiv:2104.05704，§3.2
     """
 
     def __init__(self, embed_dim: int):
         super().__init__()
-        self.score = nn.Linear(checks.positive("embed_dim", embed_dim), 1)
+        self.embed_dim = checks.positive("embed_dim", embed_dim)
+        self.score = nn.Linear(embed_dim, 1)
         init.transformer(self)
 
     def weights(self, x: Tensor) -> Tensor:
+        checks.tokens(x, self.embed_dim)
         match(x, self.score)
         return F.softmax(self.score(x).squeeze(2), 1)  # (B, N, 1) → (B, N)
 

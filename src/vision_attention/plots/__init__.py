@@ -19,6 +19,8 @@ from vision_attention.plots.images import (
     image_grid,
     overlay,
 )
+from vision_attention.plots.inline import curves_svg
+from vision_attention.plots.series import dots, lines, stacked
 from vision_attention.plots.style import COLORS, INK, new_figure, use_style
 
 __all__ = [
@@ -27,13 +29,17 @@ __all__ = [
     "accuracy_by_data_size",
     "attention_matrix",
     "bar_with_values",
+    "curves_svg",
+    "dots",
     "heatmap",
     "image_grid",
     "interval",
     "learning_curves",
+    "lines",
     "matched",
     "new_figure",
     "overlay",
     "paired_differences",
+    "stacked",
     "use_style",
 ]

@@ -64,14 +64,18 @@ def _temporary(path: Path, process: int | str) -> Path:
     return path.with_name(f".{path.name}.{process}.tmp")
 
 
-# 打不开的原因，说成中文；别的照系统的原话
+# 打不开的原因，说成中文；别的只报编号
 REASONS = {
     errno.EACCES: "没有权限",
+    errno.EBUSY: "正被别的程序占用",
     errno.ELOOP: "链接绕成了圈",
     errno.ENAMETOOLONG: "路径太长",
     errno.EEXIST: "已有同名的文件，不是文件夹",
     errno.EFBIG: "文件太大",
+    errno.EINVAL: "路径里有这里不能用的字符",
+    errno.EIO: "磁盘读写出错",
     errno.EISDIR: "是文件夹，应为文件",
+    errno.EMFILE: "打开的文件太多",
     errno.ENOENT: "没有这个路径",
     errno.ENOSPC: "磁盘满了",
     errno.ENOTDIR: "路径中间有一节不是文件夹",
@@ -118,7 +122,7 @@ def is_folder(path: Path) -> bool:
 def reason(error: OSError | ValueError) -> str:
     """打不开的原因，一句中文。"""
     if isinstance(error, OSError):
-        return REASONS.get(error.errno, error.strerror or type(error).__name__)
+        return REASONS.get(error.errno, f"系统的第 {error.errno} 号错误")
     return "路径里有不能用的字符"
 
 

@@ -11,6 +11,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from vision_attention.storage import files
+
 try:
     import fcntl
 except ImportError:  # Windows 没有 fcntl
@@ -33,7 +35,7 @@ def state_folder(folder: Path) -> Path:
             ignore.write_text("*\n", encoding="utf-8")
     except OSError as error:
         raise PermissionError(
-            f"文件夹 {folder} 写不进去（{error.strerror}）；"
+            f"文件夹 {files.printable(folder)} 写不进去（{files.reason(error)}）；"
             "请换一个可写的文件夹，例如加上 --out ./runs/记录"
         ) from error
     return state

@@ -21,6 +21,7 @@ from .vit import SequencePool, ViT
 
 def count_parameters(model: nn.Module) -> int:
     """可学习的参数个数；批归一化的移动平均不算。"""
+    checks.kind("model", model, nn.Module, "模型")
     shapes = [p.shape for p in _parameters(model)]
     return sum(math.prod(shape) for shape in shapes)
 
@@ -35,6 +36,7 @@ def count_macs(model: nn.Module, input_shape: tuple[int, ...]) -> int:
     参数: input_shape 为 (C, H, W)，一张图
     单位: 乘加（1 MAC = 2 FLOPs）
     """
+    checks.kind("model", model, nn.Module, "模型")
     sides = checks.several("input_shape", input_shape)
     for side in sides:
         checks.positive("input_shape", side)

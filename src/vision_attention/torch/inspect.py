@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vision_attention import checks
 from vision_attention.attention_maps import (
     entropy,
     mean_attention_distance,
@@ -21,6 +22,7 @@ from vision_attention.checks import inspection
 from vision_attention.measure.memory import peak_memory
 
 from .counting import count_macs, count_parameters
+from .device import array
 from .hooks import evaluating, gradients, look, recorded
 from .self_attention import MultiHeadSelfAttention, SelfAttention2d
 
@@ -48,7 +50,7 @@ def gates(model: nn.Module, x: Tensor) -> dict[str, np.ndarray]:
         model,
         x,
         lambda layer: hasattr(layer, "gate"),
-        lambda layer, given, _: _numpy(layer.gate(given)),
+        lambda layer, given, _: array(layer.gate(given)),
     )
     return _found(model, seen, "门")
 
@@ -64,7 +66,7 @@ def attention(model: nn.Module, x: Tensor) -> dict[str, np.ndarray]:
         model,
         x,
         lambda layer: isinstance(layer, kinds),
-        lambda layer, given, _: _numpy(layer.weights(given)),
+        lambda layer, given, _: array(layer.weights(given)),
     )
     return _found(model, seen, "自注意力")
 
@@ -85,20 +87,11 @@ def effective_receptive_field(
         ValueError
     出处: Luo 等 2016，arXiv:1701.04128，§2
     """
+    checks.kind("function", function, Callable, "函数，例如 model.features")
     leaf = _leaf(x)
-    y = function(leaf)
-    if y.ndim == 4:
-        row, column = inspection.place(position, y.shape[2:])
-        spot = y[:, :, row, column]
-    elif y.ndim == 3:
-        (token,) = inspection.place(position, y.shape[1:2])
-        spot = y[:, token]
-    else:
-        raise ValueError(
-            f"function 的输出是 {tuple(y.shape)}；应为 (B, C, H, W) 或 (B, N, D)，"
-            "例如 model.features"
-        )
-    field = np.abs(_gradient("x", leaf, "function 的输出", spot.sum())).sum(1).mean(0)
+    spot = _spot(function(leaf), position)
+    slopes = _gradient("x", leaf, "function 的输出", spot.sum())
+    field = np.abs(slopes).sum(1).mean(0)
     return field / max(field.max(), 1e-30)
 
 
@@ -115,6 +108,7 @@ def grad_cam(
         不是每张图一个类别时抛出 ValueError
     出处: Selvaraju 等 2017，arXiv:1610.02391，式 (1)–(2)；用在 token 上是通行的推广
     """
+    checks.kind("model", model, nn.Module, "模型")
     wanted = recorded(model, lambda other: other is layer, lambda _, x, y: y)
     with evaluating(model), wanted as seen:
         # 图要记梯度：参数全冻结时，这一层的输出也才有梯度
@@ -128,7 +122,22 @@ def grad_cam(
     labels = inspection.classes(target, tuple(logits.shape))
     score = sum(logits[i, label] for i, label in enumerate(labels))
     slopes = _gradient("layer 的输出", features, "打分", score)
-    return inspection.cam(_numpy(features), slopes)
+    return inspection.cam(array(features), slopes)
+
+
+def _spot(y: Tensor, position: int | tuple[int, int] | None) -> Tensor:
+    """输出里的一处，(B, C')。"""
+    ndim = getattr(y, "ndim", None)
+    if ndim == 4:
+        row, column = inspection.place(position, y.shape[2:])
+        return y[:, :, row, column]
+    if ndim == 3:
+        (token,) = inspection.place(position, y.shape[1:2])
+        return y[:, token]
+    told = type(y).__name__ if ndim is None else tuple(y.shape)
+    raise ValueError(
+        f"function 的输出是 {told}；应为 (B, C, H, W) 或 (B, N, D)，例如 model.features"
+    )
 
 
 def _found(model: nn.Module, seen: list, what: str) -> dict[str, np.ndarray]:
@@ -137,13 +146,8 @@ def _found(model: nn.Module, seen: list, what: str) -> dict[str, np.ndarray]:
     return dict(seen)
 
 
-def _numpy(value: Tensor) -> np.ndarray:
-    # NumPy 没有 bfloat16；float32 装得下它，一位不差
-    value = value.float() if value.dtype == torch.bfloat16 else value
-    return value.detach().cpu().numpy()
-
-
 def _leaf(x: Tensor) -> Tensor:
+    checks.tensor(x)
     return x.detach().clone().requires_grad_() if x.is_floating_point() else x
 
 
@@ -152,4 +156,4 @@ def _gradient(source: str, of: Tensor, result: str, value: Tensor) -> np.ndarray
     if of.requires_grad and value.requires_grad:
         (found,) = torch.autograd.grad(value, of, allow_unused=True)
     inspection.reached(found is not None, source, result)
-    return _numpy(found)
+    return array(found)

@@ -10,7 +10,7 @@ from torch.autograd import forward_ad
 
 
 def eager() -> bool:
-    """普通地算一遍：此刻不在画图，也没有套着变换。"""
+    """普通地算一遍：自己写的核此刻用得上。"""
     return not (torch.compiler.is_compiling() or torch.jit.is_tracing() or functional())
 
 

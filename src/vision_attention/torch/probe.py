@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vision_attention import checks
+
 
 class LinearProbe(nn.Module):
     """线性探针：主干停在评估模式、不受梯度，只有分类头在学。
@@ -15,11 +17,13 @@ class LinearProbe(nn.Module):
 
     形状: x (B, C, S, S) →（B, 类别数）
     参数: model 为带 features 与 head 的模型，本书的都是；它的 head 就地改变
+    错误: model 没有 features 或 head 时抛出 ValueError
     出处: Alain 与 Bengio 2016，arXiv:1610.01644
     """
 
     def __init__(self, model: nn.Module):
         super().__init__()
+        checks.backbone(model, nn.Module)
         self.model = model
 
     def forward(self, x: Tensor) -> Tensor:

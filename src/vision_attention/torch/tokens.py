@@ -38,6 +38,8 @@ class PatchEmbedding(nn.Module):
         self.image_size = image_size
         self.patch_size = patch_size
         self.in_channels = in_channels
+        sizes = {"in_channels": in_channels, "embed_dim": embed_dim}
+        checks.weight(sizes, patch_size**2, "投影的权重")
         self.proj = patch_convolution(in_channels, embed_dim, patch_size)
         init.transformer(self)
 
@@ -69,6 +71,8 @@ class ShiftedPatchEmbedding(nn.Module):
         self.image_size = image_size
         self.patch_size = patch_size
         self.in_channels = in_channels
+        sizes = {"in_channels": in_channels, "embed_dim": embed_dim}
+        checks.weight(sizes, 5 * patch_size**2, "投影的权重")
         inputs = 5 * in_channels * patch_size**2
         self.norm = init.LayerNorm(inputs, 1e-6)
         self.proj = nn.Linear(inputs, embed_dim)
@@ -113,6 +117,8 @@ class ConvTokenizer(nn.Module):
         self.in_channels = in_channels
         layers = []
         for width, following in itertools.pairwise(widths):
+            sizes = {"in_channels": width, "embed_dim": following}
+            checks.weight(sizes, 9, "一层 3×3 卷积的权重")
             layers += [
                 nn.Conv2d(width, following, 3, padding=1, bias=False),
                 nn.ReLU(),

@@ -22,6 +22,8 @@ BATCH_ACCURACY = 0.95
 BATCH_LOSS_SHARE = 0.1
 # 反复训练的那一批有多少张，请读者核对的图有几张
 BATCH_SIZE = 16
+# 16 张图训练了这么多步还背不下来，再训练也没有用
+MOST_STEPS = 10_000
 SHOWN = 8
 
 
@@ -87,7 +89,7 @@ def labelled_images(dataset: Dataset) -> tuple[np.ndarray, tuple[str, ...]]:
 
 def one_batch(steps: int) -> TrainConfig:
     """反复训练同一批的配置：不增强、不衰减，只看背不背得下来。"""
-    steps = checks.positive("steps", steps)
+    steps = checks.positive("steps", steps, MOST_STEPS)
     return TrainConfig(
         lr=3e-3,
         weight_decay=0.0,

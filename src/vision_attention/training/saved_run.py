@@ -23,6 +23,7 @@ from vision_attention import checks
 from vision_attention.data import Dataset
 from vision_attention.data.dataset import normalize
 from vision_attention.data.pictures import read_pixels, reason
+from vision_attention.data.transforms import luminance
 from vision_attention.specs import SPECS, ImageSpec
 from vision_attention.storage import files, weights
 
@@ -31,8 +32,6 @@ MODEL, RECORD, CURVES = "model.safetensors", "record.json", "curves.svg"
 CHECKPOINT, SETTINGS = "checkpoint.safetensors", "settings.json"
 # 记录的格式；改了读法就加 1
 FORMAT = 1
-# ITU-R BT.601：红、绿、蓝合成灰，与 Pillow 的 L 相同
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 class Prediction(NamedTuple):
@@ -200,15 +199,12 @@ def read_pictures(
             # Pillow 的各个解码器什么错都可能抛
             broken[number] = reason(path, error)
             continue
-        images.append(pixels if channels == pixels.shape[0] else gray(pixels))
+        images.append(pixels)
         kept.append(number)
     empty = np.empty((0, channels, size, size), np.uint8)
-    return np.stack(images) if images else empty, kept, broken
-
-
-def gray(pixels: np.ndarray) -> np.ndarray:
-    """彩色变成灰度，给只看一个通道的模型。
-
-    形状: uint8 (3, H, W) → uint8 (1, H, W)
-    """
-    return np.rint(np.tensordot(LUMA, pixels, 1)).astype(np.uint8)[None]
+    if not images:
+        return empty, kept, broken
+    read = np.stack(images)
+    # 只看一个通道的模型，看亮度
+    seen = read if channels > 1 else np.rint(luminance(read)).astype(np.uint8)
+    return seen, kept, broken

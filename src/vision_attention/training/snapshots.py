@@ -47,7 +47,7 @@ def writable(path: Path) -> None:
 
     错误: path 是文件夹，或文件夹建不起来、不许写时抛出 OSError
     """
-    if path.is_dir():
+    if files.is_folder(path):
         raise IsADirectoryError(
             errno.EISDIR,
             f"检查点 {path} 是一个文件夹，应为文件；例如 {path / 'run.safetensors'}",

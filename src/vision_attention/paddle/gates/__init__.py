@@ -1,7 +1,7 @@
 """门控：输入一张特征图，给出一张门，再与输入相乘。
 
 每个类都有 gate(x)（门）与 forward(x)（乘上门的特征图）。加一种门：写一个类，
-在下表加一行，在 tests/cases.py 加一个用例。
+在 GATES 与 __all__ 里各加一行，在 tests/cases.py 的 KINDS 里加一行。
 """
 
 from __future__ import annotations

@@ -18,6 +18,9 @@ from vision_attention.studies.design.schema import Study
 
 SECTIONS = ("data", "model", "train", "options")
 FRAMEWORK = "framework"
+_CANONICAL = json.JSONEncoder(
+    sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+)
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,14 @@ class Run:
 
 
 def key_of(settings: dict[str, Any]) -> str:
-    """设置 → key。"""
-    canonical = json.dumps(
-        settings, sort_keys=True, ensure_ascii=False, separators=(",", ":")
-    )
+    """设置 → key。
+
+    错误: 设置里有 NaN 或无穷时抛出 ValueError
+    """
+    try:
+        canonical = _CANONICAL.encode(settings)
+    except ValueError:
+        raise ValueError("设置里有写不成 JSON 的数（NaN、无穷或太长）") from None
     return hashlib.sha256(canonical.encode("utf-8")).hexdigest()[:16]
 
 

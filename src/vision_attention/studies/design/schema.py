@@ -5,11 +5,26 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Framework = Literal["torch", "paddle"]
+
+
+# 种子最多几粒；真的研究 20 粒
+MOST_SEEDS = 1000
+
+
+def level_name(value: Any) -> Any:
+    """一个取值当作臂的名字：列表没法做名字，写成 JSON 的文字，如 "[1, 2]"。"""
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
+    return value
+
+
+Level = Annotated[Any, BeforeValidator(level_name)]
 
 
 class Part(BaseModel):
@@ -22,7 +37,7 @@ class Compare(Part):
     """比什么：哪个因素、以哪一臂为参照；按种子配对。"""
 
     factor: str
-    reference: str | int | float | bool
+    reference: Annotated[str | int | float | bool, BeforeValidator(level_name)]
 
 
 class Budget(Part):
@@ -34,9 +49,11 @@ class Budget(Part):
 
 def _seeds(value: Any) -> Any:
     """seeds: 10 与 seeds: [0, 1, …, 9] 是一个意思。"""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return list(range(value))
-    return value
+    counted = isinstance(value, int) and not isinstance(value, bool)
+    count = value if counted else len(value) if isinstance(value, list) else 0
+    if count > MOST_SEEDS:
+        raise ValueError(f"种子有 {count} 粒，最多 {MOST_SEEDS} 粒")
+    return list(range(value)) if counted else value
 
 
 def factor_name(path: str, levels: Any) -> str:
@@ -55,8 +72,8 @@ class Tune(Part):
     """
 
     values: dict[str, list[Any]] = Field(min_length=1)
-    seeds: list[int] = Field(min_length=1)
-    at: dict[str, Any] = Field(default_factory=dict)
+    seeds: list[int] = Field(min_length=1, max_length=MOST_SEEDS)
+    at: dict[str, Level] = Field(default_factory=dict)
     metric: str = "test_accuracy"
     goal: Literal["max", "min"] = "max"
 
@@ -77,9 +94,9 @@ class Judge(Part):
 
     margin: float = Field(gt=0)
     family: list[str] = Field(default_factory=list)
-    groups: dict[str, list[Any]] = Field(default_factory=dict)
-    controls: list[Any] = Field(default_factory=list)
-    positive: Any = None
+    groups: dict[str, list[Level]] = Field(default_factory=dict)
+    controls: list[Level] = Field(default_factory=list)
+    positive: Level = None
     solved: float | None = None
 
 
@@ -115,7 +132,7 @@ class Study(Part):
     train: dict[str, Any] = Field(default_factory=dict)
     options: dict[str, Any] = Field(default_factory=dict)
     grid: dict[str, Levels] = Field(min_length=1)
-    exclude: list[dict[str, Any]] = Field(default_factory=list)
+    exclude: list[dict[str, Level]] = Field(default_factory=list)
     compare: Compare | None = None
     common_start: bool = False
     tune: Tune | None = None
@@ -134,10 +151,13 @@ class Study(Part):
 
     @property
     def factors(self) -> dict[str, dict[Any, dict[str, Any]]]:
-        """因素 → 臂 → 要改的设置；列表写法的因素以路径最后一段为名。"""
+        """因素 → 臂 → 要改的设置。
+
+        列表写法的因素以路径最后一段为名，臂由 level_name 取名
+        """
         found: dict[str, dict[Any, dict[str, Any]]] = {}
         for name, levels in self.grid.items():
             listed = isinstance(levels, list)
-            arms = {value: {name: value} for value in levels} if listed else levels
+            arms = {level_name(v): {name: v} for v in levels} if listed else levels
             found[factor_name(name, levels)] = dict(arms)
         return found

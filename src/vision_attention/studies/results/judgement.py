@@ -1,14 +1,15 @@
 """一个比较的结论是什么样子，怎样写成话。
 
-内容: Judgement、say、MEAN、SHARE、ORDER、COUNT、EQUAL。
+内容: Judgement、say、told、amount、MEAN、SHARE、ORDER、COUNT、EQUAL。
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vision_attention.statistics import ALIKE, DOWN, UNSEEN, UNSURE, UP, Estimate
 from vision_attention.studies.tasks.metrics import ACCURACIES
+from vision_attention.wording import DIGITS, number, signed
 
 # 四种量法：均值、做对的份额、先后（有的到上限还没有到）、由结构数出来的
 MEAN, SHARE, ORDER, COUNT = "均值", "份额", "先后", "数出来的"
@@ -52,6 +53,19 @@ class Judgement:
         return UNSEEN if self.verdict in (ALIKE, UNSURE) else self.verdict
 
     @property
+    def mirrored(self) -> Judgement:
+        """两臂对调：reference 减 ours，方向相反，把握不变。"""
+        one = self.difference
+        low, high = (None if v is None else -v for v in (one.high, one.low))
+        mean = None if one.mean is None else -one.mean
+        return replace(
+            self,
+            difference=replace(one, mean=mean, low=low, high=high),
+            verdict={UP: DOWN, DOWN: UP}.get(self.verdict, self.verdict),
+            hits=None if self.hits is None else self.hits[::-1],
+        )
+
+    @property
     def half_width(self) -> float | None:
         """区间的半宽。"""
         found = self.difference
@@ -67,3 +81,17 @@ def say(word: str, bound: float | None, metric: str) -> str:
         return word
     size = f"{100 * bound:g} 点" if metric in ACCURACIES else f"{bound:g}"
     return f"相差不到 {size}"
+
+
+def told(found: Judgement, metric: str) -> str:
+    """结论写成话，连同把握：少一粒种子就变的、区间有多宽，都说出来。"""
+    if found.verdict == UNSURE and found.half_width is not None:
+        return f"说不准 ±{number(found.half_width, DIGITS.get(metric, 3))}"
+    weak = "（少一粒种子就变）" if found.seen and found.survives is False else ""
+    return say(found.verdict, found.within, metric) + weak
+
+
+def amount(found: Estimate, digits: int = 3) -> str:
+    """一个差写进句子：平均与区间，如 +0.012（+0.001 到 +0.023）。"""
+    low, high = signed(found.low, digits), signed(found.high, digits)
+    return f"{signed(found.mean, digits)}（{low} 到 {high}）"

@@ -45,11 +45,12 @@ def summarize(store: StudyStore) -> dict[str, Any]:
     """一项研究的全部统计，可以直接存成 JSON。
 
     返回: name、command（重做的命令）、question、metric、policy、missing（还缺几个
-        运行）、cells（每个组合一项：levels、values（种子 → 指标）、estimate、cost、
-        difference、p_holm、verdict）、agreement（两个框架的一致程度）、hardware、
-        data、versions
+        运行）、rejected（坏行有几行，没有算在内）、cells（每个组合一项：levels、
+        values（种子 → 指标）、estimate、cost、difference、p_holm、verdict）、
+        agreement（两个框架的一致程度）、hardware、data、versions
     """
-    study, done = store.study, store.done()
+    study, reading = store.study, store.read()
+    done = store.asked_for(reading)
     records = grouped(store.runs, done)
     comparisons = Comparisons(study, records)
     cells = _cells(study, records)
@@ -67,6 +68,7 @@ def summarize(store: StudyStore) -> dict[str, Any]:
         "judge": study.judge.model_dump() if study.judge else None,
         "n_runs": len(store.runs) + store.waiting,
         "missing": len(store.runs) + store.waiting - len(done),
+        "rejected": store.bad(reading),
         "tuning": [_tried(choice) for choice in store.choices],
         "cells": cells,
         "agreement": agreement(cells),

@@ -23,6 +23,8 @@ def markdown(summary: dict[str, Any]) -> str:
     if summary["missing"]:
         missing, n_runs = summary["missing"], summary["n_runs"]
         parts.append(f"**还没有跑完**：{n_runs} 个运行还缺 {missing} 个，结论会变。")
+    if summary["rejected"]:
+        parts.append(f"**坏行**：{summary['rejected']} 行不合要求，没有算在内。")
     if summary["blind"]:
         listed = "；".join(_named(levels) for levels in summary["blind"])
         parts.append(f"**这项研究看不见**：阳性对照没有显出差别（{listed}）。")

@@ -1,9 +1,11 @@
 """一条记录里的一个数：没有测到的、到了上限的，各照各的办。
 
-内容: value_of、reached。
+内容: value_of、reached、paired。
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from vision_attention.studies.tasks.metrics import CENSORED
 
@@ -28,3 +30,11 @@ def reached(record: dict, metric: str) -> float | None:
         train = record["run"]["train"]
         return train["steps"] + train["eval_every"]
     return value
+
+
+def paired(
+    ours: Mapping[int, float], reference: Mapping[int, float]
+) -> dict[int, float]:
+    """按种子配对相减：种子 → 差，只用两边都有的种子。"""
+    shared = ours.keys() & reference.keys()
+    return {seed: ours[seed] - reference[seed] for seed in shared}

@@ -37,7 +37,7 @@ from vision_attention.studies.results.judgement import (
     SHARE,
     Judgement,
 )
-from vision_attention.studies.results.values import reached
+from vision_attention.studies.results.values import paired, reached
 from vision_attention.studies.tasks.metrics import (
     ACCURACIES,
     CENSORED,
@@ -202,7 +202,7 @@ class Comparisons:
             self._arm(pair, arm, dict(pair.beyond))
             for arm in (pair.ours, pair.reference)
         )
-        return _minus(ours, theirs), _minus(ours_2, theirs_2)
+        return paired(ours, theirs), paired(ours_2, theirs_2)
 
     def _arm(
         self, pair: Pair, arm: Any, other: Mapping[str, Any] = {}
@@ -214,7 +214,3 @@ class Comparisons:
             for seed, record in self._records.get(place, {}).items()
         }
         return {seed: value for seed, value in measured.items() if value is not None}
-
-
-def _minus(ours: dict[int, float], theirs: dict[int, float]) -> dict[int, float]:
-    return {seed: ours[seed] - theirs[seed] for seed in ours.keys() & theirs.keys()}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from vision_attention.storage import records
@@ -15,7 +15,7 @@ from vision_attention.storage.locks import Leases, state_folder
 from vision_attention.studies.design.runs import Run
 from vision_attention.studies.running.execute import execute
 from vision_attention.studies.running.pool import Pool, Result
-from vision_attention.studies.store.library import StudyStore, foreign
+from vision_attention.studies.store.library import StudyStore
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def local_executor(workers: int, threads: int, data_root: str | None) -> Pool:
 def clean(store: StudyStore, watch: Watch) -> None:
     """开跑前把写坏的、外来的行移开，并逐行报告。"""
     state_folder(store.folder)
-    for item in records.set_aside(store.path, foreign):
+    for item in store.set_aside():
         text = f"{store.path.name} 第 {item.line} 行移到了 {records.REJECTED_NAME}："
         watch(Event("rejected", text=text + item.reason))
 
@@ -137,13 +137,18 @@ def _lease(store: StudyStore, leases: Leases, run: Run) -> bool:
 def _settle(store: StudyStore, tally: Tally, result: Result, watch: Watch) -> None:
     """一个运行有了结果：落盘，或记下失败。"""
     run: Run = result.job
+    written = False
+    if result.error is None:
+        try:
+            written = store.append(result.value)
+        except ValueError as error:  # 做出来的记录不合要求
+            result = replace(result, error=str(error))
     if result.error is not None:
         tally.failed[run.key] = result.error
         log = state_folder(store.folder) / f"{run.key}.error.txt"
         log.write_text(f"{run}\n{result.error}\n{result.detail}", encoding="utf-8")
         watch(Event("failed", run, text=result.error))
-        return
-    if records.append(store.path, result.value):
+    elif written:
         tally.done += 1
         watch(Event("done", run, result.value))
     else:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +17,7 @@ from vision_attention.studies.design.runs import (
     expand,
     sections_of,
 )
-from vision_attention.studies.design.schema import Study, factor_name
+from vision_attention.studies.design.schema import Study, factor_name, level_name
 from vision_attention.studies.store.audit_design import audit_judge, audit_tune
 from vision_attention.studies.store.faults import (
     ELSEWHERE,
@@ -29,6 +30,8 @@ from vision_attention.studies.tasks import METRICS, TASKS
 
 Problem = tuple[int, str]
 FRAMEWORK = "framework"
+# 每个组合都要试建一次；最大的研究 32 个组合、640 个运行
+MOST_ARMS, MOST_RUNS = 1000, 10_000
 
 
 def audit(study: Study, lines: Lines) -> list[Problem]:
@@ -36,7 +39,7 @@ def audit(study: Study, lines: Lines) -> list[Problem]:
 
     参数: study 为写法正确的研究；lines 为每个键的行号
     """
-    problems = [*_names(study, lines), *_settings(study, lines)]
+    problems = [*_names(study, lines), *_settings(study, lines), *_size(study, lines)]
     if not problems:
         problems = [
             *_exclude(study, lines),
@@ -121,10 +124,25 @@ def _settings(study: Study, lines: Lines) -> Iterator[Problem]:
         line = locate(lines, ["grid", factor])
         if not levels:
             yield line, f"因素 {factor!r} 一个取值也没有"
-        if isinstance(levels, list) and any(isinstance(v, dict | list) for v in levels):
+        if isinstance(levels, list) and any(isinstance(v, dict) for v in levels):
             yield line, f"{factor} 的取值是复合的；请用「臂: {{路径: 取值}}」的写法"
-        elif isinstance(levels, list) and len(set(levels)) < len(levels):
+        elif len({level_name(level) for level in levels}) < len(levels):
             yield line, f"{factor} 里同一个取值写了两次"
+
+
+def _size(study: Study, lines: Lines) -> Iterator[Problem]:
+    """组合太多的，展开以前就拦下。"""
+    arms = math.prod(len(levels) for levels in study.factors.values())
+    runs = arms * len(study.seeds) * len(study.frameworks)
+    if arms > MOST_ARMS or runs > MOST_RUNS:
+        told = f"共 {arms} 个组合、{runs} 个运行，最多 {MOST_ARMS} 个、{MOST_RUNS} 个"
+        yield locate(lines, ["grid"]), told
+    if study.tune is not None:
+        tried = math.prod(len(values) for values in study.tune.values.values())
+        trials = arms * tried * len(study.tune.seeds)
+        if trials > MOST_RUNS:
+            told = f"调参共 {trials} 个运行，最多 {MOST_RUNS} 个"
+            yield locate(lines, ["tune"]), told
 
 
 def _exclude(study: Study, lines: Lines) -> Iterator[Problem]:

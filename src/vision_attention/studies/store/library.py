@@ -1,6 +1,6 @@
 """磁盘上的研究：随包发布的，以及读者自己的；一项研究一个文件夹。
 
-内容: names、open_study、StudyStore（一项研究与它的记录）、records_of、foreign。
+内容: names、open_study、StudyStore（一项研究与它的记录）、records_of。
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from vision_attention.checks import nearest
+from vision_attention import checks
 from vision_attention.storage import records
-from vision_attention.studies.design.runs import Run, expand, key_of
+from vision_attention.studies.design.runs import Run, expand
 from vision_attention.studies.design.schema import Study
 from vision_attention.studies.design.tuning import (
     Choice,
@@ -21,23 +21,13 @@ from vision_attention.studies.design.tuning import (
     choose,
     tuning_study,
 )
+from vision_attention.studies.store.record import Reader
 from vision_attention.studies.store.study_file import parse
 
 CATALOG = Path(__file__).parents[1] / "catalog"
 STUDY_NAME = "study.yaml"
 RECORDS_NAME = "records.jsonl"
 TUNING_NAME = "tuning.jsonl"
-# 一条记录里报告、复核与进度要读的：键 → 它下面的键
-REQUIRED = {
-    "run": ("task", "framework"),
-    "results": (),
-    "curves": (),
-    "data": ("name", "fingerprint"),
-    "framework": ("name", "version"),
-    "processor": ("device", "name", "threads"),
-    "code": ("version", "commit"),
-}
-REQUIRED_PLAIN = ("key", "seconds", "cpu_seconds", "started")
 
 
 @dataclass(frozen=True)
@@ -77,13 +67,33 @@ class StudyStore:
 
     def read(self) -> records.Reading:
         """读出记录；坏行另列，文件不动。"""
-        return records.read(self.path, foreign)
+        return records.read(self.path, Reader())
+
+    def append(self, record: dict) -> bool:
+        """写下一条记录；已有同一个 key 时什么都不写并返回 False。
+
+        错误: 写不进去时抛出 OSError；不合要求时抛出 ValueError
+        """
+        return records.append(self.path, record, decode=Reader())
+
+    def set_aside(self) -> list[records.Rejected]:
+        """把坏行移到旁边的文件里，返回移走的行。"""
+        return records.set_aside(self.path, Reader())
+
+    def bad(self, reading: records.Reading | None = None) -> int:
+        """坏行有几行，调参的也算；reading 为已经读出来的记录。"""
+        own = reading or self.read()
+        return len(own.rejected) + (self.tuning.bad() if self.tuning else 0)
 
     def done(self) -> dict[str, dict]:
         """由 key 找到记录，只要这项研究问到的；同一个 key 以先写的为准。"""
+        return self.asked_for(self.read())
+
+    def asked_for(self, reading: records.Reading) -> dict[str, dict]:
+        """同 done，记录已经读出来了。"""
         asked = {run.key for run in self.runs}
         found: dict[str, dict] = {}
-        for record in self.read().records:
+        for record in reading.records:
             if record["key"] in asked:
                 found.setdefault(record["key"], record)
         return found
@@ -101,13 +111,13 @@ def open_study(name: str, out: str | Path | None = None) -> StudyStore:
     错误: 没有这项研究、文件读不到时抛出 ValueError；写错时抛出 StudyError
     """
     if name.endswith((".yaml", ".yml")):
-        path = Path(name)
+        path = checks.path("name", name)
         title = path.resolve().parent.name if path.stem == "study" else path.stem
     elif name in names():
         path, title = CATALOG / name / STUDY_NAME, name
     else:
         raise ValueError(
-            f"没有研究 {name!r}。{nearest(name, names())}；"
+            f"没有研究 {name!r}。{checks.nearest(name, names())}；"
             "自己的研究请给出 .yaml 文件的路径"
         )
     try:
@@ -115,7 +125,7 @@ def open_study(name: str, out: str | Path | None = None) -> StudyStore:
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"读不到 {path}：{error}；请检查路径与编码（UTF-8）") from None
     study = parse(text, str(path) if title != name else f"{name}/{STUDY_NAME}")
-    folder = Path(out) if out is not None else path.parent
+    folder = path.parent if out is None else checks.path("out", out)
     asked = (name,) if out is None else (name, "--out", str(out))
     return store_of(title, study, folder, asked)
 
@@ -148,22 +158,6 @@ def store_of(
         choices=choices,
         waiting=len(runs) - len(tuned),
     )
-
-
-def foreign(record: dict) -> str | None:
-    """这一行是不是研究的记录；不是则说出原因。"""
-    missing = [name for name in REQUIRED_PLAIN if name not in record]
-    for part, names in REQUIRED.items():
-        inside = record.get(part)
-        if not isinstance(inside, dict):
-            missing.append(part)
-        else:
-            missing += [f"{part}.{name}" for name in names if name not in inside]
-    if missing:
-        return f"不是研究的记录：缺少 {', '.join(missing)}"
-    if key_of(record["run"]) != record["key"]:
-        return "key 与设置对不上，这一行被改过"
-    return None
 
 
 def records_of(name: str, out: str | Path | None = None) -> list[dict]:

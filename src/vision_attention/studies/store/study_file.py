@@ -1,6 +1,6 @@
 """一份 study.yaml 的文本 → 一项研究；写错的地方逐条说出行号与改法。
 
-内容: parse、MESSAGES。
+内容: parse。
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from vision_attention.checks import nearest
 from vision_attention.studies.design.positions import StudyError, locate, read_yaml
 from vision_attention.studies.design.schema import PARTS, Study
 from vision_attention.studies.store.audit import audit
+from vision_attention.studies.store.complaints import complaint
 
 
 def parse(text: str, source: str = "study.yaml") -> Study:
@@ -31,34 +32,13 @@ def parse(text: str, source: str = "study.yaml") -> Study:
     return study
 
 
-MESSAGES = {
-    "missing": "缺少必填的键",
-    "int_type": "应为整数",
-    "float_type": "应为数",
-    "string_type": "应为文字",
-    "bool_type": "应为 true 或 false",
-    "list_type": "应为列表",
-    "dict_type": "应为「键: 值」",
-    "model_type": "应为「键: 值」",
-    "too_short": "不能为空",
-    "string_too_short": "太短了",
-}
-
-
 def _explain(item: dict, lines: dict) -> tuple[int, str]:
     """一条 pydantic 错误 → (行号, 中文)。"""
     # 联合类型会在位置里插进自己的名字，例如 list[any]
     place = [part for part in item["loc"] if "[" not in str(part)]
     name = ".".join(str(part) for part in place)
     line = locate(lines, place)
-    kind, given = item["type"], item.get("input")
-    if kind == "extra_forbidden":
+    if item["type"] == "extra_forbidden":
         part = Study if len(place) == 1 else PARTS[place[0]]
         return line, f"不认识的键 {name!r}。{nearest(place[-1], part.model_fields)}"
-    if kind == "literal_error":
-        return line, f"{name}={given!r} 不认识；可用的取值：{item['ctx']['expected']}"
-    if kind == "greater_than":
-        return line, f"{name}={given!r} 太小，应大于 {item['ctx']['gt']:g}"
-    if kind == "missing":
-        return line, f"{MESSAGES['missing']} {name!r}"
-    return line, f"{name}={given!r} 不对：{MESSAGES.get(kind, item['msg'])}"
+    return line, complaint(item, name)

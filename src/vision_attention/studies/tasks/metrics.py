@@ -1,6 +1,6 @@
 """指标的中文名与单位；一个指标只有一个名字，表、图与书都照这里。
 
-内容: METRICS、ALWAYS、ACCURACIES、MARGINS、COUNTED、CENSORED。
+内容: METRICS、ALWAYS、ACCURACIES、MARGINS、COUNTED、CENSORED、SHARES、WHOLE、SIGNED。
 """
 
 from __future__ import annotations
@@ -62,3 +62,15 @@ MARGINS = {
 COUNTED = ("parameters", "macs", "parameters_ratio", "macs_ratio")
 # 步数用完还没有到的，记为“没有”，其实是“至少这么多”
 CENSORED = ("steps_to_fit",)
+
+# 取值的样子，记录照它查：份额在 0–1 之间，个数是整数，差可以是负的，其余不小于 0
+SHARES = (
+    "test_accuracy",
+    "train_accuracy",
+    "source_accuracy",
+    "reach_share",
+    "noticed_first",
+    "noticed_last",
+)
+WHOLE = ("steps_to_fit", "parameters", "macs", "memory")
+SIGNED = ("accuracy_gap",)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from vision_attention.studies.tasks.outcome import Outcome
@@ -31,14 +32,23 @@ LOOKED = (
 LOOKED_AT = 100
 
 
-def train(prepared: PreparedRun, progress: bool = False) -> Outcome:
+def train(
+    prepared: PreparedRun, progress: bool = False, checkpoint: Path | None = None
+) -> Outcome:
     """训练一个模型，报告最后一个评估点。
 
-    参数: prepared 为备齐的一次运行；progress 为真时画进度条
+    参数: prepared 为备齐的一次运行；progress 为真时画进度条；checkpoint 为检查点的
+        路径，已存在则续训
     """
     fit = prepared.wing.module("training").fit
     return outcome_of(
-        fit(prepared.model, prepared.dataset, prepared.config, progress=progress)
+        fit(
+            prepared.model,
+            prepared.dataset,
+            prepared.config,
+            checkpoint=checkpoint,
+            progress=progress,
+        )
     )
 
 

@@ -1,0 +1,205 @@
+"""文件夹里有什么：各类的图片文件，谁在训练、谁在测试；只看名字，不读图片。
+
+- `Listing`、`list_pictures`：全部图片文件、它们的类与切分
+- `list_classes`、`visible`：一层文件夹里的类；一个文件夹里的东西
+- `refuse_unwritable_name`、`refuse_doubles`：不能用的名字
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vision_attention.data.splits import TEST, stratified_order
+from vision_attention.storage import files
+
+BYSTANDERS = ("thumbs.db", "desktop.ini", "__macosx")  # 系统自己放的，不是图片
+TEST_SHARE = 0.2
+# 已经分好的几个文件夹常用的名字；打分的，排在前面的先用
+TRAINING = ("train", "training")
+HELD_OUT = ("test", "testing", "val", "valid", "validation", "dev")
+
+
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """一个文件夹里的全部图片文件。
+
+    形状: labels int64 (N,)；in_test bool (N,)
+    参数: class_names 为类名，按名字排序；files 为 N 个文件；in_test 为真的在测试集；
+        notes 为怎样切分的，几句话
+    """
+
+    class_names: tuple[str, ...]
+    files: list[Path]
+    labels: np.ndarray
+    in_test: np.ndarray
+    notes: tuple[str, ...]
+
+
+def list_pictures(root: Path) -> Listing:
+    """列出图片，定下切分：有 train/ 与 test/（或 val/）就照它，没有就留下五分之一。
+
+    test/ 与 val/ 都有时，用 test/ 打分，val/ 不用，写在 notes 里。
+    错误: 文件夹不存在时 FileNotFoundError；少于两类、某类的图片太少、两边的类名
+        不同、类名不能用，或有断了的链接时 ValueError
+    """
+    refuse_unwritable_name(root)
+    parts = divided(root)
+    if not parts:
+        names, members, labels = _members(list_classes(root))
+        test = _held_out(labels)
+        how = f"没有分好：从 {len(labels)} 张里固定留出 {test.sum()} 张作测试，每类都有"
+        return Listing(names, members, labels, test, (how,))
+    train, held, *unused = parts
+    sides = [list_classes(part, least=1) for part in (train, held)]
+    _refuse_different(train, held, *sides)
+    (names, members, labels), (_, others, marks) = map(_members, sides)
+    trained, tested = f"{train.name}/ {len(labels)} 张", f"{held.name}/ {len(marks)} 张"
+    how = f"照分好的：训练 {trained}，测试 {tested}"
+    notes = (how, *(f"{part.name}/ 没有用到" for part in unused))
+    everything = np.concatenate([labels, marks])
+    test = np.arange(len(everything)) >= len(labels)
+    return Listing(names, members + others, everything, test, notes)
+
+
+def divided(root: Path) -> list[Path]:
+    """已经分好的几个文件夹：训练的、打分的、没有用到的；不是这样的就是空的。
+
+    最上一层的文件夹要全是这些名字，而且里面还有文件夹：一类也可以就叫 train（火车）。
+    """
+    if not files.is_folder(root):
+        return []
+    found = {p.name.casefold(): p for p in visible(root) if files.is_folder(p)}
+    train = [found[name] for name in TRAINING if name in found]
+    held = [found[name] for name in HELD_OUT if name in found]
+    whole = len(train) == 1 and held and len(found) == 1 + len(held)
+    layered = all(any(map(files.is_folder, visible(p))) for p in found.values())
+    return train + held if whole and layered else []
+
+
+def _members(
+    classes: dict[str, list[Path]],
+) -> tuple[tuple[str, ...], list[Path], np.ndarray]:
+    """各类的文件排成一列，连同标签。"""
+    members = [file for group in classes.values() for file in group]
+    sizes = [len(group) for group in classes.values()]
+    return tuple(classes), members, np.repeat(np.arange(len(sizes)), sizes)
+
+
+def _held_out(labels: np.ndarray) -> np.ndarray:
+    """固定的五分之一，分层，每类至少一张，与种子无关。"""
+    size = max(len(np.unique(labels)), round(TEST_SHARE * len(labels)))
+    held = np.zeros(len(labels), bool)
+    held[stratified_order(labels, 0, TEST)[:size]] = True
+    return held
+
+
+def _refuse_different(train: Path, held: Path, ours: dict, theirs: dict) -> None:
+    """两边的类名要一样。"""
+    lines = [
+        f"只在 {part.name}/ 里的有 {'、'.join(sorted(names))}"
+        for part, names in ((train, ours.keys() - theirs), (held, theirs.keys() - ours))
+        if names
+    ]
+    if lines:
+        raise ValueError(
+            f"{train.name}/ 与 {held.name}/ 的类名不同：{'；'.join(lines)}；"
+            "请把同一类改成同一个名字，两边都要有"
+        )
+
+
+def refuse_unwritable_name(path: Path) -> None:
+    """名字要写进记录与指纹，必须是 UTF-8。
+
+    错误: 不是时抛出 ValueError
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"文件夹 {files.printable(path)} 的名字不是 UTF-8；请先改名"
+        ) from error
+
+
+def list_classes(root: Path, least: int = 2) -> dict[str, list[Path]]:
+    """各类的名字与文件，都按名字排序。
+
+    参数: least 为每类至少几张
+    错误: 文件夹不存在时 FileNotFoundError；类太少、某类不足 least 张、类名不能用，
+        或有断了的链接时 ValueError
+    """
+    if not files.is_folder(root):
+        why = files.why_unreadable(root)
+        raise FileNotFoundError(
+            f"没有文件夹 {files.printable(root)!r}{f'（{why}）' if why else ''}；"
+            "写法是 folder:PATH，PATH 下每个子文件夹是一类，"
+            "例如 photos/猫/、photos/狗/"
+        )
+    folders = [path for path in visible(root) if is_class(path)]
+    refuse_doubles(folders)
+    classes = {folder.name: visible(folder) for folder in folders}
+    if len(classes) < 2:
+        raise ValueError(
+            f"{root} 下只有 {len(classes)} 个子文件夹，分类至少要两类；"
+            "请把每一类的图片放进各自的子文件夹"
+        )
+    few = [f"{name}（{len(f)} 张）" for name, f in classes.items() if len(f) < least]
+    if few:
+        raise ValueError(
+            f"{root} 下有 {len(few)} 类不足{'一两'[least - 1]}张图片："
+            f"{'、'.join(few)}；训练与测试各要至少一张，请补充图片或移走这些子文件夹"
+        )
+    return classes
+
+
+def is_class(path: Path) -> bool:
+    """是不是一类的文件夹；散放的文件不算。
+
+    错误: 是断了或绕成圈的链接，或名字不是 UTF-8 时抛出 ValueError
+    """
+    if files.is_folder(path):
+        refuse_unwritable_name(path)
+        return True
+    if path.is_symlink() and files.why_unreadable(path):
+        raise ValueError(
+            f"{files.printable(path)}：{files.why_unreadable(path)}；"
+            "它也许是一类，请修好或移走"
+        )
+    return False
+
+
+def refuse_doubles(folders: list[Path]) -> None:
+    """类名只差大小写或 Unicode 的写法，换一个系统就成了同一个文件夹。
+
+    错误: 有这样的两类时抛出 ValueError
+    """
+    seen: dict[str, str] = {}
+    for folder in folders:
+        plain = unicodedata.normalize("NFC", folder.name).casefold()
+        other = seen.setdefault(plain, folder.name)
+        if other != folder.name:
+            raise ValueError(
+                f"类名 {other!r} 与 {folder.name!r} 只差大小写或字符的写法，"
+                "在 macOS 与 Windows 上是同一个文件夹；请改名，或并成一类"
+            )
+
+
+def visible(folder: Path) -> list[Path]:
+    """文件夹里的东西，按名字排序，不含隐藏文件与系统文件。
+
+    错误: 打不开时抛出 ValueError
+    """
+    try:
+        found = sorted(folder.iterdir())
+    except OSError as error:
+        raise ValueError(
+            f"文件夹 {files.printable(folder)} 打不开：{files.reason(error)}"
+        ) from error
+    return [
+        path
+        for path in found
+        if not path.name.startswith(".") and path.name.lower() not in BYSTANDERS
+    ]
