@@ -146,7 +146,7 @@ def test_holm_changes_a_verdict(browser, root):
         assert dict(page.evaluate(ROWS))["CBAM"].endswith("说不准")
         page.get_by_role("button", name="Holm 校正").click()
         assert dict(page.evaluate(ROWS))["CBAM"].endswith("提高")
-        assert "CBAM的结论不同" in page.locator(".living-say").inner_text()
+        assert "结论不同的是 CBAM。" in page.locator(".living-say").inner_text()
 
 
 def test_diagnosis_says_what_the_records_say(browser, root):
@@ -288,7 +288,7 @@ def test_microscope_answers(browser, root):
         figure.get_by_role("button", name="打乱位置").click()
         figure.get_by_role("button", name="看分类 token 的一行").click()
         told.append(said(figure))
-        assert "分类 token最看重" in told[-1].replace("分类 token 最", "分类 token最")
+        assert "分类 token：最看重" in told[-1]
         assert len(set(told)) == len(told)
 
 

@@ -82,7 +82,7 @@ export function picture(figure) {
     parts.push(`与${control().name}比：${counts.filter(([, n]) => n).map(([word, n]) => `${word} ${n} 行`).join("，")}。`);
     const other = judged(!state.corrected);
     const moved = rows.filter(({ verdict }, i) => verdict !== other[i].verdict).map(({ arm }) => arm.name);
-    if (moved.length) parts.push(`校正与不校正，${moved.join("、")}的结论不同。`);
+    if (moved.length) parts.push(`校正与不校正，结论不同的是${moved.length > 1 ? "：" : " "}${moved.join("、")}。`);
     return parts.join("");
   }
 

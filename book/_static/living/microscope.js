@@ -97,7 +97,7 @@ export async function picture(figure) {
     const peak = (row) => Math.max(...row);
     const heaviest = found.reduce((a, b) => (peak(b.row) > peak(a.row) ? b : a));
     const target = largest(heaviest.row);
-    const most = `${named(state.query)}最看重${target === state.query ? "自己" : named(target)}，占 ${number(peak(heaviest.row), 2)}，在${place(heaviest)}。`;
+    const most = `${named(state.query)}：最看重${target === state.query ? "自己" : named(target)}，占 ${number(peak(heaviest.row), 2)}，在${place(heaviest)}。`;
     if (!state.query) return most;
     const [near, far] = [(a, b) => (b.far < a.far ? b : a), (a, b) => (b.far > a.far ? b : a)].map((pick) => found.reduce(pick));
     return `${most}看得最近的是${place(near)}，平均 ${number(near.far, 1)} 块；最远的是${place(far)}，${number(far.far, 1)} 块。`;
