@@ -78,6 +78,7 @@ WING = {
     "evaluate": {"batch_size": 500},
     "fit": {"checkpoint": None, "progress": False},
     "sanity": {"steps": 150},
+    "load_run": {"device": "auto"},
     # PyTorch 的习惯：新值占 0.1；timm 的 ViT：std 0.02
     "init.batch_norm": {"momentum": 0.1},
     "init.transformer": {"std": 0.02},

@@ -70,7 +70,6 @@ def test_a_noticed_change_is_red_and_an_unnoticed_one_green(
     test = small.with_name("test_shaky.py")
     test.write_text("import shaky\n\n\ndef test():\n    assert shaky.f() == 3\n")
     monkeypatch.syspath_prepend(str(small.parent))
-    monkeypatch.setattr(mutants, "suites", lambda path: [str(test)])
-    process = mutants.start(mutants.mutants(small)[number])
+    process = mutants.start([mutants.mutants(small)[number]], [str(test)])
     _, status = os.waitpid(process, 0)
     assert os.waitstatus_to_exitcode(status) == code

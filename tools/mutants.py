@@ -164,8 +164,16 @@ def every() -> list[Mutant]:
     return [mutant for path in files for mutant in mutants(path)]
 
 
-def start(mutant: Mutant) -> int:
-    """在分出来的进程里跑有关的测试；返回进程号。"""
+def untouched(chosen: list[Mutant]) -> None:
+    """一处也不改，有关的测试应当全绿；不绿的话，红就不说明什么。"""
+    for name in sorted({name for mutant in chosen for name in suites(mutant.path)}):
+        _, status = os.waitpid(start([], [name]), 0)
+        if code := os.waitstatus_to_exitcode(status):
+            raise StepError(f"弄坏一处：还没有改，{name} 就不过（退出码 {code}）")
+
+
+def start(changed: list[Mutant], names: list[str]) -> int:
+    """在分出来的进程里改几处、跑几份测试；返回进程号。"""
     process = os.fork()
     if process:
         return process
@@ -174,8 +182,8 @@ def start(mutant: Mutant) -> int:
         os.setsid()
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.dup2(1, 2)
-        put_in(with_twin(mutant))
-        code = judge(suites(mutant.path))
+        put_in(changed)
+        code = judge(names)
     finally:
         os._exit(code)
 
@@ -211,7 +219,8 @@ def measure(chosen: list[Mutant], jobs: int) -> list[Mutant]:
     while queue or running:
         while queue and len(running) < jobs:
             mutant = queue.pop(0)
-            running[start(mutant)] = (mutant, time.monotonic() + LIMIT)
+            process = start(with_twin(mutant), suites(mutant.path))
+            running[process] = (mutant, time.monotonic() + LIMIT)
         process, status = os.waitpid(-1, os.WNOHANG)
         if process:
             mutant, _ = running.pop(process)
@@ -239,6 +248,7 @@ def main() -> int:
     chosen = random.Random(seed).sample(sites, min(count, len(sites)))
     for name in LARGE.split():
         importlib.import_module(name)
+    untouched(chosen)
     alive = measure(chosen, int(os.environ.get("JOBS") or os.cpu_count() or 1))
     red, bad = len(chosen) - len(alive), [str(mutant) for mutant in alive]
     found = {"sites": len(sites), "tried": len(chosen), "red": red, "seed": seed}
