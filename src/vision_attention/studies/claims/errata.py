@@ -15,7 +15,7 @@ from vision_attention.studies.claims.decisions import Arrow, Step, step
 from vision_attention.studies.claims.judging import measure
 
 PATH = Path(__file__).with_name("errata.yaml")
-Reason = Literal["族", "对照", "量法"]
+Reason = Literal["族", "对照", "量法", "学习率"]
 
 
 class Erratum(Arrow):
