@@ -132,9 +132,11 @@ MARKDOWN = re.compile(
 
 
 def raw_markdown(page):
-    """返回正文里没有排成版的 Markdown：表格线、星号、链接、角色；代码里的不算。"""
+    """返回正文里没有排成版的 Markdown：表格线、星号、链接、角色；代码、签名不算。"""
     article = lxml.html.document_fromstring(page).find(".//article")
-    for code in article.xpath(".//pre | .//code | .//script | .//style | .//svg"):
+    for code in article.xpath(
+        ".//pre | .//code | .//script | .//style | .//svg | .//dt[@id]"
+    ):
         code.drop_tree()
     return MARKDOWN.findall(article.text_content())
 

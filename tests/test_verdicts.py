@@ -314,3 +314,34 @@ def test_every_overturned_arrow_is_on_the_map_and_really_changed():
         assert arrows[(*key, str(erratum.at))].when == erratum.when
         assert step.outcome != erratum.said
         assert {step.outcome, erratum.said} - {"看不出差别", "说不准", "相差不到 δ"}
+
+
+def test_what_the_pages_say_of_the_tuned_gates_holds():
+    """「欠拟合才有用？」与勘误写着的话：CBAM 说不准，比每块一个数差；一个数提高。"""
+    found = studies.findings("digits_gates")
+
+    def told(arm, images="few", reference="none"):
+        ours, theirs = ({"arm": a, "images": images} for a in (arm, reference))
+        return found.judged(ours, theirs)
+
+    better = {"cbam_1", "scalar", "scalar_1", "wide"}
+    assert {told(arm).verdict for arm in better} == {"提高"}
+    unsure = {told(arm).verdict for arm in ("cbam", "constant", "wider")}
+    assert unsure == {"说不准"}
+    beside = told("cbam", reference="scalar")
+    assert beside.verdict == "降低"
+    assert beside.survives
+    for images in ("few", "some"):
+        assert told("cbam_1", images, "scalar_1").verdict == "相差不到 δ"
+    assert told("cbam_1", reference="scalar_1").within == 0.005
+    assert told("constant", "some").verdict == "降低"
+    gates = ("cbam", "cbam_1", "scalar", "scalar_1", "wider")
+    assert not {told(arm, "some").verdict for arm in gates} & {"提高", "降低"}
+    assert told("wide", "some").verdict == "提高"
+    rates = {
+        (choice["levels"]["arm"], choice["levels"]["images"]): choice["chosen"]
+        for choice in found["tuning"]
+    }
+    assert rates["none", "few"] == "lr=0.01"
+    assert rates["cbam", "few"] == rates["constant", "few"] == "lr=0.03"
+    assert not found["missing"]

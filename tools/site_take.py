@@ -40,7 +40,8 @@ class TakeError(Exception):
 ONLINE = (
     "notebooks/",
     "book/answers/sentences",
-    *(f"book/appendix/{name}" for name in ("api", "speed", "status")),
+    "book/start/",
+    *(f"book/appendix/{name}" for name in ("api", "speed", "status", "trained")),
 )
 # 读的版本里不印的：折叠的代码、另一翼的选项卡、只剩一个的选项卡的名字
 NOT_READ = (
@@ -74,7 +75,20 @@ def chapters(reading: bool = False) -> list[tuple[str, etree._Element]]:
     if not (SITE / "index.html").exists():
         raise TakeError("书还没有造出来：先 make book")
     order = [name for name in names() if not (reading and name.startswith(ONLINE))]
-    return [(name, chapter(name, order, reading)) for name in order]
+    found = [(name, chapter(name, order, reading)) for name in order]
+    if reading:
+        keep_first_pictures(found)
+    return found
+
+
+def keep_first_pictures(found: list[tuple[str, etree._Element]]) -> None:
+    """会答话的图在几页上都有，纸上不会答话，同一幅只印第一次。"""
+    seen = set()
+    for _, article in found:
+        for picture in article.xpath(".//figure[@data-picture]"):
+            if picture.get("data-picture") in seen:
+                picture.drop_tree()
+            seen.add(picture.get("data-picture"))
 
 
 def chapter(name: str, order: list[str], reading: bool) -> etree._Element:
@@ -216,7 +230,7 @@ def single(found: list, places: dict[str, int]) -> str:
     )
     sheets = "".join(
         f'<link rel="stylesheet" href="{(SITE / "_static" / name).resolve().as_uri()}">'
-        for name in ("maths.css", "book.css")
+        for name in ("maths.css", "book.css", "living.css")
     )
     return (
         '<!DOCTYPE html><html lang="zh-CN" data-theme="light" data-mode="light"><head>'

@@ -33,7 +33,8 @@ def home(browser, root):
     """不喜欢动画的读者看到的首页。"""
     with opened(browser, reduced_motion="reduce") as page:
         page.goto(root)
-        page.locator(".hero").wait_for()
+        page.locator(".hero").scroll_into_view_if_needed()
+        page.locator(".hero-arcs path").first.wait_for(state="attached")
         yield page
 
 
