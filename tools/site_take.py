@@ -42,7 +42,10 @@ ONLINE = (
     "book/answers/sentences",
     "book/start/",
     "book/self_attention/microscope",
-    *(f"book/appendix/{name}" for name in ("api", "speed", "status", "trained")),
+    *(
+        f"book/appendix/{name}"
+        for name in ("api", "architecture", "export", "speed", "status", "trained")
+    ),
 )
 # 读的版本里不印的：折叠的代码、另一翼的选项卡、只剩一个的选项卡的名字
 NOT_READ = (
