@@ -8,11 +8,11 @@ import shlex
 
 import numpy as np
 import pytest
+from commands import call
 from stand_ins import stand_in
-from typer.testing import CliRunner
 
 from vision_attention import interop, specs
-from vision_attention.cli import app, trials, user_errors
+from vision_attention.cli import trials, user_errors
 from vision_attention.storage import records
 from vision_attention.studies import expand
 from vision_attention.studies.store.study_file import parse
@@ -32,14 +32,6 @@ seeds: 2
 frameworks: [torch, paddle]
 budget: {minutes: 1}
 """
-
-
-def call(*words):
-    """跑一条命令，返回 (退出码, 说的话)；没有接住的错误原样抛出。"""
-    done = CliRunner().invoke(app, [str(word) for word in words])
-    if done.exception and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done.exit_code, done.output
 
 
 @pytest.fixture

@@ -8,9 +8,8 @@ from pathlib import Path
 import graded
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from commands import call
 
-from vision_attention.cli import app
 from vision_attention.grading import BANK, TASKS, grade
 from vision_attention.grading.known import CBAMS, alike
 from vision_attention.grading.report import FAULT, Report
@@ -177,14 +176,6 @@ class Endless(Block):
         while True:
             pass
 """
-
-
-def call(*words):
-    """跑一条命令，返回 (退出码, 说的话)。"""
-    done = CliRunner().invoke(app, [str(word) for word in words])
-    if done.exception and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done.exit_code, done.output
 
 
 @pytest.fixture

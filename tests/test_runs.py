@@ -9,27 +9,18 @@ import numpy as np
 import onnxruntime
 import paddle
 import pytest
+from commands import call
 from PIL import Image
-from typer.testing import CliRunner
 
 import vision_attention.paddle
 import vision_attention.torch
 from vision_attention import attention_maps, data, interop, specs
-from vision_attention.cli import app
 from vision_attention.training import saved_run
 
 WINGS = {"torch": vision_attention.torch, "paddle": vision_attention.paddle}
 CBAM = {"attention": "cbam", "attention_options": {"min_hidden": 2}}
 SQUEEZE = {"attention": "se", "attention_options": {"reduction_ratio": 2}}
 QUICK = ["--steps", "4", "--eval-every", "4", "--batch-size", "8", "--quiet"]
-
-
-def call(*words):
-    """跑一条命令，返回 (退出码, 说的话)；没有接住的错误原样抛出。"""
-    done = CliRunner().invoke(app, [str(word) for word in words])
-    if done.exception and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done.exit_code, done.output
 
 
 def photographs(root, count=6, size=(20, 24)):

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,11 @@ def digits() -> list[np.ndarray]:
 
     data = load_digits()
     return [data.images[data.target == kind][0].astype(int) for kind in range(10)]
+
+
+def encoded(images: Iterable[np.ndarray]) -> str:
+    """几张图写成一串字：一格一个字，灰度 0–16；图与图之间是逗号。"""
+    return ",".join("".join(LEVELS[v] for v in image.ravel()) for image in images)
 
 
 def tokens(image: np.ndarray) -> np.ndarray:
@@ -86,7 +92,7 @@ def picture(image: np.ndarray, query: int) -> str:
 def fragment() -> str:
     """首页引用的一段 HTML。"""
     images = digits()
-    code = ",".join("".join(LEVELS[v] for v in image.ravel()) for image in images)
+    code = encoded(images)
     size = SIDE * CELL
     choices = "".join(
         f'<button type="button" data-digit="{d}" '

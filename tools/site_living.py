@@ -20,6 +20,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import site_browser
+from site_hero import encoded
 from site_server import serving
 
 from vision_attention import data, studies
@@ -36,7 +37,6 @@ ROOT = Path(__file__).resolve().parent.parent
 STATIC = ROOT / "book" / "_static"
 TEMPLATES = ROOT / "book" / "_templates"
 RECORD = ROOT / "book" / "_data" / "living.json"
-LEVELS = "0123456789abcdefg"
 ASKED = {"microscope": "vit-late.safetensors"}  # 一份权重就占去整页的预算
 CONTROL = re.compile(r"<(button|input)\b")
 
@@ -46,7 +46,7 @@ def digits() -> str:
     found = data.load("digits")
     images = [found.test_images[found.test_labels == k][0, 0] for k in range(10)]
     levels = np.rint(np.stack(images) / 255 * 16).astype(int)
-    return ",".join("".join(LEVELS[v] for v in image.ravel()) for image in levels)
+    return encoded(levels)
 
 
 def facts(prefix: str) -> dict[str, dict[str, float]]:

@@ -37,6 +37,20 @@ def _sizes(items: list[str] | None) -> dict[str, int]:
     return found
 
 
+def _told(
+    place: str,
+    task: str,
+    sizes: list[str] | None,
+    framework: str | None,
+    seconds: float,
+) -> Report:
+    """批改文件里的一份，印出报告。"""
+    settings = _sizes(sizes)
+    report = grade_file(place, task, settings, framework=framework, seconds=seconds)
+    typer.echo(report)
+    return report
+
+
 @user_errors
 def grade(
     place: Place,
@@ -48,9 +62,7 @@ def grade(
     seconds: Seconds = 60.0,
 ) -> None:
     """批改一个模块：对，还是错成了哪一种；对的退出码 0，不对的 1。"""
-    settings = _sizes(set_)
-    report = grade_file(place, as_, settings, framework=framework, seconds=seconds)
-    typer.echo(report)
+    report = _told(place, as_, set_, framework, seconds)
     if not report.right:
         raise typer.Exit(FAILED)
 
@@ -64,9 +76,7 @@ def identify(
     seconds: Seconds = 60.0,
 ) -> None:
     """认出一份代码是哪一种写法，像哪一份公开的代码。"""
-    settings = _sizes(set_)
-    report = grade_file(place, as_, settings, framework=framework, seconds=seconds)
-    typer.echo(report)
+    report = _told(place, as_, set_, framework, seconds)
     for line in likeness(report) if as_ == "cbam" else []:
         typer.echo(line)
 

@@ -11,9 +11,18 @@ from typing import Literal
 
 import yaml
 
-from vision_attention.studies.claims.decisions import Arrow, Step, step
+from vision_attention.studies.claims.decisions import (
+    BETTER,
+    CLOSE,
+    UNSURE,
+    WORSE,
+    Arrow,
+    Step,
+    step,
+)
 from vision_attention.studies.claims.judging import measure
 from vision_attention.studies.results.evidence import Findings, findings
+from vision_attention.studies.results.judgement import say
 from vision_attention.wording import p_value, rows, signed, span
 
 PATH = Path(__file__).with_name("errata.yaml")
@@ -47,12 +56,7 @@ def overturned() -> list[tuple[Erratum, Step]]:
     return [(erratum, step(erratum, one)) for erratum, one in pairs]
 
 
-MARKS = {
-    "更好": "▲ 更好",
-    "更差": "▼ 更差",
-    "说不准": "○ 说不准",
-    "相差不到 δ": "≈ 相差不到 1 点",
-}
+SIGNS = {BETTER: "▲", WORSE: "▼", CLOSE: "≈", UNSURE: "○"}
 KEPT = {True: "不变", False: "变", None: "—"}
 
 
@@ -65,11 +69,13 @@ def changed() -> str:
 
 def _line(erratum: Erratum, one: Step) -> list[str]:
     found, gap = one.found, one.found.difference
+    metric = erratum.metric or "test_accuracy"
+    word = one.outcome if found.seen else say(found.verdict, found.within, metric)
     family = "单独看" if found.size == 1 else f"{found.size} 个一起"
     return [
         f"{erratum.when}：{erratum.do}",
         f"{erratum.said}（{erratum.of} 个一起，p {p_value(erratum.p)}）",
-        f"**{MARKS[one.outcome]}**（{family}，p {p_value(found.p)}）",
+        f"**{SIGNS[one.outcome]} {word}**（{family}，p {p_value(found.p)}）",
         f"{signed(gap.mean)}（{span(gap.low, gap.high)}）",
         KEPT[found.survives if found.seen else None],
         erratum.why,
