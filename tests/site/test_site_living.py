@@ -9,11 +9,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import site_living
-import site_weights
 from conftest import opened
 from probes import AXE, OVERFLOW
 
+from tools.site import living, weights
 from vision_attention import interop, studies
 from vision_attention.studies.tasks.prepared import prepare
 from vision_attention.training.diagnosis import diagnose
@@ -27,7 +26,7 @@ PAGES = {
     "deal": "index.html",
     "diagnosis": "book/vit/diagnosis.html",
 }
-RECORD = json.loads(site_weights.RECORD.read_text("utf8"))
+RECORD = json.loads(weights.RECORD.read_text("utf8"))
 COUNT = 50  # 每个网络比这么多张图
 # 载入一个网络，算完给它的每一张图
 RUN = """async ([root, name, images, ...knobs]) => {
@@ -59,17 +58,17 @@ def engine(browser, root):
 
 def same_model(name, framework):
     """同一份权重放进一翼的模型，连同它的数据。"""
-    study, levels, _ = site_weights.MODELS[name]
-    prepared = prepare(site_weights.run_of(study, levels))
+    study, levels, _ = weights.MODELS[name]
+    prepared = prepare(weights.run_of(study, levels))
     wing = load_wing(framework)
     model = wing.module("models").build(prepared.model.spec)
-    path = site_weights.FOLDER / f"{name}.safetensors"
-    interop.load_state(model, site_weights.model_part(path))
+    path = weights.FOLDER / f"{name}.safetensors"
+    interop.load_state(model, weights.model_part(path))
     return wing, model.eval() or model, prepared.dataset
 
 
 @pytest.mark.parametrize("framework", ["torch", "paddle"])
-@pytest.mark.parametrize("name", site_weights.MODELS)
+@pytest.mark.parametrize("name", weights.MODELS)
 def test_browser_equals_the_framework(engine, name, framework):
     wing, model, dataset = same_model(name, framework)
     images = dataset.test_images[:COUNT]
@@ -94,16 +93,16 @@ def test_a_closed_gate_scores_what_the_record_says(engine, name, mode):
 
 def test_weights_are_those_of_the_studies():
     """走到最后一步的，准确率就是研究的记录里那一次的；处理器不同，差不过两张图。"""
-    for name, (study, levels, steps) in site_weights.MODELS.items():
-        key = site_weights.run_of(study, levels).key
+    for name, (study, levels, steps) in weights.MODELS.items():
+        key = weights.run_of(study, levels).key
         curves = next(r["curves"] for r in studies.records_of(study) if r["key"] == key)
         then = curves["test_accuracy"][curves["step"].index(steps)]
         known = RECORD[name]
         assert known["key"] == key
         assert known["test_accuracy"] == pytest.approx(then, abs=0.004)
         assert known["test_accuracy_16"] == pytest.approx(then, abs=0.004)
-        path = site_weights.FOLDER / f"{name}.safetensors"
-        assert path.stat().st_size == known["bytes"] <= site_weights.LARGEST
+        path = weights.FOLDER / f"{name}.safetensors"
+        assert path.stat().st_size == known["bytes"] <= weights.LARGEST
 
 
 def test_interval_holm_and_verdict_are_the_books(browser, root):
@@ -112,14 +111,14 @@ def test_interval_holm_and_verdict_are_the_books(browser, root):
     with opened(browser) as page:
         live(page, root, "deal")
         page.get_by_role("button", name="发完").click()
-        for key in site_living.CONTROLS:
-            control = site_living.ARMS[key]
+        for key in living.CONTROLS:
+            control = living.ARMS[key]
             page.get_by_role("button", name=control, exact=True).click()
             rows = dict(page.evaluate(ROWS))
-            assert rows.keys() == set(site_living.ARMS.values()) - {control}
-            for arm, name in site_living.ARMS.items():
+            assert rows.keys() == set(living.ARMS.values()) - {control}
+            for arm, name in living.ARMS.items():
                 if arm != key:
-                    place = site_living.PLACE
+                    place = living.PLACE
                     judged = found.judged(
                         {"module": arm, **place}, {"module": key, **place}
                     )
@@ -196,9 +195,9 @@ SKELETON = re.compile(r"-?\d+(?:\.\d+)?")
 @pytest.mark.parametrize("name", PAGES)
 def test_still_picture_is_what_the_browser_draws(browser, name):
     """盘上的那一幅与此刻画的同字同形；数只许差末位。"""
-    target = site_living.TEMPLATES / f"living_{name}.html"
+    target = living.TEMPLATES / f"living_{name}.html"
     old = target.read_text("utf8")
-    new = site_living.figure(name, site_living.still(browser, name))
+    new = living.figure(name, living.still(browser, name))
     assert SKELETON.sub("#", old) == SKELETON.sub("#", new)
     pairs = [[float(n) for n in SKELETON.findall(text)] for text in (old, new)]
     np.testing.assert_allclose(*pairs, atol=0.11)
@@ -327,7 +326,7 @@ def test_forbidden_canvas_gets_a_sentence(browser, root):
             " { get() { throw new Error('no'); } });"
         )
         figure = live(page, root, "gate")
-        picture = site_living.STATIC / "screenshot.png"
+        picture = living.STATIC / "screenshot.png"
         figure.locator("input[type=file]").set_input_files(picture)
         figure.get_by_text("浏览器不许").wait_for()
         assert "网络说是" in said(figure)
@@ -337,7 +336,7 @@ def test_own_picture_is_read(browser, root):
     with opened(browser) as page:
         figure = live(page, root, "gate")
         before = said(figure)
-        picture = site_living.STATIC / "screenshot.png"
+        picture = living.STATIC / "screenshot.png"
         figure.locator("input[type=file]").set_input_files(picture)
         page.wait_for_function(
             "before => document.querySelector('.living-say').textContent !== before",
@@ -348,7 +347,7 @@ def test_own_picture_is_read(browser, root):
 
 @pytest.mark.parametrize("how", ["missing", "torn", "page", "offline"])
 def test_weights_that_do_not_come_get_a_sentence(browser, root, how):
-    whole = (site_weights.FOLDER / "gate-se.safetensors").read_bytes()
+    whole = (weights.FOLDER / "gate-se.safetensors").read_bytes()
     answers = {
         "missing": {"status": 404, "body": ""},
         "torn": {"body": whole[: len(whole) // 2]},

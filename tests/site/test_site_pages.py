@@ -30,7 +30,8 @@ from probes import (
     PHONE,
     RAW,
 )
-from site_server import Handler, serving
+
+from tools.site.server import Handler, serving
 
 PAGES = toc_pages()
 WIDTHS = (360, 1280, 2560)
