@@ -12,6 +12,7 @@ from html import escape
 from pathlib import Path
 
 from lxml import etree
+from lxml.html import HtmlElement
 
 from tools.build.workplace import SITE
 from tools.site.take import anchor, title
@@ -58,7 +59,7 @@ def homes_of(chapters: list, files: dict) -> dict[str, str]:
     return homes
 
 
-def prepared(article, file: str, homes: dict, images: dict) -> str:
+def prepared(article: HtmlElement, file: str, homes: dict, images: dict) -> str:
     """一页正文写成 XHTML：公式只留 MathML，链接跨文件，图片改名收好。"""
     for drawn in article.xpath(".//span[@class='katex-html']"):
         tail = "".join(drawn.xpath(".//span[@class='tail']/text()"))
@@ -92,7 +93,7 @@ def picture(source: Path) -> bytes:
     return re.sub(r'\sid="([^"]+)"', once, text).encode()
 
 
-def xhtml(article) -> str:
+def xhtml(article: HtmlElement) -> str:
     """HTML 树 → XHTML 文字；重复的 id、HTML 独有的属性去掉。"""
     article.tag = "section"
     article.attrib.clear()

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+from playwright.sync_api import Browser
 
 from tools.site import chrome
 from tools.site.hero import encoded
@@ -201,7 +202,7 @@ PAGE = """<!doctype html><html lang="zh"><meta charset="utf-8">
 <script src="_static/living.js"></script></body></html>"""
 
 
-def still(browser, name: str) -> str:
+def still(browser: Browser, name: str) -> str:
     """浏览器第一眼画出来的；里面的按钮还按不动。"""
     with tempfile.TemporaryDirectory() as folder:
         site = Path(folder)

@@ -12,6 +12,7 @@ import http.server
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 TEXT = ("text/", "application/json", "image/svg")
@@ -22,12 +23,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def __init__(self, *args, site: Path, prefix: str = "/", age: int = 600) -> None:
+    def __init__(
+        self, *args: Any, site: Path, prefix: str = "/", age: int = 600
+    ) -> None:
         """参数：site 为网站的文件夹；prefix 为子路径，如 /book/；age 为缓存的秒数。"""
         self.site, self.prefix, self.age = site, prefix, age
         super().__init__(*args)
 
-    def log_message(self, *_) -> None:
+    def log_message(self, *_: Any) -> None:
         """不在屏幕上逐条记录。"""
 
     def do_GET(self) -> None:

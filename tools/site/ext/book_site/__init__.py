@@ -15,6 +15,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
 
 from . import anchors, api, assets, images, launch, maths, page, search, seo, text
 
@@ -22,7 +26,7 @@ BOOK = Path(__file__).parents[4] / "book"
 ROOMS = (anchors, api, maths, text, page, images, launch, seo, search, assets)
 
 
-def setup(app):
+def setup(app: Sphinx) -> dict[str, Any]:
     """接入 Sphinx：先登记配置，再依次接入各间屋子。"""
     app.connect("config-inited", _configure)
     for room in ROOMS:
@@ -30,7 +34,7 @@ def setup(app):
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
 
-def _configure(app, config):
+def _configure(app: Sphinx, config: Config) -> None:
     """让模板与静态文件被找到；不请求任何外部脚本。"""
     config.templates_path.append(str(BOOK / "_templates"))
     if not any(

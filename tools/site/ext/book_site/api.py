@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
+from sphinx.application import Sphinx
 
 ROOT = Path(__file__).parents[4]
 GATES = ROOT / "src" / "vision_attention" / "torch" / "gates" / "__init__.py"
@@ -26,7 +29,7 @@ WIDE = re.compile(r"[\u3000-\u9fff\uff00-\uffef]")
 SPECIAL = re.compile(r"""([*|\\"']|_(?=\W|$))""")
 
 
-def setup(app):
+def setup(app: Sphinx) -> None:
     """接上 autodoc：类型已在说明里，签名只留名字与默认值。"""
     app.setup_extension("sphinx.ext.autodoc")
     app.config.autodoc_typehints = "none"
@@ -39,7 +42,7 @@ def setup(app):
 class OtherGates(Directive):
     """这一页没有写到的门，照表里的次序。"""
 
-    def run(self):
+    def run(self) -> list[nodes.Node]:
         document = self.state.document
         document.settings.env.note_dependency(str(GATES))
         page = Path(document.settings.env.doc2path(document.settings.env.docname))
@@ -52,24 +55,24 @@ class OtherGates(Directive):
         return node.children
 
 
-def others(page):
+def others(page: str) -> list[str]:
     """公开的门里，这一页没有写到的。"""
     listed = set(LISTED.findall(page))
     for node in ast.parse(GATES.read_text("utf8")).body:
-        if isinstance(node, ast.Assign) and node.targets[0].id == "__all__":
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
             names = ast.literal_eval(node.value)
     # 全大写的是表，小写的是函数；ECA 与 BAM 也全大写，所以只认 GATES 一个
     classes = [name for name in names if name[0].isupper() and name != "GATES"]
     return [name for name in classes if name not in listed]
 
 
-def _rewrite(*details):
+def _rewrite(*details: Any) -> None:
     """就地把一份文档字符串换成 reStructuredText。"""
     lines = details[-1]
     lines[:] = fields(lines)
 
 
-def fields(lines):
+def fields(lines: Iterable[str]) -> list[str]:
     """文档字符串的各行 → reStructuredText 的各行；一个字段并成一行。"""
     found = [""]
     for line in lines:
@@ -85,13 +88,13 @@ def fields(lines):
     return [*found, ""]
 
 
-def _joined(before, after):
+def _joined(before: str, after: str) -> str:
     """接上续行；一边是汉字或全角标点，就不添空格。"""
     wide = WIDE.match(before[-1]) or WIDE.match(after[0])
     return f"{before}{'' if wide else ' '}{after}"
 
 
-def _plain(text):
+def _plain(text: str) -> str:
     """记号原样显示：反引号里是代码，星号、竖线、引号、结尾的下划线不是标记。"""
     parts = QUOTED.split(text)
     return "".join(

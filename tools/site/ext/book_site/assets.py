@@ -14,8 +14,11 @@ import io
 import logging
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from posixpath import normpath
+
+from sphinx.application import Sphinx
 
 from . import prune
 
@@ -59,12 +62,12 @@ TRUETYPE = re.compile(r",url\(['\"]?[^)]*\.ttf['\"]?\) ?format\(['\"]?truetype['
 URL = re.compile(r"url\((['\"]?)(?!data:|#|https?:)([^)'\"]+)\1\)")
 
 
-def setup(app):
+def setup(app: Sphinx) -> None:
     """造书结束、静态文件都到位之后打包。"""
     app.connect("build-finished", _pack, priority=800)
 
 
-def version():
+def version() -> str:
     """打包内容的指纹，写在网址里，换了样式的读者不会看到旧的。"""
     digest = hashlib.sha256()
     sources = [*HERE.rglob("*.py"), *STATIC.glob("*.css"), *STATIC.glob("*.js")]
@@ -73,7 +76,7 @@ def version():
     return digest.hexdigest()[:8]
 
 
-def _pack(app, error):
+def _pack(app: Sphinx, error: Exception | None) -> None:
     """写出 book.css、book.js 与字体。"""
     if error or app.builder.name != "html":
         return
@@ -93,7 +96,7 @@ def _pack(app, error):
     (out / MATHS).write_text(TRUETYPE.sub("", maths), encoding="utf-8")
 
 
-def _styles(app):
+def _styles(app: Sphinx) -> list[str]:
     """样式的名字，按层叠的次序。"""
     listed = [str(css.filename).split("?")[0] for css in app.builder._css_files]
     listed = [name.removeprefix("_static/") for name in listed]
@@ -101,13 +104,13 @@ def _styles(app):
     return [*FIRST, *dict.fromkeys(n for n in listed if n not in apart), *LAST]
 
 
-def _pruned(out, names, known):
+def _pruned(out: Path, names: Iterable[str], known: set[str]) -> str:
     """这几份接起来，剪去用不到的部分。"""
     css = "\n".join(_read(out, name) for name in names if (out / name).is_file())
     return prune.lean(prune.prune(prune.shrink(css), known))
 
 
-def _read(out, name):
+def _read(out: Path, name: str) -> str:
     """一份样式，连同它 @import 的；其中的 url() 改成相对于 _static。"""
     folder = Path(name).parent.as_posix()
     css = (out / name).read_text(encoding="utf-8")
@@ -120,7 +123,7 @@ def _read(out, name):
     )
 
 
-def _with_icon_fonts(style, out):
+def _with_icon_fonts(style: str, out: Path) -> str:
     """图标来自字体：几百 KB 里只留用到的几个字，直接写进样式，省去几次请求。"""
     escaped = (chr(int(code, 16)) for code in ESCAPE.findall(style))
     wanted = "".join(sorted({*PRIVATE.findall(style), *escaped}))
@@ -129,19 +132,19 @@ def _with_icon_fonts(style, out):
     )
 
 
-def _with_formula_fonts(style, out, pages):
+def _with_formula_fonts(style: str, out: Path, pages: Iterable[str]) -> str:
     """公式的两种字体只留书里有的字，写进样式：与正文同时到，第一眼就是最后的样子。"""
     wanted = "".join(sorted(set().union(*pages)))
     return FORMULA_FONT.sub(lambda m: _inlined(out / m[1], wanted), style)
 
 
-def _inlined(path, wanted):
+def _inlined(path: Path, wanted: str) -> str:
     """只留这几个字的字体，写成 data 网址。"""
     font = base64.b64encode(_subset(path, wanted)).decode()
     return f"url(data:font/woff2;base64,{font})"
 
 
-def _subset(path, wanted):
+def _subset(path: Path, wanted: str) -> bytes:
     """一个字体里只留这几个字，压成 woff2。"""
     from fontTools import subset
 

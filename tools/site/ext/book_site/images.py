@@ -6,6 +6,8 @@ import re
 from functools import cache
 from pathlib import Path
 
+from sphinx.application import Sphinx
+
 IMAGE = re.compile(r"<img\b[^>]*>")
 ATTRIBUTE = re.compile(r'\b([\w-]+)="([^"]*)"')
 NUMBER = re.compile(r"^([\d.]+)(px|pt|in|cm|mm)?$")
@@ -19,13 +21,15 @@ INKS = (
     "@media (prefers-color-scheme:dark){:root{--ink:#a3abb5}}</style>"
 )
 
+Size = tuple[int, int]  # 宽、高，像素
 
-def setup(app):
+
+def setup(app: Sphinx) -> None:
     """尺寸由 page 在整理一页时来量；灰色在图都到位之后换。"""
     app.connect("build-finished", _ink)
 
 
-def _ink(app, error):
+def _ink(app: Sphinx, error: Exception | None) -> None:
     """图是一张张单独的文件：页面是明是暗，浏览器会告诉它。"""
     if error or app.builder.name != "html":
         return
@@ -36,12 +40,12 @@ def _ink(app, error):
             path.write_text(text.replace(INK, "var(--ink)"), encoding="utf-8")
 
 
-def sized(html, name, app):
+def sized(html: str, name: str, app: Sphinx) -> str:
     """给一页里的每张图补上宽、高与载入方式；正文的第一张图马上载入。"""
     start = html.find("<article")
     first = True
 
-    def tag(match):
+    def tag(match: re.Match[str]) -> str:
         nonlocal first
         inside = match.start() > start
         result = _tag(match[0], name, app, lazy=not (first and inside))
@@ -51,7 +55,7 @@ def sized(html, name, app):
     return IMAGE.sub(tag, html)
 
 
-def _tag(tag, name, app, *, lazy):
+def _tag(tag: str, name: str, app: Sphinx, *, lazy: bool) -> str:
     """一张图的标签。"""
     attributes = dict(ATTRIBUTE.findall(tag))
     extra = ' decoding="async"' if "decoding" not in attributes else ""
@@ -68,26 +72,26 @@ def _tag(tag, name, app, *, lazy):
     return f'<span class="wide">{tag}</span>'
 
 
-def _source(src, name, app):
+def _source(src: str, name: str, app: Sphinx) -> Path | None:
     """页面里的网址 → 造书时那张图所在的文件；外站的图没有。"""
     if src.startswith(("http", "data:")) or not src:
         return None
-    base = src.split("?")[0].rsplit("/", 1)[-1]
+    base = src.split("?", maxsplit=1)[0].rsplit("/", 1)[-1]
     for original, (_, copied) in app.env.images.items():
         if copied == base:
             return Path(app.srcdir, original)
-    path = Path(app.outdir, Path(name).parent, src.split("?")[0])
+    path = Path(app.outdir, Path(name).parent, src.split("?", maxsplit=1)[0])
     if path.is_file():
         return path
     static = [
-        Path(app.confdir, p, src.split("_static/")[-1])
+        Path(app.confdir, p, src.rsplit("_static/", maxsplit=1)[-1])
         for p in app.config.html_static_path
     ]
     return next((p for p in static if p.is_file()), None)
 
 
 @cache
-def measure(path, stamp):
+def measure(path: Path, stamp: int) -> tuple[Size | None, int]:
     """图的像素宽高，与字还看得清的最小的宽；stamp 是修改时间，文件变了就重新量。"""
     if path.suffix == ".svg":
         source = path.read_text(encoding="utf-8")
@@ -98,18 +102,19 @@ def measure(path, stamp):
         return image.size, 0
 
 
-def _least(source):
+def _least(source: str) -> int:
     """图里最小的字在屏幕上有 LEGIBLE 像素时，图有多宽。"""
     box = re.search(r'viewBox="[\d.]+[ ,]+[\d.]+[ ,]+([\d.]+)', source)
     fonts = [float(size) for size in FONT.findall(source)]
     return round(float(box[1]) * LEGIBLE / min(fonts)) if box and fonts else 0
 
 
-def _svg(source):
+def _svg(source: str) -> Size | None:
     """SVG 的宽高：先看 width 与 height，没有就看 viewBox。"""
     head = dict(ATTRIBUTE.findall(source[source.index("<svg") :].split(">", 1)[0]))
     size = [NUMBER.match(head.get(key, "")) for key in ("width", "height")]
+    width, height = (round(float(m[1]) * PIXELS[m[2]]) if m else 0 for m in size)
     if all(size):
-        return tuple(round(float(m[1]) * PIXELS[m[2]]) for m in size)
+        return width, height
     box = head.get("viewBox", "").replace(",", " ").split()
-    return tuple(round(float(v)) for v in box[2:]) or None
+    return (round(float(box[2])), round(float(box[3]))) if box else None

@@ -10,6 +10,8 @@ import sys
 from html import escape
 from pathlib import Path
 
+from sphinx.application import Sphinx
+
 ROOT = Path(__file__).resolve().parents[4]
 sys.path.append(str(ROOT))
 
@@ -23,18 +25,18 @@ NOTE = (
 )
 
 
-def setup(app):
+def setup(app: Sphinx) -> None:
     """地址变了，所有页重写；随书的笔记本原件也跟着换。"""
     app.add_config_value("book_site_address", address.current(), "html")
     app.connect("build-finished", _sources, priority=600)
 
 
-def localized(html):
+def localized(html: str) -> str:
     """页面里写着的地址，换成造书时该用的那个。"""
     return address.replaced(html, address.declared(), address.current())
 
 
-def with_buttons(html, name, app):
+def with_buttons(html: str, name: str, app: Sphinx) -> str:
     """笔记本的一页：大标题下面加上按钮；别的页原样。"""
     source = Path(app.env.doc2path(name)) if name in app.env.found_docs else Path()
     if source.suffix != ".ipynb":
@@ -44,7 +46,7 @@ def with_buttons(html, name, app):
     return head + article + rest.replace("</h1>", f"</h1>\n{buttons(name, up)}", 1)
 
 
-def buttons(name, up):
+def buttons(name: str, up: str) -> str:
     """一排按钮，第一个最显眼；name 为页名，up 为回到站点根的相对路径。"""
     notebook = f"{name}.ipynb"
     items = "".join(
@@ -63,7 +65,7 @@ def buttons(name, up):
     )
 
 
-def _sources(app, error):
+def _sources(app: Sphinx, error: Exception | None) -> None:
     """读者下载的笔记本里，地址也是造书时的那个。"""
     if error or app.builder.name != "html":
         return

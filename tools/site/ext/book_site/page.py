@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
 
 from . import assets, images, launch, tables, wings
 
@@ -95,19 +98,19 @@ PHRASES = {
 }
 
 
-def setup(app):
+def setup(app: Sphinx) -> None:
     """在模板渲染这一道口子上接进来：增量构建只整理重写的页；网站层自己变了，所有页重写。"""
     app.add_config_value("book_site_version", assets.version(), "html")
     app.connect("builder-inited", _wrap)
 
 
-def _wrap(app):
+def _wrap(app: Sphinx) -> None:
     """给模板的 render 套一层。"""
     if app.builder.name != "html":
         return
     render, stamp = app.builder.templates.render, assets.version()
 
-    def polished(template, context):
+    def polished(template: str, context: dict[str, Any]) -> str:
         html = render(template, context)
         if not template.endswith(".html") or "</head>" not in html:
             return html
@@ -116,7 +119,7 @@ def _wrap(app):
     app.builder.templates.render = polished
 
 
-def polish(html, name, out, stamp, app):
+def polish(html: str, name: str, out: Path, stamp: str, app: Sphinx) -> str:
     """一页 HTML → 整理过的一页。"""
     root = "../" * name.count("/")
     html = _bundled(INLINE.sub("", html), root, stamp)
@@ -136,7 +139,7 @@ def polish(html, name, out, stamp, app):
     return images.sized(tables.named(html), name, app)
 
 
-def _bundled(html, root, stamp):
+def _bundled(html: str, root: str, stamp: str) -> str:
     """去掉零散的样式与脚本，换成打包好的两份。"""
     html = REMOTE_SCRIPT.sub(lambda m: "" if _packed(m[1]) else m[0], html)
     html = LINK.sub(lambda m: "" if _replaced(m) else m[0], html)
@@ -153,15 +156,15 @@ def _bundled(html, root, stamp):
     return html.replace("</head>", f"{tags}</head>", 1)
 
 
-def _packed(src):
+def _packed(src: str) -> bool:
     """这份脚本已经打包，或者不再需要。"""
     if src.startswith("http"):
         return "mathjax" in src or "require" in src or "html-manager" in src
-    name = src.split("?")[0].split("_static/")[-1]
+    name = src.split("?", maxsplit=1)[0].rsplit("_static/", maxsplit=1)[-1]
     return name in (*assets.SCRIPTS, *assets.DROPPED) or name.endswith("searchindex.js")
 
 
-def _replaced(match):
+def _replaced(match: re.Match[str]) -> bool:
     """打包进去的样式，和为旧脚本准备的预载。"""
     tag, href = match[0], match[1]
     local = not href.startswith("http")

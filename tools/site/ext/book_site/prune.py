@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
 WORD = re.compile(r"[A-Za-z_][\w-]*")
@@ -17,7 +18,7 @@ CHOICE = re.compile(r":(?:is|where|has)\([^()]*(?:\([^()]*\)[^()]*)*\)")
 GROUPS = ("@media", "@supports", "@layer", "@container")
 
 
-def shrink(css):
+def shrink(css: str) -> str:
     """去掉注释与多余的空白；字符串里的空白不动。"""
     css = COMMENT.sub("", css)
     parts = re.split(r'("[^"]*"|\'[^\']*\'|url\([^)]*\))', css)
@@ -27,7 +28,7 @@ def shrink(css):
     return "".join(parts).replace(";}", "}").replace('@charset "UTF-8";', "")
 
 
-def words(pages, script):
+def words(pages: Iterable[str], script: str) -> set[str]:
     """全书可能用到的名字：页面里的类名、id、属性名，加上脚本里出现的每一个词。"""
     found = set(WORD.findall(script))
     for page in pages:
@@ -38,7 +39,7 @@ def words(pages, script):
     return found
 
 
-def lean(css):
+def lean(css: str) -> str:
     """没有规则用到的动画、没有规则读的变量，也不发；一个变量可能只供另一个读，所以剪到不再变短。"""
     css = "".join(
         f"{head};" if body is None else f"{head}{{{body}}}"
@@ -50,12 +51,12 @@ def lean(css):
     return css if shorter == css else lean(shorter)
 
 
-def prune(css, known):
+def prune(css: str, known: set[str]) -> str:
     """逐条规则剪；@media 之类的里面再剪一遍。"""
     kept = []
     for head, body in _rules(css):
         if head.startswith(GROUPS):
-            inner = prune(body, known)
+            inner = prune(body or "", known)
             kept += [f"{head}{{{inner}}}"] if inner else []
         elif head.startswith("@") or body is None:
             kept.append(f"{head};" if body is None else f"{head}{{{body}}}")
@@ -65,13 +66,13 @@ def prune(css, known):
     return "".join(kept)
 
 
-def _alive(selector, known):
+def _alive(selector: str, known: set[str]) -> bool:
     """选择符要求的名字是否都出现过；:not() 与 :is() 里的不算要求。"""
     bare = CHOICE.sub("", NEGATED.sub("", selector))
     return all(name in known for name in WANTED.findall(bare))
 
 
-def _rules(css):
+def _rules(css: str) -> Iterator[tuple[str, str | None]]:
     """最外层的 (头, 体)；没有花括号的语句（@import 等）体为 None。"""
     start = position = 0
     while position < len(css):
@@ -89,7 +90,7 @@ def _rules(css):
         start = position = end + 1
 
 
-def _next(css, position, wanted):
+def _next(css: str, position: int, wanted: str) -> int:
     """下一个不在字符串与圆括号里的目标字符的位置。"""
     quote, depth = "", 0
     for place in range(position, len(css)):
@@ -107,7 +108,7 @@ def _next(css, position, wanted):
     return len(css)
 
 
-def _closing(css, opening):
+def _closing(css: str, opening: int) -> int:
     """与这个左花括号配对的右花括号的位置。"""
     level, place = 1, opening
     while level:
@@ -118,7 +119,7 @@ def _closing(css, opening):
     return place
 
 
-def _selectors(head):
+def _selectors(head: str) -> list[str]:
     """按最外层的逗号分开。"""
     start, found = 0, []
     while (stop := _next(head, start, ",")) < len(head):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from html import escape, unescape
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape as xml
 
 from docutils import nodes
+from sphinx.application import Sphinx
 
 from .search import reading_order
 
@@ -20,19 +23,25 @@ CHAPTER = re.compile(
 TAG = re.compile(r"<[^>]+>")
 
 
-def setup(app):
+def setup(app: Sphinx) -> None:
     """描述写进每一页；首页、站点地图与 404 在结束时写出。"""
     app.connect("html-page-context", _describe)
     app.connect("build-finished", _finish, priority=900)
 
 
-def address(app):
+def address(app: Sphinx) -> str:
     """站点发布在哪里：SITE_URL 或 html.baseurl；都没有就是空串。"""
     base = app.config.html_baseurl
     return base.rstrip("/") + "/" if base else ""
 
 
-def _describe(app, pagename, templatename, context, doctree):
+def _describe(
+    app: Sphinx,
+    pagename: str,
+    templatename: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
+) -> None:
     """取第一段正文作描述；页首自己写了 description 的，以它为准。"""
     tags = context.get("metatags", "") or ""
     if 'name="description"' not in tags:
@@ -51,17 +60,17 @@ def _describe(app, pagename, templatename, context, doctree):
         context["pageurl"] = address(app) + _canonical(app, pagename)
 
 
-def _plain(context):
+def _plain(context: dict[str, Any]) -> str:
     """去掉标签的页标题。"""
     return unescape(TAG.sub("", context.get("title") or ""))
 
 
-def _canonical(app, pagename):
+def _canonical(app: Sphinx, pagename: str) -> str:
     """首页的规范网址就是站点的根。"""
     return "" if pagename == app.config.root_doc else f"{pagename}.html"
 
 
-def _lead(doctree):
+def _lead(doctree: nodes.document) -> str:
     """第一个够长的自然段，取整句。"""
     for paragraph in doctree.findall(nodes.paragraph):
         if isinstance(paragraph.parent, (nodes.section, nodes.document)):
@@ -71,7 +80,7 @@ def _lead(doctree):
     return ""
 
 
-def _finish(app, error):
+def _finish(app: Sphinx, error: Exception | None) -> None:
     """首页、站点地图、robots、404。"""
     if error or app.builder.name != "html":
         return
@@ -87,7 +96,7 @@ def _finish(app, error):
         (out / "robots.txt").write_text(robots, encoding="utf-8")
 
 
-def home(out, root_doc):
+def home(out: Path, root_doc: str) -> None:
     """站点的根就是首页本身，而不是一张跳转的空页。"""
     if "/" not in root_doc:
         return
@@ -97,7 +106,7 @@ def home(out, root_doc):
     (out / "index.html").write_text(moved, encoding="utf-8")
 
 
-def rebased(url, folder):
+def rebased(url: str, folder: str) -> str:
     """从 folder/ 里看的相对网址 → 从根上看的相对网址。"""
     if re.match(r"[a-z]+:|#|/", url) or not url:
         return url
@@ -110,7 +119,7 @@ def rebased(url, folder):
     return "/".join(parts) or "./"
 
 
-def sitemap(urls):
+def sitemap(urls: Iterable[str]) -> str:
     """sitemaps.org 的格式，一页一行。"""
     rows = "".join(f"<url><loc>{xml(url)}</loc></url>\n" for url in urls)
     space = "http://www.sitemaps.org/schemas/sitemap/0.9"
@@ -118,7 +127,7 @@ def sitemap(urls):
     return f'{head}<urlset xmlns="{space}">\n{rows}</urlset>\n'
 
 
-def _lost(out, base):
+def _lost(out: Path, base: str) -> str:
     """404 页：无论网址有多深都要能用，所以样式写在页内，站点的根由脚本去找。"""
     template = Path(__file__).parents[4] / "book" / "_templates" / "404.html"
     links = _links((out / "index.html").read_text(encoding="utf-8"), base)
@@ -126,7 +135,7 @@ def _lost(out, base):
     return page.replace("{{ base }}", escape(base)).replace("{{ links }}", links)
 
 
-def _links(index, base):
+def _links(index: str, base: str) -> str:
     """首页侧栏里的目录，原样列在 404 页上。"""
     rows = dict.fromkeys(
         (m[1], TAG.sub("", m[2]).strip()) for m in CHAPTER.finditer(index)

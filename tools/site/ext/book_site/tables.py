@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from html import escape
 
 from lxml import html as parser
+from lxml.html import HtmlElement
 
 HEADER = re.compile(r'<th class="head([^"]*)">(.*?)</th>', re.S)
 TABLE = re.compile(r'<table class="(?:table|dataframe)[^>]*>.*?</table>', re.S)
@@ -17,12 +19,12 @@ LONG = 14  # 这么多字的一格，在卡片里自己占一行
 VERDICT = ("结论", "诊断")
 
 
-def named(page):
+def named(page: str) -> str:
     """逐个表头补上名字，再看哪些表要能变成卡片。"""
     return TABLE.sub(_cards, HEADER.sub(_header, page))
 
 
-def _header(match):
+def _header(match: re.Match[str]) -> str:
     """一个表头：有字的原样留下。"""
     if not match[2].replace("<p></p>", "").strip():
         return f'<td class="head{match[1]}"></td>'
@@ -39,7 +41,7 @@ def _header(match):
     return f'<th class="head{match[1]}">{name}{inner}</th>'
 
 
-def _cards(match):
+def _cards(match: re.Match[str]) -> str:
     """放得下的表原样；放不下的，每一格写上它那一列的名字，样式据此排成卡片。"""
     table = parser.fragment_fromstring(match[0])
     head = table.xpath("./thead/tr")
@@ -68,7 +70,7 @@ def _cards(match):
     return parser.tostring(table, encoding="unicode", with_tail=False)
 
 
-def _seen(cell):
+def _seen(cell: HtmlElement) -> str:
     """一格里看得见的字；公式取排好的那一份。"""
     hidden = cell.xpath(".//*[@class='katex-mathml' or @class='visually-hidden']")
     whole = cell.text_content()
@@ -77,12 +79,12 @@ def _seen(cell):
     return " ".join(whole.split(" ")).strip()
 
 
-def _wide(text):
+def _wide(text: str) -> float:
     """一段字不折行有多宽，单位是一个汉字。"""
     return sum(1 if ord(char) > 0x2E80 else 0.56 for char in text)
 
 
-def _least(column):
+def _least(column: tuple[str, Sequence[str]]) -> float:
     """一列最窄能有多宽；样式里的下限是 3.2 个字。"""
     name, cells = column
     texts = (text.replace("\u00a0", "_") for text in (name, *cells))

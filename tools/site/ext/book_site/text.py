@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from docutils import nodes
+from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 WIDE = "\u3000-\u303f\u3400-\u9fff\uf900-\ufaff\uff00-\uffef"
@@ -16,7 +18,7 @@ CLOSING = tuple("，。、；：？！）」』”’》】,.;:?!)")
 KEEP = (nodes.FixedTextElement, nodes.literal, nodes.math, nodes.math_block, nodes.raw)
 
 
-def setup(app):
+def setup(app: Sphinx) -> None:
     """登记这一步。"""
     app.add_post_transform(JoinChineseLines)
     app.add_post_transform(KeepPunctuation)
@@ -27,7 +29,7 @@ class JoinChineseLines(SphinxPostTransform):
 
     default_priority = 900
 
-    def run(self, **kwargs):
+    def run(self, **kwargs: Any) -> None:
         """逐个文字节点替换；代码与公式原样留下。"""
         for text in list(self.document.findall(nodes.Text)):
             joined = QUOTE.sub("\u200b", BREAK.sub("", text))
@@ -41,7 +43,7 @@ class KeepPunctuation(SphinxPostTransform):
     default_priority = 910
     formats = ("html",)
 
-    def run(self, **kwargs):
+    def run(self, **kwargs: Any) -> None:
         """把标点从后面的文字里移到公式的 tail 属性上。"""
         for formula in list(self.document.findall(nodes.math)):
             after = formula.next_node(descend=False, siblings=True)
