@@ -12,7 +12,9 @@ import pytest
 from commands import call
 
 from vision_attention.grading import BANK, TASKS, grade
+from vision_attention.grading.comparisons import SAYABLE
 from vision_attention.grading.known import CBAMS, alike
+from vision_attention.grading.paired import INTERVAL
 from vision_attention.grading.properties import PROPERTIES
 from vision_attention.grading.report import FAULT, Report
 from vision_attention.grading.steps import FUNCTIONS
@@ -179,6 +181,7 @@ def test_every_page_of_the_bank_exists():
 def test_every_row_of_the_bank_can_be_found():
     aspects = {v.aspect for t in TASKS.values() for vs in t.others.values() for v in vs}
     aspects |= {"clear", "loss", "labels", "mode", "update", "whole", *FUNCTIONS}
+    aspects |= {*INTERVAL, *SAYABLE, "answers"}  # 有没有用，看 test_comparing
     assert {aspect for aspect, _ in BANK} <= aspects
 
 
