@@ -26,6 +26,8 @@ PAGES = {
     "deal": "index.html",
     "diagnosis": "book/vit/diagnosis.html",
 }
+# 这一张没有静止的一幅：不运行脚本时，下面的列表就是它
+LIVE = PAGES | {"map": "book/answers/decisions.html"}
 RECORD = json.loads(weights.RECORD.read_text("utf8"))
 COUNT = 50  # 每个网络比这么多张图
 # 载入一个网络，算完给它的每一张图
@@ -181,7 +183,7 @@ def diagnosed(record, end):
 
 def live(page, root, name):
     """打开一页，等图醒来。"""
-    page.goto(root + PAGES[name])
+    page.goto(root + LIVE[name])
     page.locator(f"[data-picture={name}]").scroll_into_view_if_needed()
     for button in page.locator(".living-ask").all():
         button.click()
@@ -205,7 +207,7 @@ def test_still_picture_is_what_the_browser_draws(browser, name):
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1440])
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", LIVE)
 def test_picture_fits_is_silent_and_accessible(browser, root, name, width, mode):
     with opened(browser, mode, width=width) as page:
         live(page, root, name)
@@ -417,3 +419,41 @@ def test_what_does_not_come_leaves_the_still_picture(browser, root, lost):
         figure.scroll_into_view_if_needed()
         figure.get_by_text("先看静止的一幅").wait_for()
         assert figure.locator("svg").first.is_visible()
+
+
+def chosen(figure, group, name):
+    """在一组里按一个。"""
+    figure.get_by_role("group", name=group).get_by_role("button", name=name).click()
+
+
+def test_the_map_lists_what_was_measured_in_my_case(browser, root):
+    """移动端、五百张、问用哪种：列出的做法恰是那一个条件的箭头，与下面的列表同数。"""
+    with opened(browser, width=390) as page:
+        figure = live(page, root, "map")
+        chosen(figure, "想问", "用哪种")
+        chosen(figure, "你的网络", "移动端的")
+        chosen(figure, "训练用几张", "五百张上下")
+        assert said(figure).startswith("你的处境测过。")
+        found = figure.locator(".living-advice li > b").all_text_contents()
+        box = page.locator(".decision > li", has_text="移动端骨架")
+        arrows = box.locator(":scope > ul > li")
+        assert len(found) == arrows.count() == 11
+        for told in found:
+            mark, do = told.split("\u3000")
+            line = arrows.filter(has_text=re.compile(f"^{re.escape(do)}\\s")).first
+            assert mark in line.text_content()
+        first = figure.get_by_role("link", name="讲它的一页").first
+        assert first.get_attribute("href").endswith("book/which/measured.html")
+
+
+def test_the_map_says_where_it_is_blind(browser, root):
+    with opened(browser) as page:
+        figure = live(page, root, "map")
+        chosen(figure, "你的图", "照片")
+        assert said(figure).startswith(
+            "你的处境没有测过。最近的一处：图是字、图标那样的小图"
+        )
+        figure.get_by_role("group", name="训练用几张").get_by_text("五千张以上").focus()
+        page.keyboard.press("Enter")
+        assert re.search(r"200 张图|100 张图|500 张图|1,297 张图", said(figure))
+        assert figure.locator(".living-advice li").count() > 0

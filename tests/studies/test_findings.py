@@ -1,5 +1,6 @@
 """取数的窗口与逐句的判法：数与记录一致，写错的臂有一句话，四种结论各有其时。"""
 
+import functools
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,15 @@ import yaml
 from pydantic import ValidationError
 
 from vision_attention import statistics, studies, wording
-from vision_attention.studies.claims import Claim, claim_tables, decisions, judging
+from vision_attention.studies.claims import (
+    Claim,
+    claim_tables,
+    decision_tables,
+    decisions,
+    judging,
+)
 from vision_attention.studies.claims.decisions import Question
+from vision_attention.studies.results.cost import cost
 from vision_attention.studies.results.forest import Forest
 from vision_attention.studies.results.judgement import Judgement
 
@@ -138,7 +146,7 @@ def test_table_has_a_row_for_each_arm_and_the_numbers(capacity):
     assert head.endswith("| 参数 | 结论 | 族 |")
     assert plain.startswith("| 不装 | 10 |")
     assert plain.endswith("| 1,384 | （参照） |  |")
-    assert gate.endswith("| size = narrow，images = many（1 个） |")
+    assert gate.endswith("| size = narrow，1,297 张图片（1 个） |")
     mean = np.mean(list(recorded("cbam", "test_accuracy").values()))
     assert f"| {mean:.3f} |" in gate
 
@@ -381,7 +389,14 @@ def question(*results):
         | {"ours": f"arm{k}", "reference": "none", **extra}
         for k, (_, extra) in enumerate(results)
     ]
-    branch = {"when": "甲", "against": "乙", "page": "p", "arrows": arrows}
+    case = {"pictures": "digits", "network": "conv", "images": 100}
+    branch = {
+        "when": "甲",
+        "against": "乙",
+        "page": "p",
+        "arrows": arrows,
+        "case": case,
+    }
     return Question(id="q", ask="问", page="p", branches=[branch])
 
 
@@ -439,3 +454,54 @@ def test_every_claim_and_arrow_leads_to_a_page_of_the_book():
     pages |= {branch.page for found in asked for branch in found.branches}
     missing = [page for page in sorted(pages) if not (BOOK / f"{page}.md").exists()]
     assert not missing
+
+
+SPENT = {
+    ("parameters", "cbam"): {0: 110, 1: 110, 2: 110, 3: 110},
+    ("parameters", "none"): {0: 100, 1: 100, 2: 100},
+    ("cpu_seconds", "cbam"): {0: 3.0, 1: 2.4, 2: 9.0, 3: 100.0},
+    ("cpu_seconds", "none"): {0: 2.0, 1: 2.0, 2: 3.0},
+}
+
+
+class Spent:
+    """两臂的参数与处理器秒数；种子 3 只有一臂有。"""
+
+    def values(self, metric, arm):
+        return SPENT.get((metric, arm), {})
+
+
+def test_cost_is_paired_by_seed_and_takes_the_median():
+    found = cost(Spent(), {"arm": "cbam"}, {"arm": "none"})
+    assert (found.parameters, found.share, found.time) == (10, 0.1, 1.5)
+    with pytest.raises(ValueError, match="没有共同的种子"):
+        cost(Spent(), {"arm": "cbam"}, {"arm": "lost"})
+
+
+def test_case_of_every_branch_is_that_of_its_records():
+    """条件写的张数，就是箭头用的那些运行的张数；digits 全给是 1,297 张。"""
+    for asked in decisions.questions().values():
+        for branch in asked.branches:
+            found = {images for arrow in branch.arrows for images in pictures_of(arrow)}
+            # “是看了输入，还是只多一个可学的数”并排列着两种张数
+            assert branch.case.images in found, branch.when
+
+
+opened = functools.cache(studies.open_study)
+
+
+def pictures_of(arrow):
+    """一支箭头的运行各用几张图。"""
+    fixed = {name: value for name, [value] in arrow.at.items()}
+    for run in opened(arrow.study).runs:
+        if run.levels.items() >= {**fixed, arrow.factor: arrow.ours}.items():
+            yield dict(run.data)["n_train"] or 1297
+
+
+def test_the_atlas_has_the_numbers_of_the_list():
+    asked = decisions.questions()
+    printed = {name: decision_tables.tree(one) for name, one in asked.items()}
+    for place in decision_tables.atlas():
+        for arrow in place["arrows"]:
+            for part in (arrow["do"], arrow["mark"], arrow["size"], arrow["cost"]):
+                assert part in printed[place["question"]]

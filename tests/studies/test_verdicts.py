@@ -133,7 +133,7 @@ def test_another_metric_and_another_reference_keep_the_family():
     few = {"images": "few"}
     conv, plain = ({**few, "model": arm} for arm in ("conv", "global"))
     one = found.judged(conv, plain, "test_loss")
-    assert (one.family, one.size) == ("images = few", 4)
+    assert (one.family, one.size) == ("100 张图片", 4)
     # 与对照比、两处的差相减：都是对照
     one = found.judged(conv, {**few, "model": "smaller"})
     assert (one.family, one.size) == ("对照", 1)
