@@ -21,6 +21,7 @@ from matplotlib.textpath import TextPath
 
 from vision_attention import plots
 from vision_attention.plots import font
+from vision_attention.training.sanity import Sanity
 
 SVG = "{http://www.w3.org/2000/svg}"
 PAGES = {"浅色": "#ffffff", "深色": "#121212", "主题的深色": "#14181e"}
@@ -101,6 +102,21 @@ SAMPLES = {
         ["没学会", "没带过去"],
         xlabel="错误率",
     ),
+    "散点": lambda: plots.scatter(
+        {"察觉": {"SE": ([0.1, 0.9], [0.6, 1.0])}, "份额": {"SE": ([0.2], [0.6])}},
+        ylabel="准确率",
+        levels=[0.5],
+        limits=((0, 1), (0.4, 1)),
+        ticks=[0, 1],
+    ),
+    "花费与好处": lambda: plots.price_and_gain(
+        {"SE": 1.2, "CBAM": 1.5},
+        [SimpleNamespace(mean=m, low=m - 0.01, high=m + 0.01) for m in (0.02, -0.01)],
+        price="时间（倍）",
+        gain="准确率之差",
+    ),
+    "切块": lambda: plots.patches(IMAGES[0, :4, :4] * 255, (2, 1)),
+    "诊断的平面": lambda: plots.diagnosis_plane({"ViT": ([0.9, 1.0], [0.6, 0.7])}),
     "注意力矩阵": lambda: plots.attention_matrix(
         rows(3), list("猫坐垫"), list("猫坐垫")
     ),
@@ -517,3 +533,16 @@ def test_bars_below_zero_are_shown_with_a_true_minus():
     axis = plots.bar_with_values(["多"], [3], xlabel="个").axes[0]
     assert axis.get_xlim()[0] == 0
     assert not axis.lines
+
+
+def test_a_quiz_folds_every_answer_away():
+    """没有脚本时，每题的答案都在折叠里；来历里的尖括号不当标记。"""
+    check = Sanity(2.3, 2.3, 0.1, 1.0, 150, np.zeros((1, 1, 8, 8), np.uint8), ("3",))
+    curves = vars(history(0)) | {"train_accuracy": [0.1] * 10 + [1.0]}
+    shown = plots.quiz([("ViT <100 张>", curves, 500, check, "study:1")] * 2)
+    assert shown.count("<details") == shown.count("</details>") == 2
+    assert shown.count('data-answer="过拟合"') == 2
+    assert "第 2 题" in shown
+    assert "&lt;100 张&gt;" in shown
+    answers = re.sub(r"<details.*?</details>", "", shown)
+    assert "ViT" not in answers

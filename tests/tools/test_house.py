@@ -4,6 +4,7 @@
 """
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -168,6 +169,34 @@ def docstring_faults(name, tree):
         wanted += ["错误"] if wanted and "checks." in code else []
         faults += [f"{node.name} 缺「{w}」" for w in wanted if f"{w}: " not in text]
     return faults
+
+
+# 导入时的名字与安装时的名字不同的几个；IPython 里才用的不算依赖
+INSTALLED = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+INSTALLED |= {"paddle": "paddlepaddle", "typing_extensions": "typing-extensions"}
+GIVEN = {"vision_attention", "matplotlib_inline", *sys.stdlib_module_names}
+
+
+def undeclared(names, project):
+    """直接导入、却没有写进 pyproject.toml 的包。"""
+    listed = re.findall(r'^ *"?(?:\w+ = \[")?([\w-]+)(?:\[\w+\])?>=', project, re.M)
+    listed += re.findall(r'^\w+ = \["([\w-]+)>=', project, re.M)
+    wanted = {INSTALLED.get(name, name).lower() for name in set(names) - GIVEN}
+    return sorted(wanted - {name.lower() for name in listed})
+
+
+def test_every_package_that_is_imported_is_declared():
+    trees = {
+        path.relative_to(LIBRARY).as_posix(): ast.parse(path.read_text("utf8"))
+        for path in SOURCES
+    }
+    names = {
+        n.split(".")[0] for name, tree in trees.items() for n in imports(name, tree)
+    }
+    project = (ROOT / "pyproject.toml").read_text("utf8")
+    assert undeclared(names, project) == []
+    without = project.replace('"typing-extensions', '"something-else')
+    assert undeclared(names, without) == ["typing-extensions"]
 
 
 def run(words):

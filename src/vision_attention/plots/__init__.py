@@ -13,14 +13,16 @@ from vision_attention.plots.comparisons import (
     matched,
     paired_differences,
 )
+from vision_attention.plots.diagnoses import diagnosis_plane, quiz
 from vision_attention.plots.images import (
     attention_matrix,
     heatmap,
     image_grid,
     overlay,
+    patches,
 )
 from vision_attention.plots.inline import curves_svg
-from vision_attention.plots.series import dots, lines, stacked
+from vision_attention.plots.series import dots, lines, price_and_gain, scatter, stacked
 from vision_attention.plots.style import COLORS, INK, new_figure, use_style
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "attention_matrix",
     "bar_with_values",
     "curves_svg",
+    "diagnosis_plane",
     "dots",
     "heatmap",
     "image_grid",
@@ -40,6 +43,10 @@ __all__ = [
     "new_figure",
     "overlay",
     "paired_differences",
+    "patches",
+    "price_and_gain",
+    "quiz",
+    "scatter",
     "stacked",
     "use_style",
 ]

@@ -54,6 +54,30 @@ def image_grid(
     return figure
 
 
+def patches(image: ArrayLike, sizes: Sequence[int]) -> Figure:
+    """同一张图切成大小不同的块，块与块之间留一道缝。
+
+    形状: image [H, W]，H = W，取值 0–255
+    参数: sizes 为块的边长（像素），一种一格
+    返回: Figure，一格一种切法，上方写着边长 P 与块数
+    错误: 没有一种切法，或图像不是正方形时抛出 ValueError
+    """
+    picture = _matrix(image)
+    side = len(picture)
+    if picture.shape != (side, side):
+        raise checks.ArgumentError(f"image 的形状 {picture.shape} 应是正方形", "image")
+    wide = np.repeat(np.repeat(picture, 4, 0), 4, 1)
+    figure, axes = new_figure(1, len(checks.several("sizes", sizes)), (5.4, 2.0))
+    for axis, patch in zip(axes.flat, sizes, strict=True):
+        places = [4 * gap for gap in range(patch, side, patch)]
+        cut = np.insert(wide, places, np.nan, axis=0)
+        cut = np.insert(cut, places, np.nan, axis=1)
+        axis.imshow(cut, cmap="gray", vmin=0, vmax=255)
+        axis.set(title=f"P = {patch}，{(side // patch) ** 2} 块")
+        axis.set_axis_off()
+    return figure
+
+
 def heatmap(
     values: ArrayLike,
     *,

@@ -1,6 +1,6 @@
 """曲线与成排的点：随步数、宽度、层数怎样变，各臂的每次运行落在哪里。
 
-内容: lines、dots、stacked。
+内容: lines、dots、scatter、stacked、price_and_gain。
 """
 
 from __future__ import annotations
@@ -128,6 +128,40 @@ def _dots(axis: Any, row: int, found: Any) -> None:
         axis.scatter(runs, [place] * len(runs), color=color, s=12, alpha=0.65)
 
 
+def scatter(
+    panels: Mapping[str, Mapping[str, Curve]],
+    *,
+    ylabel: str,
+    levels: Sequence[float] = (),
+    limits: tuple[Any, Any] = (None, None),
+    ticks: Sequence[float] | None = None,
+) -> Figure:
+    """散点：每次运行一个点，一组一种记号；横坐标各格不同，纵坐标共用。
+
+    参数: panels 从一格的横坐标写什么到（组的名字 → （横坐标，纵坐标））；levels 各画
+        一条水平的虚线；limits 为横轴与纵轴各自的下限与上限；ticks 为横轴的刻度
+    返回: Figure，一格一种横坐标，图例写在上方
+    错误: panels 是空的时抛出 ValueError
+    """
+    _some("panels", panels)
+    figure, axes = new_figure(1, len(panels), (6, 3.4), sharey=True)
+    looks = [*zip("osD^vP", (*COLORS, INK, COLORS[0]), strict=True)]
+    for axis, (title, groups) in zip(axes.flat, panels.items(), strict=True):
+        for (name, points), (marker, color) in zip(
+            groups.items(), cycle(looks), strict=False
+        ):
+            look = {"marker": marker, "color": color, "label": name}
+            axis.scatter(*points, alpha=0.65, s=22, **look)
+        for level in levels:
+            axis.axhline(level, color=INK, linestyle="--", linewidth=1)
+        axis.set(xlabel=title, xlim=limits[0], ylim=limits[1])
+        if ticks is not None:
+            axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes[0, 0].set_ylabel(ylabel)
+    _legend(figure, axes)
+    return figure
+
+
 def stacked(
     panels: Mapping[str, Mapping[str, Sequence[float]]],
     parts: Sequence[str],
@@ -162,6 +196,43 @@ def stacked(
     for axis in axes[-1]:
         axis.set_xlabel(xlabel)
     _legend(figure, axes)
+    return figure
+
+
+def price_and_gain(
+    prices: Mapping[str, float],
+    gains: Sequence[Any],
+    *,
+    price: str,
+    gain: str,
+) -> Figure:
+    """两格并排，一行一个名字：左边要花多少（参照是 1），右边换来多少。
+
+    参数: prices 为名字 → 倍数；gains 与它一一对应，各有 mean、low、high；price、gain
+        为两格横轴上的字
+    返回: Figure
+    错误: 两者个数不同时抛出 ValueError
+    """
+    if len(prices) != len(gains):
+        raise ValueError(
+            f"prices 有 {len(prices)} 个，gains 有 {len(gains)} 个；两者应一样多"
+        )
+    figure, axes = new_figure(1, 2, (5.8, 3.6), sharey=True)
+    left, right = axes[0]
+    places, times = np.arange(len(prices)), list(prices.values())
+    bars = left.barh(places, times, color=COLORS[0], height=0.6)
+    left.bar_label(bars, [f"{time:.2f}" for time in times], padding=3)
+    left.axvline(1, color=INK, linestyle="--", linewidth=1)
+    left.margins(x=0.25)
+    left.set_yticks(places, list(prices))
+    left.invert_yaxis()
+    right.axvline(0, color=INK, linestyle="--", linewidth=1)
+    ends = [one.low for one in gains], [one.high for one in gains]
+    right.hlines(places, *ends, color=INK)
+    right.plot([one.mean for one in gains], places, "D", color=COLORS[1])
+    left.set(xlabel=price)
+    right.set(xlabel=gain)
+    right.tick_params(axis="y", length=0)
     return figure
 
 

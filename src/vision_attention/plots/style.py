@@ -9,8 +9,7 @@ import sys
 from typing import Any
 
 import matplotlib
-from cycler import cycler
-from matplotlib import font_manager
+from matplotlib import cycler, font_manager
 from matplotlib.backend_bases import register_backend
 from matplotlib.figure import Figure
 

@@ -26,6 +26,7 @@ from vision_attention.studies.results.values import paired, value_of
 from vision_attention.studies.results.verdicts import Comparisons, grouped
 from vision_attention.studies.store.library import StudyStore, open_study
 from vision_attention.studies.tasks.metrics import METRICS
+from vision_attention.training.diagnosis import Diagnosis, diagnose
 from vision_attention.wording import DIGITS, number, rows, signed, span
 
 FRAMEWORK = "framework"
@@ -231,6 +232,13 @@ class Findings:
         """一个组合各粒种子的曲线，正好给 plots.learning_curves 与 diagnose。"""
         found = self.records(**levels).values()
         return [SimpleNamespace(**record["curves"]) for record in found]
+
+    def diagnosed(self, test_size: int = 500, **levels: Any) -> list[Diagnosis]:
+        """一个组合各粒种子的诊断。
+
+        参数: test_size 为测试图片数；levels 为各因素的取值
+        """
+        return [diagnose(run, test_size=test_size) for run in self.curves(**levels)]
 
     def model(self, **levels: Any) -> dict[str, Any]:
         """一个组合的模型设置，正好给 specs.named(**…)。"""

@@ -121,6 +121,10 @@ class Forest(Mapping[str, Judgement]):
         """一行写进句子；field 同表的列，缺省为平均与区间。"""
         return self.lines[name].field(field)
 
+    def column(self, field: str = "difference") -> dict[str, str]:
+        """一列：名字 → 写好的字；field 同表的列。"""
+        return {name: line.field(field) for name, line in self.lines.items()}
+
     def counted(self) -> str:
         """一句话：各种结论各有几个。"""
         found = list(self.words.values())
