@@ -159,6 +159,8 @@ GROUND = [
             "shift": 0,
             "pixel_noise": 0.0,
             "shuffle_patches": None,
+            "groups": None,
+            "square": None,
         },
     ),
     (batch_stream, {"augment": "none", "label_smoothing": 0.0, "start": 0}),

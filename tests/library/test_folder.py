@@ -429,7 +429,7 @@ def test_ready_made_division_is_kept(tmp_path, held):
     assert dataset.test_labels.tolist() == [0, 1]
     assert dataset.train_images[:, 0].max() < 20
     assert dataset.test_images[:, 0].min() == 200
-    assert dataset.notes == (f"照分好的：训练 train/ 6 张，测试 {held}/ 2 张",)
+    assert dataset.notes[0] == f"照分好的：训练 train/ 6 张，测试 {held}/ 2 张"
 
 
 def test_test_is_scored_and_val_is_said_to_be_unused(tmp_path):
@@ -446,7 +446,7 @@ def test_classes_may_be_called_train_and_test(tmp_path):
             picture(tmp_path / name / f"{n}.png", color=(n, n, n))
     dataset = data.load(f"folder:{tmp_path}")
     assert dataset.class_names == ("test", "train")
-    assert dataset.notes == ("没有分好：从 10 张里固定留出 2 张作测试，每类都有",)
+    assert dataset.notes[0] == "没有分好：从 10 张里固定留出 2 张作测试，每类都有"
 
 
 def test_different_classes_on_the_two_sides_are_named(tmp_path):

@@ -109,6 +109,7 @@ def test_train_without_options_asks_for_nothing(monkeypatch, tmp_path):
         record = {"run": run.settings(), "results": dict.fromkeys(names, 1)}
         one = {"name": "a", "train": 1, "test": 1, "correct": 1}
         record |= {"seconds": 1.0, "classes": [one], "notes": []}
+        record["twins"] = {"count": 0, "pairs": []}
         return trials.Trial(taken[-1], record)
 
     monkeypatch.setattr(trials, "carry_out", carry_out)

@@ -18,17 +18,27 @@ from vision_attention.data.folder import SHOWN, folder_of
 from vision_attention.data.looking import Look, Twin
 from vision_attention.storage import files
 
+COPIED = (
+    "分在两边的，测试等于抄答案，准确率偏高；请只留一张，或用 --groups 把同一处拍的"
+    "放到同一边"
+)
+
 
 @user_errors
 def look(
     data: Annotated[str, typer.Argument(help="自己的图片，写成 folder:路径。")],
+    groups: Annotated[
+        str | None, typer.Option(help="怎样认出一组：文件名的模式，或 表.csv:列名。")
+    ] = None,
 ) -> None:
     """看一眼自己的图片：张数、大小、颜色、几乎相同的、读不了的；不训练。"""
     kind, _, path = data.partition(":")
     if kind != "folder":
         raise ValueError(f"{data!r} 不是自己的图片；写法是 folder:photos")
     root = folder_of(path)
-    seen = looking.look(root, lambda members: tqdm(members, unit="张", disable=None))
+    seen = looking.look(
+        root, lambda members: tqdm(members, unit="张", disable=None), groups
+    )
     for line in [*_counts(seen), *_sizes(seen), *_twins(seen)]:
         typer.echo(line)
     for number, why in list(seen.broken.items())[:SHOWN]:
@@ -75,7 +85,10 @@ def _sizes(seen: Look) -> list[str]:
     kinds = "，".join(f"{kind} {count} 张" for kind, count in seen.kinds.items())
     lines = [f"宽×高：最小 {low}，居中 {middle}，最大 {high}", f"颜色：{kinds}"]
     if oblong:
-        lines.append(f"{oblong} 张不是正方形：读的时候按短边缩放，居中裁成正方形")
+        lines.append(
+            f"{oblong} 张不是正方形：缺省按短边缩放、居中裁；"
+            "train --square pad 改为补边，squash 改为压扁"
+        )
     return lines
 
 
@@ -91,7 +104,7 @@ def _twins(seen: Look) -> list[str]:
     if len(seen.twins) > SHOWN:
         lines.append(f"  ……另有 {len(seen.twins) - SHOWN} 对")
     if across:
-        lines.append("分在两边的，测试等于抄答案，准确率偏高；请只留一张，或放到同一边")
+        lines.append(COPIED)
     return lines
 
 

@@ -100,6 +100,17 @@ def train(
     trunk_lr: Annotated[
         float | None, typer.Option(help="主干的最高学习率，微调时取小一些。")
     ] = None,
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            help="自己的图片怎样认出一组（同一个人、同一次连拍），同组的不分到训练与"
+            "测试两边：文件名的模式，例如 '(.+)-'，或 表.csv:列名。"
+        ),
+    ] = None,
+    square: Annotated[
+        str | None,
+        typer.Option(help="不是正方形的图：crop（居中裁，缺省）、pad、squash。"),
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -131,8 +142,8 @@ def train(
             "train.eval_every": eval_every,
             "train.device": device,
         }
-        if n_train is not None:
-            changes["data.n_train"] = n_train
+        wanted = {"n_train": n_train, "groups": groups, "square": square}
+        changes |= {f"data.{k}": v for k, v in wanted.items() if v is not None}
         changes |= _from_weights(weights, freeze, trunk_lr) | _pairs(set_ or [])
         changes = trials.fit_size(changes)
         chosen = trials.choose_framework(framework)
@@ -168,9 +179,22 @@ def _tell(trial: trials.Trial) -> None:
         typer.echo(note)
     scores = [ClassScore(**row) for row in trial.record["classes"]]
     typer.echo(f"平衡准确率 {results['balanced_accuracy']:.4f}；{_worst(scores)}")
-    if warning := doubt(scores):
+    warnings = [doubt(scores), leaks(trial.record["twins"])]
+    for warning in filter(None, warnings):
         typer.secho(f"注意：{warning}", fg="yellow", err=True)
     typer.echo(f"存在 {trial.folder}：{'、'.join(trials.SAVED)}")
+
+
+def leaks(twins: dict[str, Any]) -> str:
+    """几乎相同的图分在训练与测试两边时，提醒的一句话；没有就是空的。"""
+    if not twins["count"]:
+        return ""
+    pairs = "；".join(" 与 ".join(pair) for pair in twins["pairs"])
+    more = "……" if twins["count"] > len(twins["pairs"]) else ""
+    return (
+        f"{twins['count']} 对几乎相同的图分在训练与测试两边：{pairs}{more}。"
+        "测试等于抄答案，准确率偏高；请只留一张，或用 --groups 把同一处拍的放到同一边"
+    )
 
 
 def _worst(scores: list[ClassScore]) -> str:

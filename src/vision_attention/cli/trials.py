@@ -16,6 +16,8 @@ from typing import Any
 from vision_attention import checks, interop
 from vision_attention.cli.drawing import draw_curves
 from vision_attention.cli.stopping import StoppedError, stop_like_ctrl_c
+from vision_attention.data import looking
+from vision_attention.data.folder import folder_of
 from vision_attention.specs import SPECS
 from vision_attention.storage import files
 from vision_attention.studies.design.runs import SECTIONS, Run, merge
@@ -40,6 +42,7 @@ from vision_attention.training.saved_run import (
 from vision_attention.wings import installed, threads_used
 
 SAVED = MODEL, RECORD, CURVES
+NAMED = 5  # 几乎相同的图，记录里写几对的名字
 
 
 @dataclass(frozen=True)
@@ -252,7 +255,26 @@ def _record(prepared: PreparedRun, outcome: Outcome) -> dict:
         "input": saved_run.input_of(dataset),
         "notes": list(dataset.notes),
         **({"pretrained": asdict(prepared.origin)} if prepared.origin else {}),
+        "twins": _twins(run),
     }
+
+
+def _twins(run: Run) -> dict[str, Any]:
+    """自己的图片里，几乎相同而分在训练与测试两边的：几对，前几对的名字。"""
+    kind, _, path = run.data.get("name", "").partition(":")
+    if kind != "folder":
+        return {"count": 0, "pairs": []}
+    seen = looking.look(folder_of(path), groups=run.data.get("groups"))
+    members = seen.listing.files
+    across = [twin for twin in seen.twins if twin.across]
+    named = [
+        [
+            files.printable(f"{members[n].parent.name}/{members[n].name}")
+            for n in (twin.first, twin.second)
+        ]
+        for twin in across[:NAMED]
+    ]
+    return {"count": len(across), "pairs": named}
 
 
 def _write(path: Path, content: dict) -> None:

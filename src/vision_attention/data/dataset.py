@@ -16,7 +16,8 @@ class Source:
 
     形状: pool_images、test_images uint8 (N, C, H, W)；两份标签 int64 (N,)
     参数: flip 表示左右翻转之后是否仍是同一类；bits 为 16 位灰度图实际用到的位数；
-        notes 为怎样切分的，几句话，自己的图片才有
+        square 为不是正方形的图怎样变成正方形；notes 为怎样切分与读图的，几句话，自己的
+        图片才有
     """
 
     name: str
@@ -27,6 +28,7 @@ class Source:
     class_names: tuple[str, ...]
     flip: bool
     bits: int = 16
+    square: str = "crop"
     notes: tuple[str, ...] = ()
 
 
@@ -37,8 +39,8 @@ class Dataset:
     形状: 各 images uint8 (N, C, H, W)；各 labels int64 (N,)；mean、std float32 (C,)
     参数: flip 表示左右翻转是否保持类别（数字不保持，照片保持），增强据此决定翻不翻；
         自己的图片若含文字，用 dataclasses.replace(dataset, flip=False) 关掉；
-        bits 为 16 位灰度图实际用到的位数，再读一张新图时用它；notes 为怎样切分的，
-        几句话，自己的图片才有
+        bits 为 16 位灰度图实际用到的位数，square 为不是正方形的图怎样变成正方形，再读
+        一张新图时用它们；notes 为怎样切分与读图的，几句话，自己的图片才有
     单位: mean、std 以像素值除以 255 之后计，由选中的训练图片逐通道精确求得
     """
 
@@ -55,6 +57,7 @@ class Dataset:
     flip: bool
     fingerprint: str
     bits: int = 16
+    square: str = "crop"
     notes: tuple[str, ...] = ()
 
     @property

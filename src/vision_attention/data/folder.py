@@ -2,29 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from vision_attention.checks import ArgumentError, positive, within
+from vision_attention.checks import ArgumentError, choice, positive, within
 from vision_attention.checks import path as as_path
 from vision_attention.data.dataset import Source
 from vision_attention.data.listing import list_pictures
-from vision_attention.data.pictures import depth, read_pixels, reason
+from vision_attention.data.pictures import (
+    SQUARES,
+    depth,
+    is_square,
+    read_pixels,
+    reason,
+)
 from vision_attention.storage import files
 
 SHOWN = 10  # 错误信息里最多点名几个文件
+# 正在记着的：（文件与修改时间，边长）→ 图与位数；没有在记就是 None
+_SHELF: dict[tuple, tuple[np.ndarray, int]] | None = None
 
 
-def read(path: str | Path, image_size: int = 32) -> Source:
+@contextmanager
+def remembered() -> Iterator[None]:
+    """在里面反复读同样的图片，只解码一次；文件变了就重读，出来就忘。"""
+    global _SHELF  # noqa: PLW0603  记不记，整个进程只有一份
+    before, _SHELF = _SHELF, {}
+    try:
+        yield
+    finally:
+        _SHELF = before
+
+
+def read(
+    path: str | Path,
+    image_size: int = 32,
+    groups: str | None = None,
+    square: str = "crop",
+) -> Source:
     """读入一个按类分好子文件夹的图片集；测试集照分好的，没有分好就切下分层的五分之一。
 
     文件按名字排序，所以同一个文件夹在哪里读都一样；测试集与种子无关，
     每类至少一张。读不了的文件不会被悄悄跳过：全部数出来，报一个错。
 
     形状: images uint8 (N, 3, H, W)，H = W = image_size
-    参数: path 是文件夹；image_size 是边长，先按短边缩放再居中裁成正方形
+    参数: path 是文件夹；image_size 是边长；groups 为怎样认出一组，同组的不分到两边（见
+        grouping.groups_of）；square 为不是正方形的图怎样变成正方形，取 SQUARES 之一
     单位: image_size 为像素
     错误: 文件夹不存在时 FileNotFoundError；少于两类、某类的图片太少、train/ 与 test/
         的类名不同、有读不了的文件、类名不能用时 ValueError
@@ -32,8 +58,9 @@ def read(path: str | Path, image_size: int = 32) -> Source:
     image_size = positive("image_size", image_size)
     within("image_size", 3 * image_size**2, "一张图")
     root = folder_of(path)
-    listing = list_pictures(root)
-    images, bits = read_all(root, listing.files, image_size)
+    listing = list_pictures(root, groups)
+    choice("square", square, SQUARES)
+    images, bits = _recalled(root, listing.files, image_size, square)
     labels, test = listing.labels, listing.in_test
     return Source(
         name=f"folder:{path}",
@@ -44,8 +71,27 @@ def read(path: str | Path, image_size: int = 32) -> Source:
         class_names=listing.class_names,
         flip=True,
         bits=bits,
-        notes=listing.notes,
+        square=square,
+        notes=(*listing.notes, *_oblong(listing.files, square)),
     )
+
+
+def _oblong(members: Sequence[Path], square: str) -> list[str]:
+    """有不是正方形的图时，说怎样变成正方形。"""
+    return [] if all(map(is_square, members)) else [SQUARES[square]]
+
+
+def _recalled(
+    root: Path, members: Sequence[Path], image_size: int, square: str
+) -> tuple[np.ndarray, int]:
+    """read_all；正在记着的，读过就不再读。"""
+    if _SHELF is None:
+        return read_all(root, members, image_size, square)
+    stamps = tuple((file, file.stat().st_mtime_ns) for file in members)
+    key = stamps, image_size, square
+    if key not in _SHELF:
+        _SHELF[key] = read_all(root, members, image_size, square)
+    return _SHELF[key]
 
 
 def folder_of(path: str | Path) -> Path:
@@ -59,7 +105,7 @@ def folder_of(path: str | Path) -> Path:
 
 
 def read_all(
-    root: Path, members: Sequence[Path], image_size: int
+    root: Path, members: Sequence[Path], image_size: int, square: str = "crop"
 ) -> tuple[np.ndarray, int]:
     """读入全部图片，并说出 16 位灰度图实际用到的位数。
 
@@ -69,7 +115,7 @@ def read_all(
     images, broken, deep = [], [], {}
     for file in members:
         try:
-            pixels, brightest = read_pixels(file, image_size)
+            pixels, brightest = read_pixels(file, image_size, square=square)
             if brightest is not None:
                 deep[len(images)] = file, brightest
             images.append(pixels)
@@ -87,7 +133,7 @@ def read_all(
         )
     bits = depth(value for _, value in deep.values())
     for index, (file, _) in deep.items() if bits < 16 else ():
-        images[index] = read_pixels(file, image_size, bits)[0]
+        images[index] = read_pixels(file, image_size, bits, square)[0]
     return np.stack(images), bits
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vision_attention.data import grouping
 from vision_attention.data.splits import TEST, stratified_order
 from vision_attention.storage import files
 
@@ -39,10 +40,12 @@ class Listing:
     notes: tuple[str, ...]
 
 
-def list_pictures(root: Path) -> Listing:
+def list_pictures(root: Path, groups: str | None = None) -> Listing:
     """列出图片，定下切分：有 train/ 与 test/（或 val/）就照它，没有就留下五分之一。
 
     test/ 与 val/ 都有时，用 test/ 打分，val/ 不用，写在 notes 里。
+    参数: groups 为怎样认出一组（见 grouping.groups_of）：同组的不分到两边；已经分好的，
+        有一组站在两边就拒绝
     错误: 文件夹不存在时 FileNotFoundError；少于两类、某类的图片太少、两边的类名
         不同、类名不能用，或有断了的链接时 ValueError
     """
@@ -50,8 +53,7 @@ def list_pictures(root: Path) -> Listing:
     parts = divided(root)
     if not parts:
         names, members, labels = _members(list_classes(root))
-        test = _held_out(labels)
-        how = f"没有分好：从 {len(labels)} 张里固定留出 {test.sum()} 张作测试，每类都有"
+        test, how = _divide(root, members, labels, groups)
         return Listing(names, members, labels, test, (how,))
     train, held, *unused = parts
     sides = [list_classes(part, least=1) for part in (train, held)]
@@ -62,6 +64,10 @@ def list_pictures(root: Path) -> Listing:
     notes = (how, *(f"{part.name}/ 没有用到" for part in unused))
     everything = np.concatenate([labels, marks])
     test = np.arange(len(everything)) >= len(labels)
+    if groups is not None:
+        found = grouping.groups_of(root, members + others, groups)
+        grouping.refuse_shared(found, test)
+        notes += (f"{len(np.unique(found))} 组，没有一组站在两边",)
     return Listing(names, members + others, everything, test, notes)
 
 
@@ -87,6 +93,25 @@ def _members(
     members = [file for group in classes.values() for file in group]
     sizes = [len(group) for group in classes.values()]
     return tuple(classes), members, np.repeat(np.arange(len(sizes)), sizes)
+
+
+def _divide(
+    root: Path, members: list[Path], labels: np.ndarray, groups: str | None
+) -> tuple[np.ndarray, str]:
+    """没有分好的：谁在测试，与那一句话。"""
+    count = len(labels)
+    if groups is None:
+        test = _held_out(labels)
+        how = f"没有分好：从 {count} 张里固定留出 {test.sum()} 张作测试，每类都有"
+        return test, how
+    found = grouping.groups_of(root, members, groups)
+    test = grouping.hold_out(found, labels, TEST_SHARE)
+    kept = np.unique(found[test])
+    shown = "、".join(kept[:3]) + ("……" if len(kept) > 3 else "")
+    return test, (
+        f"按组切分：{len(np.unique(found))} 组里留出 {len(kept)} 组（{shown}）作测试，"
+        f"{count} 张里的 {test.sum()} 张"
+    )
 
 
 def _held_out(labels: np.ndarray) -> np.ndarray:

@@ -60,6 +60,8 @@ def load(
     shift: int = 0,
     pixel_noise: float = 0.0,
     shuffle_patches: int | None = None,
+    groups: str | None = None,
+    square: str | None = None,
 ) -> Dataset:
     """载入一份数据，并切成训练、验证与测试三部分。
 
@@ -77,7 +79,10 @@ def load(
         只供挑设置的张数；score 定下用哪些图片打分：test 为测试集，unused 为测试集
         加上训练池里这次没有用来训练、也没有留给调参的全部图片，reserve 为留出的那些
        （此时不拿它们训练）；distance 为 two_marks 两个记号的
-        距离，缺省 8；shift、pixel_noise、shuffle_patches 把图片弄难（见 harder）
+        距离，缺省 8；shift、pixel_noise、shuffle_patches 把图片弄难（见
+        harder）；groups 为 folder 怎样认出一组：文件名的模式，或“表.csv:列名”，同组的
+        不分到训练与测试两边；square 为 folder 里不是正方形的图怎样变成正方形：crop
+        （缺省）、pad、squash
     单位: label_noise 取 0–1；image_size、distance、shift 为像素；pixel_noise 以像素值
         除以 255 之后计
     错误: 名字不认识、张数超出数据、份额越界、类型不对、参数用错数据集时抛出 ValueError
@@ -90,7 +95,14 @@ def load(
             "label_noise",
         )
     source = harder(
-        _read(name, root, image_size, distance),
+        _read(
+            name,
+            root=root,
+            image_size=image_size,
+            distance=distance,
+            groups=groups,
+            square=square,
+        ),
         shift=shift,
         pixel_noise=pixel_noise,
         shuffle_patches=shuffle_patches,
@@ -98,23 +110,35 @@ def load(
     if classes is not None:
         source = keep_classes(source, classes)
     check_score(score, reserve, max_test)
+    _refuse_mixed(groups, validation, reserve, score)
     spared = reserved(source.pool_labels, reserve)
     kept_away = spared if score == "reserve" else spared[:0]
     train, held_out = _divided(source, kept_away, n_train, validation, seed)
-    test_images, test_labels = scored(source, score, max_test, spared, train, held_out)
+    test = scored(source, score, max_test, spared, train, held_out)
     labels = source.pool_labels[train]
+    labels = noisy_labels(labels, label_noise, len(source.class_names), seed)
+    return _assembled(source, train, labels, held_out, test)
+
+
+def _assembled(
+    source: Source,
+    train: np.ndarray,
+    labels: np.ndarray,
+    held_out: np.ndarray,
+    test: tuple[np.ndarray, np.ndarray],
+) -> Dataset:
+    """三部分合成一份，带上归一化与指纹。"""
     dataset = Dataset(
         source.name,
         source.pool_images[train],
-        noisy_labels(labels, label_noise, len(source.class_names), seed),
+        labels,
         source.pool_images[held_out],
         source.pool_labels[held_out],
-        test_images,
-        test_labels,
+        *test,
         source.class_names,
         *channel_statistics(source.pool_images[train]),
         fingerprint="",
-        **{name: getattr(source, name) for name in ("flip", "bits", "notes")},
+        **{name: getattr(source, name) for name in ("flip", "bits", "square", "notes")},
     )
     return replace(dataset, fingerprint=fingerprint(dataset))
 
@@ -145,13 +169,31 @@ def check_kinds(
         )
 
 
+def _refuse_mixed(groups: Any, validation: Any, reserve: Any, score: str) -> None:
+    """按组切分时，只有测试集照组；会把一组拆开的几样不收。"""
+    others = {"validation": validation, "reserve": reserve, "score": score != "test"}
+    for name, value in others.items() if groups is not None else ():
+        if value:
+            raise ArgumentError(
+                f"groups 还不能与 {name} 合用：那样会把一组拆到两边；请去掉其中一个",
+                name,
+                "groups",
+            )
+
+
 def _whole(value: Any) -> bool:
     """整数，NumPy 的也算；真假不算。"""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _read(
-    name: str, root: str | Path | None, image_size: int | None, distance: int | None
+    name: str,
+    *,
+    root: str | Path | None,
+    image_size: int | None,
+    distance: int | None,
+    groups: str | None,
+    square: str | None,
 ) -> Source:
     if not isinstance(name, str):
         choice("name", name, NAMES)
@@ -160,19 +202,22 @@ def _read(
         choice("name", name, NAMES)
     belongs = {
         "image_size": (image_size, ("folder",)),
+        "groups": (groups, ("folder",)),
+        "square": (square, ("folder",)),
         "root": (root, ("cifar10", "cifar10_jpeg75")),
         "distance": (distance, ("two_marks",)),
     }
     for key, (value, owners) in belongs.items():
         if value is not None and kind not in owners:
-            place = "folder:PATH" if key == "image_size" else owners[0]
+            place = "folder:PATH" if owners == ("folder",) else owners[0]
             raise ArgumentError(
                 f"{key}={shown(value)} 只用于 {place}；读 {name} 时请去掉它",
                 key,
                 "name",
             )
     if kind == "folder":
-        return folder.read(path, 32 if image_size is None else image_size)
+        size = 32 if image_size is None else image_size
+        return folder.read(path, size, groups, square or "crop")
     if kind == "two_marks":
         return marks.read(8 if distance is None else distance)
     if kind == "cifar10_jpeg75":

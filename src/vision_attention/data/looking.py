@@ -55,13 +55,14 @@ class Look:
 Watch = Callable[[list[Path]], Iterable[Path]]
 
 
-def look(root: Path, watch: Watch = iter) -> Look:
+def look(root: Path, watch: Watch = iter, groups: str | None = None) -> Look:
     """看一个文件夹；不训练，也不改任何东西。
 
-    参数: watch 把文件的一列包成带进度条的，缺省不显示
+    参数: groups 为怎样认出一组，同 list_pictures；
+        watch 把文件的一列包成带进度条的，缺省不显示
     错误: 同 list_pictures；读不了的图片不算错，列在 broken 里
     """
-    listing = list_pictures(root)
+    listing = list_pictures(root, groups)
     sizes, pixels, kept, broken = [], [], [], {}
     kinds: dict[str, int] = {}
     for number, file in enumerate(watch(listing.files)):

@@ -13,6 +13,13 @@ from vision_attention.storage import files
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 DEPTHS = (8, 10, 12, 14, 16)  # 16 位的格子里常见的实际位数
+# 不是正方形的图怎样变成正方形 → 记进运行的那句话
+SQUARES = {
+    "crop": "不是正方形的图：按短边缩放，居中裁掉两头",
+    "pad": "不是正方形的图：按长边缩放，两边补灰",
+    "squash": "不是正方形的图：压成正方形，长宽比变了",
+}
+GRAY = (128, 128, 128)  # 补的灰：正中的亮度，离哪一类都不近
 DARKEST = 64  # 16 位的彩色图，Pillow 只给高 8 位；最亮也不到它，就是只用了低 14 位
 
 
@@ -62,12 +69,21 @@ def read_image(file: Path, image_size: int) -> np.ndarray:
     return read_pixels(file, image_size)[0]
 
 
+def is_square(file: Path) -> bool:
+    """是不是正方形；只看文件头，读不了的当作是，读的时候自会报错。"""
+    try:
+        with Image.open(file) as image:
+            return image.width == image.height
+    except Exception:
+        return True
+
+
 def read_pixels(
-    file: Path, image_size: int, bits: int = 16
+    file: Path, image_size: int, bits: int = 16, square: str = "crop"
 ) -> tuple[np.ndarray, int | None]:
     """read_image，并说出 16 位灰度图里最亮的一个像素；别的图是 None。
 
-    参数: bits 为 16 位灰度图实际用到的位数
+    参数: bits 为 16 位灰度图实际用到的位数；square 取 SQUARES 之一
     """
     # 管道一打开就可能永远等下去，所以先看它是不是普通的文件
     if file.suffix.lower() not in SUFFIXES or files.why_unreadable(file):
@@ -86,8 +102,18 @@ def read_pixels(
     if sixteen and not wide:
         if max(high for _, high in upright.getextrema()) < DARKEST:
             raise LowBitsError
-    square = ImageOps.fit(upright, (image_size, image_size), Image.Resampling.BICUBIC)
-    return np.asarray(square, np.uint8).transpose(2, 0, 1), brightest
+    pixels = np.asarray(_squared(upright, image_size, square), np.uint8)
+    return pixels.transpose(2, 0, 1), brightest
+
+
+def _squared(image: Image.Image, side: int, how: str) -> Image.Image:
+    """变成边长 side 的正方形：裁、补，或压。"""
+    size, smooth = (side, side), Image.Resampling.BICUBIC
+    if how == "squash":
+        return image.resize(size, smooth)
+    if how == "pad":
+        return ImageOps.pad(image, size, smooth, color=GRAY)
+    return ImageOps.fit(image, size, smooth)
 
 
 def to_rgb(image: Image.Image, bits: int = 16) -> Image.Image:

@@ -22,7 +22,7 @@ import numpy as np
 from vision_attention import checks
 from vision_attention.data import Dataset
 from vision_attention.data.dataset import normalize
-from vision_attention.data.pictures import read_pixels, reason
+from vision_attention.data.pictures import SQUARES, read_pixels, reason
 from vision_attention.data.transforms import luminance
 from vision_attention.specs import SPECS, ImageSpec
 from vision_attention.storage import files, weights
@@ -47,7 +47,8 @@ class SavedRun:
 
     形状: mean、std float32 (C,)
     参数: folder 为文件夹；framework 为训练用的框架；spec 为模型的尺寸；class_names 为
-        类名，次序即类别的编号；bits 为 16 位灰度图实际用到的位数；record 为整份记录
+        类名，次序即类别的编号；bits 为 16 位灰度图实际用到的位数；square 为不是正方形的
+        图怎样变成正方形；record 为整份记录
     单位: mean、std 以像素值除以 255 之后计
     """
 
@@ -58,6 +59,7 @@ class SavedRun:
     mean: np.ndarray
     std: np.ndarray
     bits: int
+    square: str
     record: dict
 
     def weights(self) -> dict[str, np.ndarray]:
@@ -104,6 +106,7 @@ def input_of(dataset: Dataset) -> dict[str, Any]:
         "mean": [float(value) for value in dataset.mean],
         "std": [float(value) for value in dataset.std],
         "bits": dataset.bits,
+        "square": dataset.square,
     }
 
 
@@ -179,7 +182,9 @@ def _checked(folder: Path, record: dict) -> SavedRun:
     if len(names) != spec.num_classes:
         raise ValueError(f"{len(names)} 个类名，模型分 {spec.num_classes} 类")
     bits, framework = int(wanted["bits"]), record["framework"]["name"]
-    return SavedRun(folder, framework, spec, names, mean, std, bits, record)
+    # 从前的记录没有写：那时一律居中裁
+    square = checks.choice("square", wanted.get("square", "crop"), SQUARES)
+    return SavedRun(folder, framework, spec, names, mean, std, bits, square, record)
 
 
 def read_pictures(
@@ -194,7 +199,7 @@ def read_pictures(
     images, kept, broken = [], [], {}
     for number, path in enumerate(paths):
         try:
-            pixels, _ = read_pixels(path, size, run.bits)
+            pixels, _ = read_pixels(path, size, run.bits, run.square)
         except Exception as error:
             # Pillow 的各个解码器什么错都可能抛
             broken[number] = reason(path, error)
