@@ -30,7 +30,7 @@ def lints() -> dict[str, list[str]]:
         "标点": tool("lint.punctuation", *tracked("*.md", "*.ipynb")),
         "空格": tool("lint.spacing"),
         "术语": tool("lint.glossary"),
-        "许可": tool("lint.licences"),
+        "许可": [str(BIN / "reuse"), "lint-file", *tracked()],
         "工作流": [*zizmor, "--strict-collection", "--collect=all", ".github"],
         "版本": tool("release", "check"),
     }
