@@ -103,6 +103,18 @@ STAGED = {**IMAGE, **GATED, "stage_widths": ()}
 GROUND = [
     # He 等 2016，§4.2：CIFAR 的 ResNet-20，宽 16
     (specs.ResNetSpec, {**STAGED, "width": 16, "depth": 20, "block": "basic"}),
+    # He 等 2016，表 1：224 的图、1000 类，四个阶段，宽 64
+    (
+        specs.ImageNetResNetSpec,
+        {
+            **STAGED,
+            "image_size": 224,
+            "num_classes": 1000,
+            "stages": (1, 2, 3, 4),
+            "width": 64,
+            "depth": 18,
+        },
+    ),
     # Sandler 等 2018 的倒残差，窄的一种
     (specs.MobileNetSpec, {**STAGED, "width": 8, "expansion": 4, "depth": 2}),
     (specs.SmallCNNSpec, {**IMAGE, **GATED, "width": 32}),
@@ -127,6 +139,7 @@ GROUND = [
             "precision": "float32",
             "device": "auto",
             "memory_format": "channels_first",
+            "trunk_lr": None,
         },
     ),
     (
@@ -198,6 +211,8 @@ def test_no_default_is_missing_from_the_table(wing):
 
 
 DIGITS = {"image_size": 8, "in_channels": 1, "num_classes": 10}
+LARGE = {"image_size": 224, "in_channels": 3, "num_classes": 1000}  # ImageNet
+PATCH16 = LARGE | {"patch_size": 16, "depth": 12, "mlp_ratio": 4.0, "pool": "class"}
 NAMED = {
     "small_cnn": DIGITS | {"width": 32},
     "mlp_small": DIGITS | {"width": 333, "depth": 2},
@@ -211,6 +226,14 @@ NAMED = {
     "resnet56": IMAGE | {"depth": 56, "width": 16, "block": "basic"},
     "vit_cifar": IMAGE
     | {"patch_size": 4, "embed_dim": 128, "depth": 6, "num_heads": 4, "mlp_ratio": 2},
+    # He 等 2016，表 1
+    "resnet18": LARGE | {"depth": 18, "width": 64},
+    "resnet34": LARGE | {"depth": 34, "width": 64},
+    "resnet50": LARGE | {"depth": 50, "width": 64},
+    # Touvron 等 2021，表 1 的 Ti、S、B；timm 用同样的名字
+    "vit_tiny_patch16_224": PATCH16 | {"embed_dim": 192, "num_heads": 3},
+    "vit_small_patch16_224": PATCH16 | {"embed_dim": 384, "num_heads": 6},
+    "vit_base_patch16_224": PATCH16 | {"embed_dim": 768, "num_heads": 12},
 }
 
 

@@ -52,7 +52,7 @@ DIFFERENT = {
     "precision.py": "头 match",
     "specimen/comparing.py": "variant variant_slopes",
     "specimen/drilling.py": "头 two_layers walk known_step assess",
-    "specimen/reading.py": "STATISTICS parts write random_layers array_of"
+    "specimen/reading.py": "STATISTICS parts write random_layers settle array_of"
     " _parts_of _slots",
     "specimen/running.py": "头 forward slopes overheard draw seed_random LISTENED"
     " _Ear _Ear.__init__ _Ear.__torch_function__ _ear _noting _given",

@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,10 @@ from commands import call
 
 from tools.proof import graded
 from vision_attention.grading import BANK, TASKS, grade
+from vision_attention.grading.comparisons import SAYABLE
 from vision_attention.grading.known import CBAMS, alike
+from vision_attention.grading.paired import INTERVAL
+from vision_attention.grading.properties import PROPERTIES
 from vision_attention.grading.report import FAULT, Report
 from vision_attention.grading.steps import FUNCTIONS
 from vision_attention.wings import load_wing
@@ -29,16 +33,35 @@ def called(pairs):
     return [f"{f}-{k}-{hand.name.split(':')[0]}" for k, (f, hand) in enumerate(pairs)]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def warm():
+    """框架第一次造优化器时载入的东西，不算批改的。"""
+    for framework in FRAMEWORKS:
+        hand = next(h for h in graded.right(framework) if h.task == "training_step")
+        grade(hand.subject, hand.task, framework=framework)
+
+
+def timed(framework, hand):
+    """批改一份，连同用了处理器几秒。"""
+    start = time.process_time()
+    report = grade(hand.subject, hand.task, framework=framework)
+    return report, time.process_time() - start
+
+
 @pytest.mark.parametrize(("framework", "hand"), RIGHT, ids=called(RIGHT))
 def test_right_is_never_called_wrong(framework, hand):
-    report = grade(hand.subject, hand.task, framework=framework)
+    report, seconds = timed(framework, hand)
     assert report.right, str(report)
+    due = {name for name, (_, tasks) in PROPERTIES.items() if hand.task in tasks}
+    assert due <= {check.name for check in report.checks}
+    assert seconds <= 3
 
 
 @pytest.mark.parametrize(("framework", "hand"), WRONG, ids=called(WRONG))
 def test_wrong_is_never_called_right_and_named_rightly(framework, hand):
-    report = grade(hand.subject, hand.task, framework=framework)
+    report, seconds = timed(framework, hand)
     assert not report.right
+    assert seconds <= 3
     if hand.expected:
         assert sorted(report.names) == sorted(hand.expected), str(report)
 
@@ -51,8 +74,75 @@ def test_the_figures_in_the_book_are_these_sets():
         assert told["false_alarms"] == told["called_right"] == 0
         least = sum(bool(h.expected) for h in graded.wrong(framework))
         assert told["named"] >= least
-    assert written["torch"]["right"] >= 40
-    assert written["torch"]["wrong"] >= 60
+        assert told["from_text"] == len(graded.from_text(framework)) >= 20
+        assert told["right"] >= 40
+        assert told["wrong"] >= 60
+
+
+# 具名的性质 → 该红的一份：哪一份里改出来的，或该认出的名字
+RED = [
+    ("不看别的样本", "mean(0, "),
+    ("训练与评估", "x.abs()"),
+    ("训练与评估", "F.dropout"),
+    ("换位置", "cumsum"),
+    ("换位置", "分头时用 view 代替换轴"),
+    ("行的和", "沿查询归一化"),
+    ("行的和", "沿头归一化"),
+    ("行的和", "softmax 写成了 σ"),
+    ("权重看输入", "0 * q"),
+    ("门看输入", "0 * "),
+    ("由 F′ 算", "空间门由 F 算，不由 F′ 算"),
+    ("门的范围", "通道门用了 tanh"),
+    ("门的范围", "relu(self.mlp"),
+]
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize(("property_", "broken"), RED)
+def test_each_property_turns_red(framework, property_, broken):
+    hands = [
+        h for h in graded.wrong(framework) if broken in h.name or broken in h.expected
+    ]
+    tasks = PROPERTIES[property_][1]
+    hand = next(h for h in hands if h.task in tasks)
+    report = grade(hand.subject, hand.task, framework=framework)
+    failed = {check.name for check in report.checks if not check.passed}
+    assert property_ in failed, str(report)
+
+
+def test_every_property_has_a_red_example():
+    assert set(PROPERTIES) == {name for name, _ in RED}
+
+
+# 不守规矩的 → 那一句话，怎样不守
+MANNERS = {
+    "印字": ("往屏幕上印字（走到这里", lambda lab, x, y: print("走到这里") or y),
+    "种子": ("设了全局的随机种子", lambda lab, x, y: lab.seed_random(3) or y),
+    "元组": ("返回了元组", lambda lab, x, y: (y, y)),
+    "非数": ("有 NaN", lambda lab, x, y: y * float("nan")),
+    "类型": ("不要在途中换类型", lambda lab, x, y: y.astype("float64")),
+    "数组": ("是 NumPy 数组，不是张量", lambda lab, x, y: y.detach().numpy()),
+    "没有": ("是 NoneType，不是张量", lambda lab, x, y: None),
+    "输入": ("前向改了输入", lambda lab, x, y: x.zero_() is None or y),
+}
+IN_TORCH = {"类型": lambda lab, x, y: y.double()}
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("manner", MANNERS)
+def test_each_bad_manner_gets_its_sentence(framework, manner):
+    wing = load_wing(framework)
+    lab, cbam = wing.module("specimen"), wing.module("gates").CBAM
+    sentence, act = MANNERS[manner]
+    act = IN_TORCH.get(manner, act) if framework == "torch" else act
+
+    class Ill(cbam):
+        def forward(self, x):
+            return act(lab, x, super().forward(x))
+
+    report = grade(Ill, "cbam")
+    assert sentence in str(report)
+    assert report.right == (manner == "印字")
 
 
 # 哪一处 → 两翼的哪张表；不在表里的由代码里的如果决定
@@ -91,6 +181,7 @@ def test_every_page_of_the_bank_exists():
 def test_every_row_of_the_bank_can_be_found():
     aspects = {v.aspect for t in TASKS.values() for vs in t.others.values() for v in vs}
     aspects |= {"clear", "loss", "labels", "mode", "update", "whole", *FUNCTIONS}
+    aspects |= {*INTERVAL, *SAYABLE, "answers"}  # 有没有用，看 test_comparing
     assert {aspect for aspect, _ in BANK} <= aspects
 
 
@@ -152,6 +243,7 @@ def test_nothing_is_alike_when_nothing_was_recognised():
 
 
 FOUND = """
+import time
 import torch
 from torch import nn
 print("文件里的话")
@@ -175,6 +267,10 @@ class Endless(Block):
     def forward(self, x):
         while True:
             pass
+
+class Asleep(Block):
+    def forward(self, x):
+        time.sleep(1e6)
 """
 
 
@@ -193,8 +289,9 @@ def test_the_command_names_what_was_found(handed):
     assert call("grade", f"{handed}:Block", "--as", "cbam")[0] == 1
 
 
-def test_the_command_stops_what_never_ends(handed):
-    words = ["grade", f"{handed}:Endless", "--as", "cbam", "--seconds", "3"]
+@pytest.mark.parametrize("name", ["Endless", "Asleep"])
+def test_the_command_stops_what_never_ends(handed, name):
+    words = ["grade", f"{handed}:{name}", "--as", "cbam", "--seconds", "3"]
     code, text = call(*words)
     assert code == 1
     assert "没有结束" in text

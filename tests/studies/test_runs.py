@@ -1,5 +1,6 @@
 """训练好的模型：文件夹自己就够用，换一个框架答案相同，坏了的说得出怎么坏。"""
 
+import dataclasses
 import importlib
 import json
 import shutil
@@ -49,7 +50,7 @@ def saved(folder, name="small_cnn", **changes):
     record = {
         "format": 1,
         "run": {"model": {"name": name}},
-        "model": {f: getattr(spec, f) for f in spec.__dataclass_fields__},
+        "model": {f.name: getattr(spec, f.name) for f in dataclasses.fields(spec)},
         "framework": {"name": "torch"},
         "input": {
             "class_names": ["甲", "乙"],

@@ -335,6 +335,11 @@ DAMAGES = [
         "LOSSES['logits'] = LOSSES['softmax']",
     ),
     (
+        "exercise_comparing",
+        "../grading/paired.py",  # 与框架无关，不在一翼里
+        "INTERVAL['interval_error'] = 'deviation'",
+    ),
+    (
         "exercise_self_attention",
         "variants/attention.py",
         "AXES['keys'] = AXES['sigmoid']",

@@ -1,7 +1,8 @@
 """批改的两个数：写对的有几份被误判，写错的有几份被判成对；结果写进书里。
 
 用法: python -m tools.proof.graded [--write]
-交来的在 tests/handed_in/：写对的是一份份代码，写错的是把写对的改动一行。
+交来的在 tests/handed_in/：写对的是一份份代码，其中 from_text_* 只照练习题的文字写；
+写错的是把写对的改动一行。
 """
 
 from __future__ import annotations
@@ -52,16 +53,26 @@ def task_of(name: str) -> str | None:
     return max(names, key=len, default=None)
 
 
+def from_text(framework: str) -> list[HandIn]:
+    """写对的里，只照练习题的文字写、没有看程序库的。"""
+    return _handed(f"from_text_{framework}")
+
+
 def right(framework: str) -> list[HandIn]:
     """写对的。"""
-    found = vars(load(f"right_{framework}"))
-    return [HandIn(n, task_of(n), v) for n, v in found.items() if task_of(n)]
+    return _handed(f"right_{framework}") + from_text(framework)
+
+
+def _handed(name: str) -> list[HandIn]:
+    found = vars(load(name)).items()
+    return [HandIn(n, task, v) for n, v in found if (task := task_of(n))]
 
 
 def wrong(framework: str) -> Iterator[HandIn]:
     """写错的：把写对的改动一行。"""
-    module = load(f"right_{framework}")
     for base, old, new, expected in load(WRONG[framework]).WRONG:
+        kind = "from_text" if "_text_" in base else "right"
+        module = load(f"{kind}_{framework}")
         source = inspect.getsource(getattr(module, base))
         if old not in source:
             raise ValueError(f"{base} 里没有要改的 {old!r}")
@@ -76,6 +87,7 @@ def counts(framework: str) -> dict[str, int]:
     caught = [grade(h.subject, h.task, framework=framework) for h in wrong(framework)]
     return {
         "right": len(kept),
+        "from_text": len(from_text(framework)),
         "false_alarms": sum(not report.right for report in kept),
         "wrong": len(caught),
         "called_right": sum(report.right for report in caught),
@@ -91,7 +103,8 @@ def main(*words: str) -> int:
         start = time.process_time()
         told = found[framework] = counts(framework)
         say(
-            f"{framework}：写对的 {told['right']} 份，误判 {told['false_alarms']}；"
+            f"{framework}：写对的 {told['right']} 份"
+            f"（{told['from_text']} 份只照题目写），误判 {told['false_alarms']}；"
             f"写错的 {told['wrong']} 份，判成对的 {told['called_right']}，"
             f"叫出名字的 {told['named']}；"
             f"处理器 {time.process_time() - start:.0f} 秒"
