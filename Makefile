@@ -41,10 +41,10 @@ distclean: ## 回到刚克隆的样子：连 .venv 与下载缓存也删掉
 .PHONY: pdf epub lighthouse screenshot test-site
 
 pdf: book ## 拿来读的 PDF：一翼，不印折叠的代码与笔记本 → _build/take/（要有 Chromium）
-	@.venv/bin/python -m tools.site.take pdf
+	@.venv/bin/python -m tools.site.pdf
 
 epub: book ## 整本书的 EPUB → _build/take/
-	@.venv/bin/python -m tools.site.take epub
+	@.venv/bin/python -m tools.site.epub
 
 lighthouse: book ## 手机上的四项分数，五次取中位数（要有 Chromium 与 Node）
 	@.venv/bin/python -m tools.site.lighthouse

@@ -1,15 +1,15 @@
 """网站测试的准备：造好的书、发布它的本机网站、真正的 Chromium。"""
 
 import os
-import re
 from pathlib import Path
 
 import matplotlib
 import pytest
 import yaml
 
+from tools.build import toc
 from tools.build.workplace import BUILD, ROOT, SITE
-from tools.site import chrome, take
+from tools.site import chapters, chrome
 from tools.site.server import serving
 
 SUBPATH = "/REPO/"
@@ -25,10 +25,8 @@ new PerformanceObserver((list) => {
 
 def toc_pages():
     """_toc.yml 里的每一页，加上首页、搜索页、索引页。"""
-    text = (ROOT / "_toc.yml").read_text("utf8")
-    found = re.findall(r"^\s*(?:- )?(?:file|root): *(\S+)", text, re.M)
-    assert len(found) == len(set(found)) > 3
-    names = [name.removesuffix(".md").removesuffix(".ipynb") for name in found]
+    names = toc.names()
+    assert len(names) == len(set(names)) > 3
     pages = [f"{name}.html" for name in names]
     return ["index.html", *pages, "search.html", "genindex.html"]
 
@@ -94,7 +92,7 @@ def browser():
 
 # 中文字体三种：思源黑体随 zhplot 而来，文泉驿要系统里有，再就是一种也没有
 HAN = {
-    "Noto": take.font().parent,
+    "Noto": chapters.font().parent,
     "WenQuanYi": Path("/usr/share/fonts/truetype/wqy"),
     "none": None,
 }

@@ -10,14 +10,18 @@ import pytest
 from fontTools.ttLib import TTFont
 from lxml import etree
 
+from tools.build import toc
 from tools.build.workplace import ROOT
-from tools.site import take
+from tools.site import chapters
+from tools.site import epub as epub_of_the_book
 
 
 @pytest.fixture(scope="module")
-def epub(book):
+def epub(book, tmp_path_factory):
     """写好的 EPUB。"""
-    with zipfile.ZipFile(take.command_epub()) as found:
+    path = tmp_path_factory.mktemp("take") / "book.epub"
+    epub_of_the_book.write(path)
+    with zipfile.ZipFile(path) as found:
         yield found
 
 
@@ -30,7 +34,7 @@ def test_epub_starts_with_its_type(epub):
 
 def test_every_page_is_in_the_epub(epub):
     spine = epub.read("OEBPS/content.opf").decode().count("<itemref")
-    assert spine == len(take.names())
+    assert spine == len(toc.names())
 
 
 def test_epub_files_are_well_formed_and_complete(epub):
@@ -60,16 +64,16 @@ def test_epub_font_has_every_han_character(epub):
 
 
 def test_pdf_has_bookmarks_pages_and_chinese_fonts(book, browser):
-    command = [sys.executable, "tools/site/take.py", "pdf"]
+    command = [sys.executable, "-m", "tools.site.pdf"]
     subprocess.run(command, cwd=ROOT, check=True, timeout=900)
-    data = (take.OUT / f"{take.NAME}.pdf").read_bytes()
+    data = (chapters.OUT / f"{chapters.NAME}.pdf").read_bytes()
     assert data.startswith(b"%PDF")
     count = data.count(b"/Type /Page\n")
     assert count < 400
     assert len(data) < 15 * 2**20
-    book = (take.OUT / "book.html").read_text("utf8")
+    book = (chapters.OUT / "book.html").read_text("utf8")
     starts = [int(n) for n in re.findall(r"</a><span>(\d+)</span></li>", book)]
-    printed = [n for n in take.names() if not n.startswith(take.ONLINE)]
+    printed = [n for n in toc.names() if not n.startswith(chapters.ONLINE)]
     assert len(starts) == len(printed) > 50
     assert starts == sorted(set(starts))  # 每一页另起一页
     assert 3 <= starts[0] <= starts[-1] <= count

@@ -223,11 +223,8 @@ MOST = 80  # 一页里藏着的代码，最多几行；空行不算
 LONGER = {
     "remedies/pretraining.md": 116,
     "self_attention/heads.md": 104,
-    "self_attention/marks.md": 96,
     "self_attention/reach.md": 109,
     "settings/yardstick.md": 103,
-    "vit/patch.md": 81,
-    "weakness/global.md": 91,
 }
 WHOLE = 3500  # 全书
 

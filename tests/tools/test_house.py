@@ -243,6 +243,25 @@ def test_no_import_circle(graph):
     assert not rooms.circle(graph())
 
 
+def tool_rooms():
+    """tools/ 里哪一间用着哪几间；扩展借用 launch，另算一间。"""
+    graph = {}
+    for path in (ROOT / "tools").rglob("*.py"):
+        room = path.relative_to(ROOT / "tools").parts[:-1] or ("course",)
+        nodes = ast.walk(ast.parse(path.read_text("utf8")))
+        used = [n for n in nodes if isinstance(n, ast.ImportFrom) and n.module]
+        names = [n.module.split(".") for n in used if n.module.startswith("tools.")]
+        graph.setdefault("/".join(room[:2]), set()).update(
+            name[1] for name in names if (ROOT / "tools" / name[1]).is_dir()
+        )
+    return {room: used - {room} for room, used in graph.items()}
+
+
+def test_the_rooms_of_the_tools_form_no_circle():
+    assert len(tool_rooms()) > 6
+    assert not rooms.circle(tool_rooms())
+
+
 def test_wings_hold_the_same_files():
     left, right = (
         {name.removeprefix(wing) for name in NAMES if storey(name) == wing}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +23,7 @@ from myst_nb.core.config import NbParserConfig
 from myst_nb.core.read import create_nb_reader
 from myst_parser.config.main import MdParserConfig
 
+from tools.build import toc
 from tools.build.status import measured
 from tools.build.workplace import CACHE, ROOT, write
 
@@ -32,8 +32,7 @@ SUFFIXES = (".md", ".ipynb")
 
 def toc_files() -> list[Path]:
     """返回 _toc.yml 里的文件，依书中的顺序。"""
-    toc = (ROOT / "_toc.yml").read_text("utf8")
-    stems = [ROOT / name for name in re.findall(r"(?:file|root): *(\S+)", toc)]
+    stems = [ROOT / name for name in toc.names()]
     tries = (stem.with_name(stem.name + end) for stem in stems for end in SUFFIXES)
     return [path for path in tries if path.exists()]
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import http.client
 import json
 import re
-import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from tools.build.toc import tracked
 
 ROOT = Path(__file__).resolve().parents[2]
 PATTERNS = ("*.md", "*.ipynb", "*.bib", "*.cff", "pyproject.toml", ".github/**")
@@ -38,10 +39,8 @@ def text(path: Path) -> str:
 
 def links() -> dict[str, list[str]]:
     """每个外部链接，与写着它的文件。"""
-    words = ["git", "ls-files", "-z", *PATTERNS]
-    listing = subprocess.check_output(words, cwd=ROOT, text=True)
     found: dict[str, list[str]] = {}
-    for name in filter(None, listing.split("\0")):
+    for name in tracked(*PATTERNS):
         for link in LINK.findall(text(ROOT / name)):
             url = link.rstrip(".,;:*_")
             if not SKIPPED.search(url) and name not in found.setdefault(url, []):

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tools.build.toc import tracked
+
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 MODULE = [sys.executable, "-m"]
@@ -19,23 +21,16 @@ def tool(name: str, *arguments: str) -> list[str]:
     return [*MODULE, f"tools.{name}", *arguments]
 
 
-def pages() -> list[str]:
-    """归 git 管的书页、笔记本与说明。"""
-    words = ["git", "ls-files", "-z", "*.md", "*.ipynb"]
-    listing = subprocess.check_output(words, cwd=ROOT, text=True)
-    return [name for name in listing.split("\0") if (ROOT / name).is_file()]
-
-
 def lints() -> dict[str, list[str]]:
     """每一项的名字与命令；退出码非零就是不合。"""
     zizmor = [str(BIN / "zizmor"), "--offline", "-q", "--no-progress"]
     return {
         "写法": [*MODULE, "ruff", "check", "-q", "."],
         "格式": [*MODULE, "ruff", "format", "-q", "--check", "."],
-        "标点": tool("lint.punctuation", *pages()),
+        "标点": tool("lint.punctuation", *tracked("*.md", "*.ipynb")),
         "空格": tool("lint.spacing"),
         "术语": tool("lint.glossary"),
-        "许可": tool("lint.licences"),
+        "许可": [str(BIN / "reuse"), "lint-file", *tracked()],
         "工作流": [*zizmor, "--strict-collection", "--collect=all", ".github"],
         "版本": tool("release", "check"),
     }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from tools.build.toc import tracked
 from tools.lint.punctuation import MARKUP
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,10 +20,7 @@ NAMES = re.compile(r"^:[\w-]+:.*$|\{[\w:-]+\}(?=`)|^`{3,}\{[\w-]+\}.*$|^:{3,}.*$
 def files() -> list[Path]:
     """归 git 管的书页、笔记本与仓库根上的说明。"""
     patterns = ("book/*.md", "notebooks/*.ipynb", "*.md")
-    listing = subprocess.check_output(
-        ["git", "ls-files", "-z", *patterns], cwd=ROOT, text=True
-    )
-    return sorted({ROOT / name for name in listing.split("\0") if name})
+    return sorted({ROOT / name for name in tracked(*patterns)})
 
 
 def blank(hit: re.Match) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import io
 import json
 import re
-import subprocess
 import sys
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
+
+from tools.build.toc import tracked
 
 HAN = "\u3400-\u9fff"
 WIDE = dict(zip(",;:?!()", "\uff0c\uff1b\uff1a\uff1f\uff01\uff08\uff09", strict=True))
@@ -114,8 +115,7 @@ CHANGES = {".py": python, ".md": markdown, ".ipynb": notebook}
 
 def repository() -> list[Path]:
     """返回仓库里归 git 管、又写着中文的文件。"""
-    listing = subprocess.check_output(["git", "ls-files", "-z"], text=True)
-    paths = [Path(name) for name in listing.split("\0") if name]
+    paths = [Path(name) for name in tracked()]
     scripts = {"Makefile", "run"}
     return [path for path in paths if path.suffix in SUFFIXES or path.name in scripts]
 

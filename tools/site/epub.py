@@ -1,10 +1,14 @@
-"""写 EPUB 3：一页一个 XHTML，公式是 MathML，字体只留书里出现的字。只用 Python。"""
+"""整本书的 EPUB 3：python -m tools.site.epub，一页一个 XHTML，一页不少。
+
+公式是 MathML，字体只留书里出现的字；只用 Python，不要浏览器。
+"""
 
 from __future__ import annotations
 
 import io
 import mimetypes
 import re
+import sys
 import uuid
 import zipfile
 from copy import deepcopy
@@ -15,7 +19,7 @@ from lxml import etree
 from lxml.html import HtmlElement
 
 from tools.build.workplace import SITE
-from tools.site.take import anchor, title
+from tools.site.chapters import anchor, carried, chapters, font, settings, title
 
 XHTML = "http://www.w3.org/1999/xhtml"
 SVG = "http://www.w3.org/2000/svg"
@@ -29,12 +33,13 @@ CONTAINER = (
 )
 
 
-def write(path: Path, book: dict, chapters: list, font: Path) -> None:
-    """参数: book 为 _config.yml 的内容；chapters 为 (页名, 正文)；font 为字体文件。"""
-    files = {name: f"{anchor(name, '')}.xhtml" for name, _ in chapters}
-    homes = homes_of(chapters, files)
+def write(path: Path) -> None:
+    """写成 EPUB 3。"""
+    book, found = settings(), chapters()
+    files = {name: f"{anchor(name, '')}.xhtml" for name, _ in found}
+    homes = homes_of(found, files)
     pages, images = {}, {}
-    for name, article in chapters:
+    for name, article in found:
         body = prepared(deepcopy(article), files[name], homes, images)
         pages[files[name]] = (title(article), body)
     text = "".join(heading + body for heading, body in pages.values()) + book["title"]
@@ -45,7 +50,7 @@ def write(path: Path, book: dict, chapters: list, font: Path) -> None:
             epub.writestr(f"OEBPS/{file}", page(heading, body))
         for name, source in images.items():
             epub.writestr(f"OEBPS/images/{name}", picture(source))
-        epub.writestr("OEBPS/fonts/han.woff", subset(font, text))
+        epub.writestr("OEBPS/fonts/han.woff", subset(font(), text))
         epub.writestr("OEBPS/book.css", STYLE)
         epub.writestr("OEBPS/nav.xhtml", navigation(pages))
         epub.writestr("OEBPS/content.opf", package(book, pages, images))
@@ -181,3 +186,7 @@ def subset(font: Path, text: str) -> bytes:
         loaded.flavor = "woff"
         loaded.save(packed)
     return packed.getvalue()
+
+
+if __name__ == "__main__":
+    sys.exit(carried("epub", write))

@@ -10,13 +10,13 @@ import fcntl
 import json
 import os
 import pwd
-import re
 import shutil
 import statistics
 import subprocess
 import sys
 
-from tools.build.workplace import CACHE, PYTHON, ROOT, SITE
+from tools.build import toc
+from tools.build.workplace import CACHE, PYTHON, SITE
 from tools.site import chrome
 from tools.site.server import serving
 
@@ -39,8 +39,7 @@ class NoLighthouseError(Exception):
 
 def pages() -> list[str]:
     """封面、第一章的第一节、第一本笔记本。"""
-    text = (ROOT / "_toc.yml").read_text("utf8")
-    names = re.findall(r"(?:file|root): *(\S+)", text)
+    names = toc.names()
     section = next(n for n in names if n.count("/") == 2 and not n.endswith("/index"))
     notebook = next(n for n in names if n.startswith("notebooks/"))
     return ["index.html", f"{section}.html", f"{notebook}.html"]

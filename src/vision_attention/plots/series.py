@@ -93,12 +93,13 @@ def dots(
     xlabel: str = "",
     levels: Sequence[float] = (),
     limits: tuple[float, float] | None = None,
+    ticks: Sequence[float] | None = None,
 ) -> Figure:
     """每臂一行，每次运行一个点。
 
     参数: panels 从一格的标题到（臂的名字 → 各次运行的数），各次运行的数也可以再分组：
         （组的名字 → 各次运行的数）；各格的臂相同；levels 各画一条竖的虚线；
-        limits 为横轴的下限与上限
+        limits 为横轴的下限与上限；ticks 为横轴的刻度
     返回: Figure，一个标题一格，共用各行；分组的灰色在上、蓝色在下
     错误: panels 是空的，或各格的臂不同时抛出 ValueError
     """
@@ -114,6 +115,8 @@ def dots(
         for level in levels:
             axis.axvline(level, color=INK, linestyle="--", linewidth=1)
         axis.set(title=title, xlabel=xlabel, xlim=limits)
+        if ticks is not None:
+            axis.set_xticks(ticks)
     axes[0, 0].set_yticks(range(len(names)), names)
     axes[0, 0].invert_yaxis()
     return figure

@@ -1,14 +1,13 @@
-"""带走整本书：python -m tools.site.take pdf|epub，从造好的网页写出 PDF 与 EPUB。
+"""造好的网页里每一页的正文：带走整本书的 PDF（pdf.py）与 EPUB（epub.py）都从这里取。
 
-两种都带着中文字体。PDF 由 Chromium 打印（make pdf），是拿来读的：只有 PyTorch 一翼，
-不印折叠的代码与笔记本，目录有页码。EPUB 只用 Python（make epub），一页不少。
+锚点与站内链接改成全书唯一的名字，只在屏幕上有用的东西去掉。
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from html import escape
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from posixpath import dirname, join, normpath
@@ -18,7 +17,9 @@ import yaml
 from lxml import etree
 from lxml import html as parser
 
+from tools.build import toc
 from tools.build.workplace import BUILD, ROOT, SITE
+from tools.site import chrome
 
 OUT = BUILD / "take"
 NAME = "vision-attention"
@@ -54,8 +55,6 @@ NOT_READ = (
     " | .//*[@data-sync-id='paddle']/following-sibling::div[1]"
     " | .//label[@data-sync-id]"
 )
-KIDS = re.compile(rb"(\d+) 0 obj\s*<</Type /Pages\b[^>]*?/Kids \[([^\]]*)\]", re.S)
-PLACE = re.compile(rb"/(p-[\w.-]+) \[(\d+) 0 R")
 
 
 def font() -> Path:
@@ -68,18 +67,11 @@ def settings() -> dict:
     return yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))
 
 
-def names() -> list[str]:
-    """按阅读次序的每一页。"""
-    text = (ROOT / "_toc.yml").read_text("utf8")
-    found = re.findall(r"^\s*(?:- )?(?:file|root): *(\S+)", text, re.M)
-    return [name.removesuffix(".md").removesuffix(".ipynb") for name in found]
-
-
 def chapters(reading: bool = False) -> list[tuple[str, etree._Element]]:
     """每一页的正文，锚点与站内链接改成全书唯一的名字；reading 时只要拿来读的。"""
     if not (SITE / "index.html").exists():
         raise TakeError("书还没有造出来：先 make book")
-    order = [name for name in names() if not (reading and name.startswith(ONLINE))]
+    order = [name for name in toc.names() if not (reading and name.startswith(ONLINE))]
     found = [(name, chapter(name, order, reading)) for name in order]
     if reading:
         keep_first_pictures(found)
@@ -164,119 +156,18 @@ def title(article: etree._Element) -> str:
     return " ".join(article.find(".//h1").text_content().split())
 
 
-def command_pdf() -> Path:
-    """打印成 PDF：封面、目录、每一页；第一遍量出各页落在哪里，第二遍写进目录。"""
-    from tools.site import chrome
+def carried(kind: str, make: Callable[[Path], None]) -> int:
+    """写出一种，报告写在哪里、多大；没有做成的说一句怎么办。
 
+    参数: kind 为 "pdf" 或 "epub"；make 把书写进给它的路径
+    """
     OUT.mkdir(parents=True, exist_ok=True)
-    source, result = OUT / "book.html", OUT / f"{NAME}.pdf"
-    found, places = chapters(reading=True), {}
-    footer = (
-        '<div style="width:100%;text-align:center;font-size:8px;color:#666">'
-        '<span class="pageNumber"></span></div>'
-    )
-    with chrome.launched() as browser:
-        page = browser.new_page()
-        page.set_default_timeout(600_000)
-        margins = {"top": "18mm", "bottom": "18mm", "left": "17mm", "right": "17mm"}
-        for _ in range(2):
-            source.write_text(single(found, places), encoding="utf-8")
-            page.goto(source.as_uri(), wait_until="load")
-            page.evaluate("document.fonts.ready.then(() => true)")
-            page.pdf(
-                path=result,
-                format="A4",
-                margin=margins,
-                print_background=True,
-                display_header_footer=True,
-                header_template="<span></span>",
-                footer_template=footer,
-                outline=True,
-                tagged=True,
-            )
-            places = pages_of(result.read_bytes())
-    return result
-
-
-def pages_of(data: bytes) -> dict[str, int]:
-    """一份 PDF 里每个锚点在第几页：页的次序在页树里，锚点指着页的编号。"""
-    kids = {m[1]: re.findall(rb"(\d+) 0 R", m[2]) for m in KIDS.finditer(data)}
-    root = re.search(rb"/Type /Catalog\b.*?/Pages (\d+) 0 R", data, re.S)[1]
-
-    def leaves(node: bytes) -> list[bytes]:
-        below = kids.get(node)
-        return [node] if below is None else [x for k in below for x in leaves(k)]
-
-    order = {page: number for number, page in enumerate(leaves(root), 1)}
-    return {m[1].decode(): order[m[2]] for m in PLACE.finditer(data)}
-
-
-def single(found: list, places: dict[str, int]) -> str:
-    """整本书排成一张网页。"""
-    book, parts = settings(), []
-    rows = "".join(
-        f'<li><a href="#{anchor(name, "")}">{escape(title(article))}</a>'
-        f"<span>{places.get(anchor(name, ''), 0)}</span></li>"
-        for name, article in found
-    )
-    for name, article in found:
-        for image in article.iter("img"):
-            source = image.get("src")
-            if not source.startswith("file:"):
-                image.set("src", (SITE / source).resolve().as_uri())
-        article.tag = "div"
-        article.set("id", anchor(name, ""))
-        article.set("class", "bd-article chapter")
-        parts.append(parser.tostring(article, encoding="unicode"))
-    style = (ROOT / "tools" / "site" / "print.css").read_text("utf8")
-    face = (
-        "@font-face{font-family:'Book Han';src:url("
-        f"{font().resolve().as_uri()}) format('truetype')}}"
-    )
-    sheets = "".join(
-        f'<link rel="stylesheet" href="{(SITE / "_static" / name).resolve().as_uri()}">'
-        for name in ("maths.css", "book.css", "living.css")
-    )
-    return (
-        '<!DOCTYPE html><html lang="zh-CN" data-theme="light" data-mode="light"><head>'
-        f'<meta charset="utf-8"><title>{escape(book["title"])}</title>'
-        f"{sheets}<style>{face}{style}</style>"
-        "</head><body>"
-        f'<div class="cover"><h1>{escape(book["title"])}</h1>'
-        f"<p>{escape(book['author'])}</p>"
-        "<p>代码以 MIT 许可发布，文字与图以 CC BY-SA 4.0 许可发布</p></div>"
-        f'<nav class="contents"><h2>目录</h2><ol>{rows}</ol>'
-        "<p>笔记本、逐句的证据、接口、速度与状态没有印，它们在网上的书里。</p></nav>"
-        f"{''.join(parts)}</body></html>"
-    )
-
-
-def command_epub() -> Path:
-    """写成 EPUB 3。"""
-    from tools.site import epub
-
-    OUT.mkdir(parents=True, exist_ok=True)
-    result = OUT / f"{NAME}.epub"
-    epub.write(result, settings(), chapters(), font())
-    return result
-
-
-COMMANDS = {"pdf": command_pdf, "epub": command_epub}
-
-
-def main(kind: str) -> int:
-    """写出一种，报告写在哪里、多大。"""
-    from tools.site import chrome
-
+    result = OUT / f"{NAME}.{kind}"
     try:
-        result = COMMANDS[kind]()
+        make(result)
     except (TakeError, chrome.NoChromiumError) as error:
         print(f"✗ {kind}：{error}", file=sys.stderr)
         return 1
     size = result.stat().st_size / 2**20
     print(f"写好了 {result.relative_to(ROOT)}（{size:.1f} MB）")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
