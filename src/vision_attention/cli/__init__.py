@@ -1,4 +1,5 @@
-"""门铃：命令 vision-attention：look、train、predict、export、study、grade、identify。
+"""门铃：命令 vision-attention：look、train、predict、export、study、grade、identify、
+    handout、collect。
 
 内容: app。
 """
@@ -12,6 +13,7 @@ from vision_attention.cli.grade import grade, identify
 from vision_attention.cli.look import look
 from vision_attention.cli.predict import predict
 from vision_attention.cli.study import app as study_app
+from vision_attention.cli.teach import collect, handout
 from vision_attention.cli.train import train
 from vision_attention.cli.wording import PlainGroup
 
@@ -32,3 +34,5 @@ app.command("predict")(predict)
 app.command("export")(export)
 app.command("grade")(grade)
 app.command("identify")(identify)
+app.command("handout")(handout)
+app.command("collect")(collect)
