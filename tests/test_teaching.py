@@ -7,11 +7,16 @@ import re
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from commands import call
 
 from vision_attention.grading import collecting, handout, sheet
 from vision_attention.grading.report import RIGHT, VERDICTS
+from vision_attention.statistics import answer, mean_interval
+from vision_attention.torch import CBAM, MultiHeadSelfAttention, SelfAttention2d
+from vision_attention.torch.counting import count_macs, count_parameters
 
 ROOT = Path(__file__).resolve().parent.parent
 # 笔记本里的代码自己会惹出框架的警告，与批改无关
@@ -234,3 +239,117 @@ def test_an_empty_folder_is_said(tmp_path):
     assert "没有笔记本" in call("collect", tmp_path, "--out", tmp_path / "a.csv")[1]
     assert "没有这个文件夹" in call("collect", tmp_path / "b", "--out", "c.csv")[1]
     assert not (tmp_path / "a.csv").exists()
+
+
+PAGE = ROOT / "book" / "appendix" / "teaching.md"
+PLANS = {"两小时": 120, "一天": 360, "一学期": 14 * 90}
+
+
+def plan_rows(title):
+    """一种安排的各行：第一、二格的文字与分钟。"""
+    section = PAGE.read_text("utf8").partition(f"## {title}")[2].partition("\n## ")[0]
+    found = re.findall(r"^\| (.+?) \|(.*?)\| (?:\*\*)?(\d+)", section, re.M)
+    return [(first, second, int(minutes)) for first, second, minutes in found]
+
+
+@pytest.mark.parametrize("title", PLANS)
+def test_the_minutes_of_a_plan_add_up(title):
+    *rows, (last, _, total) = plan_rows(title)
+    assert "合计" in last
+    assert sum(minutes for *_, minutes in rows) == total == PLANS[title]
+
+
+@pytest.mark.parametrize("title", PLANS)
+def test_a_plan_names_pages_and_exercises_that_exist(title):
+    text = " ".join(first + second for first, second, _ in plan_rows(title))
+    links = re.findall(r"\]\((\S+?)\)", text)
+    assert links
+    assert all((PAGE.parent / link).exists() for link in links)
+    assert any("exercise_" in link for link in links)
+    assert any(link.endswith(".md") for link in links)
+
+
+def headings(name):
+    """一页里的各题。"""
+    return re.findall(
+        r"^## (第 \d+ 题.*)$", (PAGE.parent / name).read_text("utf8"), re.M
+    )
+
+
+def test_every_hand_calculation_has_its_answer_on_the_other_page():
+    asked = headings("hand_sheets.md")
+    assert asked == headings("hand_answers.md")
+    assert len(asked) == 9
+    numbers = {int(n) for n in re.findall(r"第 (\d+) 题", PAGE.read_text("utf8"))}
+    assert numbers <= set(range(1, 10))
+
+
+def test_the_sheet_gives_no_answer_away():
+    sheet_text = (PAGE.parent / "hand_sheets.md").read_text("utf8")
+    for number in ("0.119", "0.269", "0.670", "391", "624", "4{,}225", "147", "0.0355"):
+        assert number in (PAGE.parent / "hand_answers.md").read_text("utf8")
+        assert number not in sheet_text
+
+
+def test_hand_answers_1_to_4_gates_and_four_steps():
+    with torch.no_grad():
+        cbam = CBAM(2, reduction_ratio=2, kernel_size=1)
+        cbam.channel.fc1.weight.copy_(torch.tensor([[1.0, -1]]))
+        cbam.channel.fc2.weight.copy_(torch.tensor([[1.0], [-1]]))
+        cbam.spatial.conv.weight.copy_(torch.tensor([-1.0, 1]).reshape(1, 2, 1, 1))
+        for layer in (cbam.channel.fc1, cbam.channel.fc2, cbam.spatial.conv):
+            layer.bias.zero_()
+        x = torch.tensor([[[[4.0, 0], [0, 0]], [[2.0, 2], [2, 2]]]])
+        gate = cbam.channel.gate(x).flatten()
+        fc1, fc2 = cbam.channel.fc1, cbam.channel.fc2
+        summed = fc2(fc1(torch.tensor([[5.0, 4]])).relu()).sigmoid()[0]
+        pixels = torch.tensor([[[[3.0, 2]], [[1.0, 2]]]])
+        spatial = cbam.spatial.gate(pixels).flatten()
+        cbam.spatial.conv.weight.neg_()
+        turned = cbam.spatial.gate(pixels).flatten()
+        layer = MultiHeadSelfAttention(2, num_heads=1)
+        layer.qkv.weight.copy_(torch.eye(2).repeat(3, 1))
+        layer.qkv.bias.zero_()
+        rows = layer.weights(torch.eye(2)[None])[0, 0]
+        swapped = layer.weights(torch.eye(2)[None].flip(1))[0, 0]
+    np.testing.assert_allclose(gate, [0.881, 0.119], atol=6e-4)
+    np.testing.assert_allclose(summed, [0.731, 0.269], atol=6e-4)
+    unscaled = torch.softmax(torch.eye(2) @ torch.eye(2), -1)[0]
+    np.testing.assert_allclose(unscaled, [0.731, 0.269], atol=6e-4)
+    np.testing.assert_allclose(spatial, [0.731, 0.5], atol=6e-4)
+    np.testing.assert_allclose(turned[0], 0.269, atol=6e-4)
+    np.testing.assert_allclose(rows, [[0.670, 0.330], [0.330, 0.670]], atol=6e-4)
+    np.testing.assert_allclose(swapped, rows.flip(0, 1), atol=1e-6)
+
+
+def test_hand_answers_5_6_and_8_counts():
+    assert count_parameters(CBAM(32, reduction_ratio=8)) == 391
+    heads = [count_parameters(MultiHeadSelfAttention(12, num_heads=a)) for a in (3, 6)]
+    assert heads == [624, 624]
+    assert [(32 // p) ** 2 + 1 for p in (4, 2)] == [65, 257]
+    assert 65**2 == 4225 and 257**2 == 66_049
+    assert count_macs(SelfAttention2d(16), (16, 8, 8)) == 49_152 + 131_072 == 180_224
+    assert count_macs(torch.nn.Conv2d(16, 16, 3, padding=1), (16, 8, 8)) == 147_456
+
+
+def test_hand_answer_7_an_interval():
+    found = mean_interval([0.02, 0.01, 0.03, 0.00])
+    told = [found.mean, found.sd, found.sd / 2, found.low, found.high]
+    np.testing.assert_allclose(
+        told, [0.015, 0.0129, 0.0065, -0.0055, 0.0355], atol=6e-5
+    )
+    assert answer(found, 0.01) == "说不准"
+
+
+def test_hand_answer_9_gradients_not_cleared():
+    walked = {}
+    for cleared in (True, False):
+        w = torch.zeros(1, requires_grad=True)
+        optimizer = torch.optim.SGD([w], 0.1)
+        for _ in range(3):
+            w.sum().backward()
+            optimizer.step()
+            if cleared:
+                optimizer.zero_grad()
+        walked[cleared] = -float(w.detach())
+    np.testing.assert_allclose([walked[True], walked[False]], [0.3, 0.6], atol=1e-6)
