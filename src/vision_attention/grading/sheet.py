@@ -32,10 +32,10 @@ ABSENT = "absent"
 class _Sink(io.TextIOBase):
     """印出来的都不要：印个不停的格子也不占内存。"""
 
-    def writable(self):
+    def writable(self) -> bool:
         return True
 
-    def write(self, text):
+    def write(self, text: str) -> int:
         return len(text)
 
 

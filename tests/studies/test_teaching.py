@@ -18,7 +18,7 @@ from vision_attention.statistics import answer, mean_interval
 from vision_attention.torch import CBAM, MultiHeadSelfAttention, SelfAttention2d
 from vision_attention.torch.counting import count_macs, count_parameters
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 # 笔记本里的代码自己会惹出框架的警告，与批改无关
 pytestmark = pytest.mark.filterwarnings("ignore")
 EXERCISES = sorted(ROOT.glob("notebooks/*/exercise_*.ipynb"))
