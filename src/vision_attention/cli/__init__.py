@@ -1,6 +1,7 @@
 """门铃：命令 vision-attention。
 
-内容: app；下面有 look、train、diagnose、predict、export、study、grade、identify。
+内容: app；下面有 look、train、diagnose、predict、export、study、grade、identify、
+    handout、collect。
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from vision_attention.cli.grade import grade, identify
 from vision_attention.cli.look import look
 from vision_attention.cli.predict import predict
 from vision_attention.cli.study import app as study_app
+from vision_attention.cli.teach import collect, handout
 from vision_attention.cli.train import train
 from vision_attention.cli.wording import PlainGroup
 
@@ -34,3 +36,5 @@ app.command("predict")(predict)
 app.command("export")(export)
 app.command("grade")(grade)
 app.command("identify")(identify)
+app.command("handout")(handout)
+app.command("collect")(collect)

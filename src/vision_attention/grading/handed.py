@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -19,6 +17,7 @@ from typing import Any
 
 from vision_attention import checks
 from vision_attention.grading import grade
+from vision_attention.grading.apart import run_apart
 from vision_attention.grading.report import FAULT, Check, Report
 from vision_attention.storage import files
 from vision_attention.wings import import_quietly
@@ -75,20 +74,11 @@ def grade_file(
             json.dumps(dict(settings)),
             str(target),
         ]
-        command = [sys.executable, "-m", "vision_attention.grading.handed", *words]
-        try:
-            done = subprocess.run(
-                command,
-                check=False,
-                capture_output=True,
-                timeout=seconds,
-                text=True,
-                env=os.environ | {"OMP_NUM_THREADS": "1"},
-            )
-        except subprocess.TimeoutExpired:
+        said = run_apart(["vision_attention.grading.handed", *words], seconds)
+        if said is None:
             told = f"{seconds:g} 秒还没有结束，停下了；看看有没有死循环，或等着什么"
             return Report(name, FAULT, (Check("按时结束", False, told),))
-        return _reply(target, name, done.stderr)
+        return _reply(target, name, said)
 
 
 def _reply(target: Path, name: str, said: str) -> Report:
