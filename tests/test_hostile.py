@@ -102,8 +102,10 @@ FUNCTIONS = [
         (type(spec), {f.name: getattr(spec, f.name) for f in dataclasses.fields(spec)})
         for spec in map(
             specs.named,
-            ["vit_tiny", "resnet20", "resnet18", "mobile_narrow", "small_cnn"]
-            + ["mlp_small"],
+            (
+                *("vit_tiny", "resnet20", "resnet18", "mobile_narrow"),
+                *("small_cnn", "mlp_small"),
+            ),
         )
     ],
     (specs.named, {"name": "vit_tiny", "depth": 2}),
