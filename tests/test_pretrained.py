@@ -138,9 +138,14 @@ def test_stages_choose_where_the_gates_go(wing):
     assert there == ["Identity"] * 6 + ["ECA"] * 2
 
 
-# 从恒等起步的几种写法：CBAM 的开关，γ 与标量门的初值
+# 从恒等起步的几种写法：开关，γ 与标量门的初值
+OPEN = {"identity_init": True}
 IDENTITY = [
-    ("cbam", {"min_hidden": 2, "identity_init": True}),
+    ("cbam", {"min_hidden": 2, **OPEN}),
+    ("channel", {"min_hidden": 2, **OPEN}),
+    ("se", {"min_hidden": 2, **OPEN}),
+    ("eca", OPEN),
+    ("coordinate", OPEN),
     ("self_attention", {}),
     ("scalar", {"value": 1.0}),
 ]
