@@ -241,6 +241,7 @@ KINDS = [
             gate("ChannelAttention", 87, reduction_ratio=4, pooling="avg"),
             gate("ChannelAttention", 87, reduction_ratio=4, pooling="max"),
             gate("ChannelAttention", 137, min_hidden=5),
+            gate("ChannelAttention", 87, reduction_ratio=4, identity_init=True),
         ],
     ),
     Kind(
@@ -345,13 +346,18 @@ KINDS = [
         [
             gate("SqueezeExcitation", 87, reduction_ratio=4),
             gate("SqueezeExcitation", 137, reduction_ratio=16, min_hidden=5),
+            gate("SqueezeExcitation", 87, reduction_ratio=4, identity_init=True),
         ],
         {"reduction_ratio=16 大于 in_channels=12": {"reduction_ratio": 16}},
     ),
     Kind(
         "ECA",
         eca_gate,
-        [gate("ECA", 3), gate("ECA", 5, kernel_size=5)],
+        [
+            gate("ECA", 3),
+            gate("ECA", 5, kernel_size=5),
+            gate("ECA", 3, identity_init=True),
+        ],
         {"kernel_size=6 是偶数": {"kernel_size": 6}},
     ),
     Kind(
@@ -377,6 +383,7 @@ KINDS = [
         [
             gate("CoordinateAttention", 336),
             gate("CoordinateAttention", 141, reduction_ratio=4, min_hidden=3),
+            gate("CoordinateAttention", 336, identity_init=True),
         ],
         {"min_hidden='8' 不合适": {"min_hidden": "8"}},
     ),

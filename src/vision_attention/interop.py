@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import save as to_bytes
 
 from vision_attention import checks
+from vision_attention.data import Dataset
 from vision_attention.storage import files, pretrained, weights
 from vision_attention.storage.pretrained import Loaded
 from vision_attention.storage.weights import Slot
@@ -105,6 +107,36 @@ def load_timm(model: Any, path: str | Path) -> Loaded:
     values, loaded = pretrained.fit(weights.read(_checked_path(path)), slots)
     weights.fill(slots, values, finite=False)
     return loaded
+
+
+def start_from(
+    model: Any, dataset: Dataset, path: str | Path
+) -> tuple[Dataset, Loaded]:
+    """从预训练的权重出发：load_timm，再把数据换成照文件自己的归一化。
+
+    参数: model、path 同 load_timm；dataset 为要学的数据；归一化读自文件旁边的
+        config.json，见 storage.pretrained.recipe
+    返回: 换了 mean、std 的数据，notes 里添了装上什么；与 Loaded
+    错误: 同 load_timm；config.json 读不懂、归一化的通道数与图片不同时抛出
+        ValueError，模型不变
+    """
+    mean, std, source = pretrained.recipe(_checked_path(path))
+    if len(mean) != dataset.in_channels:
+        raise checks.ArgumentError(
+            f"权重的归一化有 {len(mean)} 个通道，图片有 {dataset.in_channels} 个；"
+            "请换成同样通道的图片",
+            "dataset",
+        )
+    loaded = load_timm(model, path)
+    shown = ["、".join(f"{value:g}" for value in numbers) for numbers in (mean, std)]
+    told = f"归一化（{source}）：均值 {shown[0]}，标准差 {shown[1]}"
+    changed = replace(
+        dataset,
+        mean=np.array(mean, np.float32),
+        std=np.array(std, np.float32),
+        notes=(*dataset.notes, *loaded.told(), told),
+    )
+    return changed, loaded
 
 
 def _checked_path(value: str | Path) -> Path:

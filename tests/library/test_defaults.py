@@ -24,9 +24,18 @@ from vision_attention.training.schedules import warmup_cosine
 # 类或函数、缺省、出处
 WING = {
     # Hu 等 2018，§6.1：r = 16；没有下限
-    "SqueezeExcitation": {"reduction_ratio": 16, "min_hidden": 0},
+    "SqueezeExcitation": {
+        "reduction_ratio": 16,
+        "min_hidden": 0,
+        "identity_init": False,
+    },
     # Woo 等 2018，§4：r = 16，k = 7，先通道后空间，平均与最大两种池化，共用 MLP
-    "ChannelAttention": {"reduction_ratio": 16, "pooling": "both", "min_hidden": 0},
+    "ChannelAttention": {
+        "reduction_ratio": 16,
+        "pooling": "both",
+        "min_hidden": 0,
+        "identity_init": False,
+    },
     "SpatialAttention": {"kernel_size": 7, "pooling": "both", "spatial_norm": False},
     "CBAM": {
         "reduction_ratio": 16,
@@ -46,9 +55,13 @@ WING = {
     # Park 等 2018，§3.2：r = 16，d = 4，两路相加
     "BAM": {"reduction_ratio": 16, "dilation": 4, "combine": "add", "min_hidden": 0},
     # Hou 等 2021 的代码：reduction = 32，mip = max(8, inp // reduction)
-    "CoordinateAttention": {"reduction_ratio": 32, "min_hidden": 8},
+    "CoordinateAttention": {
+        "reduction_ratio": 32,
+        "min_hidden": 8,
+        "identity_init": False,
+    },
     # Wang 等 2020，式 (12)：k 由 C 算，见 KERNELS
-    "ECA": {"kernel_size": None},
+    "ECA": {"kernel_size": None, "identity_init": False},
     # Yang 等 2021 的代码：e_lambda = 1e-4
     "SimAM": {"energy_lambda": 0.0001},
     # CBAM 刚建好时两道门各约 σ(0) = ½，合起来 ¼

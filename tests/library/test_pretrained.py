@@ -2,6 +2,8 @@
 
 import json
 import re
+import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -136,9 +138,14 @@ def test_stages_choose_where_the_gates_go(wing):
     assert there == ["Identity"] * 6 + ["ECA"] * 2
 
 
-# 从恒等起步的几种写法：CBAM 的开关，γ 与标量门的初值
+# 从恒等起步的几种写法：开关，γ 与标量门的初值
+OPEN = {"identity_init": True}
 IDENTITY = [
-    ("cbam", {"min_hidden": 2, "identity_init": True}),
+    ("cbam", {"min_hidden": 2, **OPEN}),
+    ("channel", {"min_hidden": 2, **OPEN}),
+    ("se", {"min_hidden": 2, **OPEN}),
+    ("eca", OPEN),
+    ("coordinate", OPEN),
     ("self_attention", {}),
     ("scalar", {"value": 1.0}),
 ]
@@ -580,3 +587,51 @@ def test_a_mistake_is_one_plain_sentence(tmp_path, words, hint):
     assert text.startswith("错误：")
     assert hint in text
     assert list(tmp_path.iterdir()) == []
+
+
+# 书里的一页 ------------------------------------------------------------------
+
+PAGE = Path(__file__).parent.parent / "book" / "appendix" / "pretrained.md"
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text("utf8"), re.DOTALL)
+
+
+def weights_at(folder, depth):
+    (folder / "weights").mkdir(exist_ok=True)
+    path = folder / "weights" / "model.safetensors"
+    save_file(drawn(resnet_names(depth)), path)
+
+
+@pytest.mark.parametrize("framework", WINGS)
+def test_the_code_on_the_page_runs(tmp_path, photos, monkeypatch, framework):
+    weights_at(tmp_path, 18)
+    monkeypatch.chdir(tmp_path)
+    [code] = [b for b in blocks("python") if f"vision_attention.{framework} " in b]
+    small = {
+        "image_size=224": "image_size=40",
+        '"resnet18", ': '"resnet18", width=8, ',
+        "steps=300": "steps=1, warmup_steps=0, batch_size=4",
+    }
+    for old, new in small.items():
+        assert old in code
+        code = code.replace(old, new)
+    place = {}
+    exec(code, place)
+    assert not place["loaded"].head
+    assert place["photos"].mean.tolist() == pytest.approx(IMAGENET[0])
+
+
+def test_the_commands_on_the_page_run(tmp_path, photos, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = "".join(blocks("bash")).replace("\\\n", " ").splitlines()
+    commands = [shlex.split(line) for line in lines]
+    assert [words[words.index("--model") + 1] for words in commands] == [
+        *["resnet18"] * 2,
+        "resnet50",
+    ]
+    for words in commands:
+        weights_at(tmp_path, int(words[words.index("--model") + 1][-2:]))
+        code, text = call(*words[1:], *QUICK, *SIZE)
+        assert code == 0, text

@@ -6,16 +6,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
-
-import numpy as np
 
 from vision_attention import checks, interop
 from vision_attention.checks import ArgumentError
 from vision_attention.data import Dataset
 from vision_attention.storage import files
-from vision_attention.storage.pretrained import recipe
 from vision_attention.studies.tasks.outcome import Sections
 
 # ViT 的 attention 是注意力的范围，不是插进去的门
@@ -27,13 +24,12 @@ class Origin:
     """权重的来历，写进记录。
 
     参数: file 为文件名；sha256 为它的指纹的前 16 位；loaded 见
-        storage.pretrained.Loaded；recipe 为归一化的出处
+        storage.pretrained.Loaded
     """
 
     file: str
     sha256: str
     loaded: dict[str, Any]
-    recipe: str
 
 
 def examine(sections: Sections) -> None:
@@ -71,24 +67,6 @@ def start(
     if weights is None:
         return dataset, None
     path = checks.path("weights", weights)
-    loaded = interop.load_timm(model, path)
-    mean, std, source = recipe(path)
-    if len(mean) != dataset.in_channels:
-        raise ArgumentError(
-            f"权重的归一化有 {len(mean)} 个通道，图片有 {dataset.in_channels} 个",
-            "weights",
-        )
-    told = f"归一化{source}：均值 {_some(mean)}，标准差 {_some(std)}"
-    changed = replace(
-        dataset,
-        mean=np.array(mean, np.float32),
-        std=np.array(std, np.float32),
-        notes=(*dataset.notes, *loaded.told(), told),
-    )
+    changed, loaded = interop.start_from(model, dataset, path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    name = files.printable(path.name)
-    return changed, Origin(name, digest, asdict(loaded), source)
-
-
-def _some(numbers: tuple[float, ...]) -> str:
-    return "、".join(f"{number:g}" for number in numbers)
+    return changed, Origin(files.printable(path.name), digest, asdict(loaded))

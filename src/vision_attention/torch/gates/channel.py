@@ -24,12 +24,15 @@ class ChannelAttention(nn.Module):
 
     形状: x (B, C, H, W) → (B, C, H, W)；gate(x) (B, C, 1, 1)
     参数: in_channels 即 C；reduction_ratio 为瓶颈的缩减倍数 r，瓶颈宽
-        max(C // r, min_hidden)；pooling 选全局描述：avg、max 或 both
-    单位: 门控无量纲，取值 (0, 1)
+        max(C // r, min_hidden)；pooling 选全局描述：avg、max 或 both；
+        identity_init 为真时门起步恰为 1：插入后输出一位不变
+    单位: 门控无量纲，取值 (0, 1)；identity_init 时取值 (0, 2)
     错误: reduction_ratio、min_hidden 不合适，瓶颈宽为 0，pooling 不认识，
         x 不是 (B, C, H, W) 浮点时抛出 ValueError
     出处: Woo 等 2018，arXiv:1807.06521，式 (2)；16 是该文的 r
     """
+
+    scale = 1.0
 
     def __init__(
         self,
@@ -38,6 +41,7 @@ class ChannelAttention(nn.Module):
         *,
         pooling: str = "both",
         min_hidden: int = 0,
+        identity_init: bool = False,
     ):
         super().__init__()
         hidden = checks.bottleneck(in_channels, reduction_ratio, min_hidden)
@@ -46,6 +50,9 @@ class ChannelAttention(nn.Module):
         self.fc1 = nn.Linear(in_channels, hidden)
         self.fc2 = nn.Linear(hidden, in_channels)
         init.gates(self)
+        if checks.flag("identity_init", identity_init):
+            self.scale = 2.0
+            self.zero_score()
 
     def describe(self, x: Tensor) -> list[Tensor]:
         """全局描述：每种池化给出一个 (B, C) 的向量。"""
@@ -60,7 +67,8 @@ class ChannelAttention(nn.Module):
 
     def gate(self, x: Tensor) -> Tensor:
         score = self.score(self.describe(x))  # (B, C)
-        return score.sigmoid().reshape((*score.shape, 1, 1))
+        gate = score.sigmoid().reshape((*score.shape, 1, 1))
+        return gate if self.scale == 1 else self.scale * gate
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.gate(x)
@@ -74,7 +82,8 @@ class SeparateChannelAttention(ChannelAttention):
     """通道注意力的变体：平均描述与最大描述各用各的 MLP。
 
     形状: 同 ChannelAttention
-    参数: 同 ChannelAttention，没有 pooling：两个描述都要；参数是共享时的两倍
+    参数: 同 ChannelAttention，没有 pooling（两个描述都要）与 identity_init；参数是共享
+        时的两倍
     错误: 同 ChannelAttention
     出处: 本书的对照，检验「共享 MLP」这一条是否要紧
     """
@@ -103,7 +112,8 @@ class ConcatChannelAttention(ChannelAttention):
     """通道注意力的变体：原笔记的文字，先拼接两个描述，再过一个 MLP。
 
     形状: 同 ChannelAttention
-    参数: 同 ChannelAttention，没有 pooling：两个描述都要；第一层的输入是 2C
+    参数: 同 ChannelAttention，没有 pooling（两个描述都要）与 identity_init；第一层的
+        输入是 2C
     错误: 同 ChannelAttention
     出处: 原笔记的文字；论文与原笔记的代码都是「共享 MLP，输出相加」
     """

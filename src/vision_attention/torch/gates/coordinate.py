@@ -16,15 +16,23 @@ class CoordinateAttention(nn.Module):
     """坐标注意力：每一行打一个分，每一列打一个分，两者相乘。
 
     形状: x (B, C, H, W) → (B, C, H, W)；gate(x) (B, C, H, W)
-    参数: in_channels 即 C；reduction_ratio 即 r；min_hidden 为瓶颈宽的下限
-    单位: 门控无量纲，取值 (0, 1)
+    参数: in_channels 即 C；reduction_ratio 即 r；min_hidden 为瓶颈宽的下限；
+        identity_init 为真时门起步恰为 1：插入后输出一位不变
+    单位: 门控无量纲，取值 (0, 1)；identity_init 时取值 (0, 4)
     错误: reduction_ratio、min_hidden 不合适，瓶颈宽为 0，x 不是 (B, C, H, W) 浮点
         时抛出 ValueError
     出处: Hou 等 2021，arXiv:2103.02907；32 与 8 是该文的 r 与下限
     """
 
+    scale = 1.0
+
     def __init__(
-        self, in_channels: int, reduction_ratio: int = 32, *, min_hidden: int = 8
+        self,
+        in_channels: int,
+        reduction_ratio: int = 32,
+        *,
+        min_hidden: int = 8,
+        identity_init: bool = False,
     ):
         super().__init__()
         hidden = checks.bottleneck(in_channels, reduction_ratio, min_hidden)
@@ -34,6 +42,10 @@ class CoordinateAttention(nn.Module):
         self.to_height = nn.Conv2d(hidden, in_channels, 1)
         self.to_width = nn.Conv2d(hidden, in_channels, 1)
         init.gates(self)
+        if checks.flag("identity_init", identity_init):
+            self.scale = 4.0  # 两道门，各是 ½
+            init.zeros(self.to_height)
+            init.zeros(self.to_width)
 
     def gate(self, x: Tensor) -> Tensor:
         checks.feature_map(x, self.in_channels)
@@ -45,7 +57,8 @@ class CoordinateAttention(nn.Module):
         rows, columns = lines.split([height, width], 2)
         rows = self.to_height(rows).sigmoid()  # (B, C, H, 1)
         columns = self.to_width(columns).sigmoid()  # (B, C, W, 1)
-        return rows * columns.moveaxis(2, 3)  # (B, C, H, 1) · (B, C, 1, W)
+        gate = rows * columns.moveaxis(2, 3)  # (B, C, H, 1) · (B, C, 1, W)
+        return gate if self.scale == 1 else self.scale * gate
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.gate(x)
