@@ -236,7 +236,7 @@ LONGER = {
     "which/measured.md": 134,
     "which/ranking.md": 88,
 }
-WHOLE = 3870  # 全书
+WHOLE = 3880  # 全书
 
 
 def page_cells(page):
@@ -370,6 +370,11 @@ DAMAGES = [
         "vit_weakness",
         "tokens.py",
         "ShiftedPatchEmbedding.shift = lambda self, x: x.tile((1, 5, 1, 1))",
+    ),
+    (
+        "photos",
+        "runs.py",
+        "odds = lambda model, images: np.eye(2)[np.zeros(len(images), int)]",
     ),
     (
         "settings",

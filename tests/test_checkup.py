@@ -103,6 +103,13 @@ def steps(train, test, *, half=None, augmented=False, transformer=False):
     ]
 
 
+def test_a_fault_with_groups_asks_for_more_groups():
+    found = examine([ended(0, 1.0, 0.05)], **SIZES)
+    kind = {"augmented": False, "transformer": False}
+    assert len(advise(found, **kind)) == 1
+    assert "多拍几组" in advise(found, **kind, grouped=True)[1].what
+
+
 def test_advice_follows_the_diagnosis():
     assert "先修毛病" in steps(1.0, 0.05)[0]
     assert "步数加倍" in steps(0.6, 0.6)[0]
