@@ -26,6 +26,7 @@ MAP = (2, 12, 7, 13)
 TOKENS = (2, 11, 15)
 IMAGES = (2, 3, 12, 12)
 DIGITS = (8, 1, 8, 8)
+PHOTOS = (4, 3, 65, 50)
 
 
 @dataclass(frozen=True)
@@ -517,6 +518,8 @@ MODELS = [
     model("resnet_narrow", attention="eca", placement="output"),
     model("resnet_narrow", attention="eca", placement="identity", stages=(1, 3)),
     model("resnet_narrow", stage_widths=(9, 17, 32)),
+    model("resnet18", PHOTOS, width=4),
+    model("resnet18", PHOTOS, width=4, attention="eca", placement="output"),
     model("mobile_narrow", stage_widths=(5, 9, 21)),
     model("mobile_narrow"),
     model("mobile_narrow", attention="coordinate", placement="identity"),

@@ -17,7 +17,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import save as to_bytes
 
 from vision_attention import checks
-from vision_attention.storage import files, weights
+from vision_attention.storage import files, pretrained, weights
+from vision_attention.storage.pretrained import Loaded
 from vision_attention.storage.weights import Slot
 
 
@@ -88,15 +89,22 @@ def load(model: Any, path: str | Path) -> None:
     load_state(model, weights.read(_checked_path(path)))
 
 
-def load_timm(model: Any, path: str | Path) -> None:
-    """读 timm 的 ViT 权重（vit_*_patch16_224 的名字与形状），逐项对上才写入。
+def load_timm(model: Any, path: str | Path) -> Loaded:
+    """读 timm 命名的权重：ViT，与 resnet18、34、50（torchvision 的也行）。
 
-    参数: model 为本书的 ViT，尺寸与权重相同：pool="class"、position="learned"、
-        tokenizer="patch"、attention="global"；path 为 timm 模型的 .safetensors
+    类数不同或文件里没有的分类头不装；位置编码的网格不同就改；插进去的门文件里没有，
+    留着初值；其余的逐项对上才写入。
+
+    参数: model 为本书的模型，尺寸与权重相同，ViT 的 pool="class"、position="learned"、
+        tokenizer="patch"、attention="global"；path 为 .safetensors
+    返回: 装上了什么，没有装什么，见 Loaded；told() 是几句话
     错误: 同 load
-    出处: timm 的 vision_transformer.py；本书 ViT 的参数名与它相同
+    出处: timm 的 vision_transformer.py、resnet.py 与 layers/pos_embed.py
     """
-    load(model, path)
+    slots = dict(_slots(model))
+    values, loaded = pretrained.fit(weights.read(_checked_path(path)), slots)
+    weights.fill(slots, values, finite=False)
+    return loaded
 
 
 def _checked_path(value: str | Path) -> Path:

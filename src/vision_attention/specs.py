@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from vision_attention import checks
 
@@ -81,16 +81,7 @@ class ViTSpec(ImageSpec):
             checks.power_of_two("patch_size", self.patch_size)
         if self.attention == "locality":
             checks.not_alone(self.num_tokens)
-        self._affordable()
-
-    def _affordable(self) -> None:
-        """每个权重、每张打分表都装得下。"""
-        patch, width = self.in_channels * self.patch_size**2, self.embed_dim
-        checks.within("embed_dim", 3 * width**2, "q、k、v 的权重")
-        checks.within("patch_size", patch * width, "切块的权重")
-        checks.within("num_classes", self.num_classes * width, "分类头的权重")
-        scores = max(self.num_heads * self.num_tokens, width) * self.num_tokens
-        checks.within("image_size", scores, "一张图的 token 或打分")
+        checks.vit_fits(self)
 
     @property
     def grid(self) -> int:
@@ -114,11 +105,13 @@ class AttentionSpec(ImageSpec):
 
     参数: attention 为 none、任一种门的名字，或 self_attention；attention_options 为
         它的其余参数；placement 为位置：branch（支路末端，相加之前）、output
-       （相加之后）、identity（恒等支路上）；stages 为加注意力的阶段编号
+       （相加之后）、identity（恒等支路上）；stages 为加注意力的阶段编号，从 1 数起
     错误: placement 或 stages 不认识、attention_options 不是对照表时抛出
         ValueError；attention 的名字与参数在建模型时检查
     """
 
+    # 有哪几个阶段
+    STAGES: ClassVar[tuple[int, ...]] = (1, 2, 3)
     attention: str = "none"
     attention_options: Mapping[str, Any] = field(default_factory=dict)
     placement: str = "branch"
@@ -128,18 +121,17 @@ class AttentionSpec(ImageSpec):
         super().__post_init__()
         checks.options("attention_options", self.attention_options)
         checks.choice("placement", self.placement, PLACEMENTS)
-        object.__setattr__(
-            self, "stages", checks.subset("stages", self.stages, (1, 2, 3))
-        )
+        stages = checks.subset("stages", self.stages, self.STAGES)
+        object.__setattr__(self, "stages", stages)
 
 
 @dataclass(frozen=True, kw_only=True)
 class StageSpec(AttentionSpec):
-    """分三个阶段的网络：后两个阶段各把图缩小一半，通常把宽加倍。
+    """分几个阶段的网络：第二个阶段起各把图缩小一半，通常把宽加倍。
 
-    参数: width 为第一阶段的宽，三个阶段依次为 width、2·width、4·width；stage_widths
-        逐个写明三个阶段的宽，此时不看 width；其余见 AttentionSpec
-    错误: 宽不是正整数、stage_widths 不是三个数时抛出 ValueError
+    参数: width 为第一阶段的宽，其后依次为 2·width、4·width；stage_widths 逐个写明
+        各个阶段的宽，此时不看 width；其余见 AttentionSpec
+    错误: 宽不是正整数、stage_widths 的个数不是阶段数时抛出 ValueError
     """
 
     width: int = 16
@@ -150,14 +142,7 @@ class StageSpec(AttentionSpec):
         checks.positive("width", self.width)
         widths = checks.several("stage_widths", self.stage_widths)
         object.__setattr__(self, "stage_widths", widths)
-        if len(self.stage_widths) not in (0, 3):
-            raise checks.ArgumentError(
-                f"stage_widths={checks.shown(widths)} 应为三个阶段的宽，"
-                "如 (8, 16, 33)；不写则由 width 推出",
-                "stage_widths",
-            )
-        for number in self.stage_widths:
-            checks.positive("stage_widths", number)
+        checks.stage_widths(widths, len(self.STAGES))
         widest, named = max(self.widths), "stage_widths" if widths else "width"
         checks.within(named, 9 * widest**2, "一层 3×3 卷积的权重")
         checks.within("in_channels", 9 * widest * self.in_channels, "第一层的权重")
@@ -165,8 +150,10 @@ class StageSpec(AttentionSpec):
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """三个阶段的宽。"""
-        return self.stage_widths or (self.width, 2 * self.width, 4 * self.width)
+        """各个阶段的宽。"""
+        return self.stage_widths or tuple(
+            self.width * 2 ** (n - 1) for n in self.STAGES
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +189,42 @@ class ResNetSpec(StageSpec):
                 "block",
             )
         return count
+
+
+# 层数 → 每个阶段几块；50 层起用瓶颈块
+IMAGENET_BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageNetResNetSpec(StageSpec):
+    """ImageNet 式 ResNet 的尺寸：7×7 卷积、最大池化，四个阶段。
+
+    参数: depth 为层数，取 18、34、50，50 用瓶颈块；stages 可取 1 到 4；stage_widths 是
+        四个数；其余见 StageSpec
+    错误: depth 不认识时抛出 ValueError
+    出处: He 等 2016，arXiv:1512.03385，表 1
+    """
+
+    STAGES: ClassVar[tuple[int, ...]] = (1, 2, 3, 4)
+    image_size: int = 224
+    num_classes: int = 1000
+    stages: tuple[int, ...] = (1, 2, 3, 4)
+    width: int = 64
+    depth: int = 18
+
+    def __post_init__(self):
+        super().__post_init__()
+        checks.choice("depth", self.depth, IMAGENET_BLOCKS)
+
+    @property
+    def block(self) -> str:
+        """用哪种块。"""
+        return "basic" if self.depth < 50 else "bottleneck"
+
+    @property
+    def blocks_per_stage(self) -> tuple[int, ...]:
+        """每个阶段的块数。"""
+        return IMAGENET_BLOCKS[self.depth]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,6 +289,7 @@ class MLPSpec(ImageSpec):
 
 
 _DIGITS = {"image_size": 8, "in_channels": 1}
+_PATCH16 = {"image_size": 224, "patch_size": 16, "depth": 12, "num_classes": 1000}
 
 SPECS: dict[str, ImageSpec] = {
     "small_cnn": SmallCNNSpec(**_DIGITS),
@@ -277,6 +301,10 @@ SPECS: dict[str, ImageSpec] = {
     "resnet32": ResNetSpec(depth=32),
     "resnet56": ResNetSpec(depth=56),
     "vit_cifar": ViTSpec(embed_dim=128, depth=6, mlp_ratio=2),
+    **{f"resnet{depth}": ImageNetResNetSpec(depth=depth) for depth in IMAGENET_BLOCKS},
+    "vit_tiny_patch16_224": ViTSpec(**_PATCH16, embed_dim=192, num_heads=3),
+    "vit_small_patch16_224": ViTSpec(**_PATCH16, embed_dim=384, num_heads=6),
+    "vit_base_patch16_224": ViTSpec(**_PATCH16, embed_dim=768, num_heads=12),
 }
 
 

@@ -16,7 +16,9 @@ from vision_attention.checks.building import (
     mlp_width,
     not_alone,
     quarter,
+    stage_widths,
     unused,
+    vit_fits,
     weight,
 )
 from vision_attention.checks.hints import closest, nearest
@@ -94,10 +96,12 @@ __all__ = [
     "several_pixels",
     "shortened",
     "shown",
+    "stage_widths",
     "subset",
     "tensor",
     "tokens",
     "unused",
+    "vit_fits",
     "weight",
     "whole",
     "wide",

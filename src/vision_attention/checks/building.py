@@ -89,6 +89,36 @@ def weight(sizes: Mapping[str, int], times: int, what: str) -> None:
     within(max(sizes, key=sizes.get), times * math.prod(sizes.values()), what)
 
 
+def stage_widths(widths: tuple, count: int) -> None:
+    """各个阶段的宽：count 个正整数，或一个也不写。
+
+    错误: 个数不对、不是正整数时抛出 ArgumentError
+    """
+    if len(widths) not in (0, count):
+        example = (8, 16, 33, 64)[:count]
+        raise ArgumentError(
+            f"stage_widths={shown(widths)} 应为{'零一二三四'[count]}个阶段的宽，"
+            f"如 {example}；不写则由 width 推出",
+            "stage_widths",
+        )
+    for width in widths:
+        positive("stage_widths", width)
+
+
+def vit_fits(spec: Any) -> None:
+    """ViT 的每个权重、每张打分表都装得下。
+
+    参数: spec 为 ViTSpec
+    错误: 有一个太大时抛出 ArgumentError
+    """
+    patch, width = spec.in_channels * spec.patch_size**2, spec.embed_dim
+    within("embed_dim", 3 * width**2, "q、k、v 的权重")
+    within("patch_size", patch * width, "切块的权重")
+    within("num_classes", spec.num_classes * width, "分类头的权重")
+    scores = max(spec.num_heads * spec.num_tokens, width) * spec.num_tokens
+    within("image_size", scores, "一张图的 token 或打分")
+
+
 def half_patch(patch_size: int) -> int:
     """半块的像素数。
 

@@ -69,7 +69,7 @@ def train(
         typer.Option(metavar="RUN", help="接着做停在半路的一次训练，照原来的设置。"),
     ] = None,
     model: Annotated[
-        str, typer.Option(help="模型的名字，例如 small_cnn、vit_tiny、resnet_narrow。")
+        str, typer.Option(help="模型的名字，例如 small_cnn、vit_tiny、resnet18。")
     ] = "small_cnn",
     data: Annotated[
         str, typer.Option(help="数据：digits、cifar10，或 folder:路径（自己的图片）。")
@@ -97,6 +97,19 @@ def train(
     square: Annotated[
         str | None,
         typer.Option(help="不是正方形的图：crop（居中裁，缺省）、pad、squash。"),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="从预训练的权重出发：timm 命名的 .safetensors，已在本机的文件。",
+        ),
+    ] = None,
+    freeze: Annotated[
+        bool, typer.Option("--freeze", help="冻住主干，只学分类头；与 --weights 同用。")
+    ] = False,
+    trunk_lr: Annotated[
+        float | None, typer.Option(help="主干的最高学习率，微调时取小一些。")
     ] = None,
     set_: Annotated[
         list[str] | None,
@@ -131,10 +144,26 @@ def train(
         }
         wanted = {"n_train": n_train, "groups": groups, "square": square}
         changes |= {f"data.{k}": v for k, v in wanted.items() if v is not None}
+        changes |= _from_weights(weights, freeze, trunk_lr) | _pairs(set_ or [])
+        changes = trials.fit_size(changes)
         chosen = trials.choose_framework(framework)
-        run = trials.settle(chosen, seed, changes | _pairs(set_ or []))
+        run = trials.settle(chosen, seed, changes)
         trial = trials.carry_out(run, out, name, data_root, progress=not quiet)
     _tell(trial)
+
+
+def _from_weights(
+    weights: Path | None, freeze: bool, trunk_lr: float | None
+) -> dict[str, Any]:
+    """三个选项 → 设置；没有写的不进设置。"""
+    if freeze and weights is None:
+        raise ValueError("--freeze 冻住的主干没有学过；请写 --weights 文件")
+    written = {
+        "options.weights": None if weights is None else str(weights),
+        "options.freeze": freeze or None,
+        "train.trunk_lr": trunk_lr,
+    }
+    return {path: value for path, value in written.items() if value is not None}
 
 
 def _tell(trial: trials.Trial) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from vision_attention.cli.drawing import draw_curves
 from vision_attention.cli.stopping import StoppedError, stop_like_ctrl_c
 from vision_attention.data import looking
 from vision_attention.data.folder import folder_of
+from vision_attention.specs import SPECS
 from vision_attention.storage import files
 from vision_attention.studies.design.runs import SECTIONS, Run, merge
 from vision_attention.studies.running.execute import record_of
@@ -82,6 +83,15 @@ def settle(framework: str, seed: int, changes: dict[str, Any]) -> Run:
     if faults:
         raise ValueError("；".join(map(str, faults)))
     return Run("train", framework, seed=seed, **sections)
+
+
+def fit_size(changes: dict[str, Any]) -> dict[str, Any]:
+    """从预训练的权重出发、图片是自己的，又没有写边长：照那种模型的边长。"""
+    spec = SPECS.get(str(changes["model.name"]))
+    own = str(changes.get("data.name")).startswith("folder:")
+    if "options.weights" not in changes or not own or spec is None:
+        return changes
+    return {"data.image_size": spec.image_size} | changes
 
 
 def fresh_folder(out: Path, name: str | None, run: Run) -> Path:
@@ -216,7 +226,7 @@ def saved_settings(folder: Path) -> tuple[Run, str | None]:
 def _finish(prepared: PreparedRun, folder: Path, progress: bool) -> Trial:
     """训练到底，存下模型、记录与曲线，再收走训练用的两个文件。"""
     stop_like_ctrl_c()  # 框架载入时也登记过自己的 SIGTERM，所以在这里才改
-    outcome = train(prepared, progress, folder / CHECKPOINT)
+    outcome = train(prepared, progress, folder / CHECKPOINT, **prepared.run.options)
     # 先存权重：后面的哪一步不成，训练也没有白做
     interop.save(prepared.model, folder / MODEL)
     record = _record(prepared, outcome)
@@ -245,6 +255,7 @@ def _record(prepared: PreparedRun, outcome: Outcome) -> dict:
         "input": saved_run.input_of(dataset),
         "notes": list(dataset.notes),
         "twins": _twins(run),
+        **({"pretrained": asdict(prepared.origin)} if prepared.origin else {}),
     }
 
 

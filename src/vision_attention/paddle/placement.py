@@ -43,7 +43,7 @@ def insert_attention(stages: nn.Layer, widths: list[int], spec: AttentionSpec) -
     网络的其余部分此前已初始化，所以同一个种子下，装与不装注意力的两个网络
     其余权重逐位相同。
 
-    参数: stages 为三个阶段；widths 为各阶段的输出通道数；spec 见 AttentionSpec
+    参数: stages 为各个阶段；widths 为各阶段的输出通道数；spec 见 AttentionSpec
     错误: 注意力的名字或参数不认识时抛出 ValueError
     """
     if checks.choice("attention", spec.attention, ["none", *ATTENTION]) == "none":

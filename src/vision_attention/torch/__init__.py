@@ -5,7 +5,7 @@ from .gates import *  # noqa: F403 门的名字由 gates 的 __all__ 来，不�
 from .mobile import MobileNet
 from .models import build
 from .probe import LinearProbe
-from .resnet import ResNet
+from .resnet import ImageNetResNet, ResNet
 from .runs import TrainedModel, load_run
 from .sanity import sanity
 from .self_attention import (
@@ -24,6 +24,7 @@ __all__ = [
     "MLP",
     "ConvTokenizer",
     "DropPath",
+    "ImageNetResNet",
     "LinearProbe",
     "LocalitySelfAttention",
     "MobileNet",

@@ -6,6 +6,7 @@ from torch import nn
 
 from vision_attention import checks
 from vision_attention.specs import (
+    ImageNetResNetSpec,
     ImageSpec,
     MLPSpec,
     MobileNetSpec,
@@ -15,7 +16,7 @@ from vision_attention.specs import (
 )
 
 from .mobile import MobileNet
-from .resnet import ResNet
+from .resnet import ImageNetResNet, ResNet
 from .small_cnn import SmallCNN
 from .small_mlp import SmallMLP
 from .vit import ViT
@@ -23,6 +24,7 @@ from .vit import ViT
 MODELS = {
     ViTSpec: ViT,
     ResNetSpec: ResNet,
+    ImageNetResNetSpec: ImageNetResNet,
     MobileNetSpec: MobileNet,
     SmallCNNSpec: SmallCNN,
     MLPSpec: SmallMLP,

@@ -1,12 +1,14 @@
-"""给 32×32 小图的 ResNet，三个阶段，可在任意位置装注意力。"""
+"""ResNet，可在任意位置装注意力：给 32×32 小图的，与 ImageNet 式的 resnet18、34、50。"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vision_attention import checks
-from vision_attention.specs import ResNetSpec
+from vision_attention.specs import ImageNetResNetSpec, ResNetSpec, StageSpec
 
 from . import init
 from .placement import Residual, insert_attention
@@ -81,6 +83,27 @@ class Bottleneck(Residual):
 BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
 
 
+def stage_outputs(spec: StageSpec) -> list[int]:
+    """各阶段的输出通道数：瓶颈块的是它的宽的 4 倍，门的通道数也是这个数。"""
+    return [width * BLOCKS[spec.block].expansion for width in spec.widths]
+
+
+def build_stages(spec: StageSpec, counts: Sequence[int]) -> nn.Sequential:
+    """各个阶段：第二个起，第一块把图缩小一半。
+
+    参数: counts 为各阶段的块数
+    """
+    block, stages, channels = BLOCKS[spec.block], [], spec.widths[0]
+    for number, (width, count) in enumerate(zip(spec.widths, counts, strict=True)):
+        blocks = []
+        for first in range(count):
+            stride = 2 if number > 0 and first == 0 else 1
+            blocks.append(block(channels, width, stride))
+            channels = width * block.expansion
+        stages.append(nn.Sequential(*blocks))
+    return nn.Sequential(*stages)
+
+
 class ResNet(nn.Module):
     """CIFAR 式 ResNet：一个 3×3 卷积，三个阶段（后两个各缩小一半），平均后分类。
 
@@ -94,20 +117,13 @@ class ResNet(nn.Module):
     def __init__(self, spec: ResNetSpec):
         super().__init__()
         self.spec = spec
-        block = BLOCKS[spec.block]
         self.stem = nn.Sequential(*conv_norm(spec.in_channels, spec.widths[0], 3))
-        stages, channels = [], spec.widths[0]
-        for width, stride in zip(spec.widths, (1, 2, 2), strict=True):
-            blocks = []
-            for number in range(spec.blocks_per_stage):
-                blocks.append(block(channels, width, stride if number == 0 else 1))
-                channels = width * block.expansion
-            stages.append(nn.Sequential(*blocks))
-        self.stages = nn.Sequential(*stages)
-        self.head = nn.Linear(channels, spec.num_classes)
+        widths = stage_outputs(spec)
+        self.stages = build_stages(spec, [spec.blocks_per_stage] * 3)
+        self.head = nn.Linear(widths[-1], spec.num_classes)
         init.convolutions(self)
         init.transformer(self.head)
-        insert_attention(self.stages, [w * block.expansion for w in spec.widths], spec)
+        insert_attention(self.stages, widths, spec)
 
     def features(self, x: Tensor) -> Tensor:
         """最后一张特征图，(B, C', H/4, W/4)。"""
@@ -115,6 +131,44 @@ class ResNet(nn.Module):
         match(x, self.head)
         checks.batch_norm_input(x, self.training, 4)
         return self.stages(F.relu(self.stem(x)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled = F.adaptive_avg_pool2d(self.features(x), 1)  # (B, C', 1, 1)
+        return self.head(pooled.flatten(1))
+
+
+class ImageNetResNet(nn.Module):
+    """ImageNet 式 ResNet：7×7 卷积与最大池化先缩小四倍，四个阶段，平均后分类。
+
+    形状: x (B, C, H, W) →（B, 类别数），图可以是任何大小
+    参数: spec 为 ImageNetResNetSpec，见该类各字段
+    错误: x 的形状或数据类型不符，训练时只有一张、又不大于 32×32 时抛出 ValueError；
+        尺寸的错误由 ImageNetResNetSpec 抛出
+    出处: He 等 2016，arXiv:1512.03385，表 1；瓶颈块的步长放在 3×3 上，与 timm、
+        torchvision 相同，它们的权重用 interop.load_timm 装
+    """
+
+    def __init__(self, spec: ImageNetResNetSpec):
+        super().__init__()
+        self.spec = spec
+        self.stem = nn.Sequential(
+            *conv_norm(spec.in_channels, spec.widths[0], 7, 2),
+            nn.ReLU(),
+            nn.MaxPool2d(3, 2, 1),
+        )
+        widths = stage_outputs(spec)
+        self.stages = build_stages(spec, spec.blocks_per_stage)
+        self.head = nn.Linear(widths[-1], spec.num_classes)
+        init.convolutions(self)
+        init.transformer(self.head)
+        insert_attention(self.stages, widths, spec)
+
+    def features(self, x: Tensor) -> Tensor:
+        """最后一张特征图，(B, C', H/32, W/32)。"""
+        checks.feature_map(x, self.spec.in_channels)
+        match(x, self.head)
+        checks.batch_norm_input(x, self.training, 32)
+        return self.stages(self.stem(x))
 
     def forward(self, x: Tensor) -> Tensor:
         pooled = F.adaptive_avg_pool2d(self.features(x), 1)  # (B, C', 1, 1)

@@ -31,6 +31,7 @@ from vision_attention.torch.hooks import evaluation_mode
 from vision_attention.torch.losses import cross_entropy, total_cross_entropy
 from vision_attention.torch.watching import watch
 from vision_attention.training.config import TrainConfig
+from vision_attention.training.groups import groups
 from vision_attention.training.history import History, Score
 from vision_attention.training.journal import (
     Journal,
@@ -155,25 +156,21 @@ def evaluate(
 def build_optimizer(model: nn.Module, config: TrainConfig) -> Optimizer:
     """按配置建立优化器；学习率由 fit 逐步设定。
 
-    参数: 两维以上的参数按 config.weight_decay 衰减，其余（偏置、归一化）不衰减
-    错误: 模型没有可学习的参数时抛出 ValueError
+    参数: 两维以上的参数按 config.weight_decay 衰减，其余（偏置、归一化）不衰减；
+        写了 config.trunk_lr 时，主干的学习率照比例小
+    错误: 模型没有可学习的参数，或写了 trunk_lr 而分不出主干时抛出 ValueError
     """
-    learnable = [p for p in model.parameters() if p.requires_grad]
-    decayed = [p for p in learnable if p.ndim >= 2]
-    spared = [p for p in learnable if p.ndim < 2]
-    groups = [
-        {"params": params, "weight_decay": decay}
-        for params, decay in ((decayed, config.weight_decay), (spared, 0.0))
-        if params
+    learnable = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+    parts = [
+        {"params": part.params, "weight_decay": part.weight_decay, "scale": part.scale}
+        for part in groups(learnable, config)
     ]
-    if not groups:
-        raise ValueError("模型没有可学习的参数，无从训练；请检查是不是全部冻结了")
     if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, config.lr, momentum=config.momentum)
-    return torch.optim.AdamW(groups, config.lr)
+        return torch.optim.SGD(parts, config.lr, momentum=config.momentum)
+    return torch.optim.AdamW(parts, config.lr)
 
 
 def set_lr(optimizer: Optimizer, lr: float) -> None:
-    """设定下一步的学习率。"""
+    """设定下一步的学习率；主干的照比例小。"""
     for group in optimizer.param_groups:
-        group["lr"] = lr
+        group["lr"] = lr * group.get("scale", 1.0)

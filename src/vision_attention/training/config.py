@@ -38,7 +38,8 @@ class TrainConfig:
         max_train_eval 为评估时最多看多少张训练图片（均匀抽取）；
         device 取 "auto" 时有 GPU 用 GPU，没有用 CPU；memory_format 为特征图在内存里的
         排法，channels_last 让 PyTorch 的卷积快一些，算的是同一件事，末位的舍入不同；
-        Paddle 没有，收到就拒绝
+        Paddle 没有，收到就拒绝；trunk_lr 为主干的最高学习率，None 表示与 lr 相同：
+        微调预训练的模型时取小一些，分类头与插入的门仍用 lr
     错误: 任何一项不合适时抛出 ValueError
     出处: AdamW 见 Loshchilov 与 Hutter 2019，arXiv:1711.05101；sgd 的衰减与
         torch.optim.SGD 相同，加在梯度上、进入动量，文献里的 5e-4 指的是它
@@ -60,6 +61,7 @@ class TrainConfig:
     precision: str = "float32"
     device: str = "auto"
     memory_format: str = "channels_first"
+    trunk_lr: float | None = None
 
     def __post_init__(self) -> None:
         """逐项检查；NumPy 的标量换成 Python 的数，写得进记录。"""
@@ -76,6 +78,8 @@ class TrainConfig:
         number("label_smoothing", self.label_smoothing, share, least=0, below=1)
         if self.clip_norm is not None:
             number("clip_norm", self.clip_norm, "大于 0 的小数，或 None", above=0)
+        if self.trunk_lr is not None:
+            number("trunk_lr", self.trunk_lr, "大于 0 的小数，或 None", above=0)
         if self.warmup_steps > self.steps:
             raise ArgumentError(
                 f"warmup_steps={shown(self.warmup_steps)} 大于 steps={self.steps}；"

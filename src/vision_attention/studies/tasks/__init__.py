@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from vision_attention.studies.tasks import cost, reach, transfer
+from vision_attention.studies.tasks import cost, pretrained, reach, transfer
 from vision_attention.studies.tasks.metrics import METRICS
 from vision_attention.studies.tasks.outcome import Outcome, Task
 from vision_attention.studies.tasks.training import (
@@ -16,7 +16,7 @@ from vision_attention.studies.tasks.training import (
 )
 
 TASKS = {
-    "train": Task(train, TRAINED),
+    "train": Task(train, TRAINED, examine=pretrained.examine),
     "train_and_look": Task(train_and_look, (*TRAINED, *LOOKED)),
     "cost": Task(cost.cost, cost.EXACT, timed=cost.TIMED, examine=cost.examine),
     "reach": Task(reach.reach, reach.MEASURED, examine=reach.examine),

@@ -14,6 +14,7 @@ import numpy as np
 from vision_attention import data, interop, specs
 from vision_attention.data import Dataset
 from vision_attention.studies.design.runs import Run, plain_values
+from vision_attention.studies.tasks.pretrained import Origin, start
 from vision_attention.training.config import TrainConfig
 from vision_attention.wings import Wing, load_wing
 
@@ -23,7 +24,8 @@ class PreparedRun:
     """一次运行备齐的东西。
 
     参数: run 为设置；data_root 为数据所在；wing 为一翼；dataset、config、model 照设置
-        备好；size 为模型的大小；started 为开始的时刻（UTC）
+        备好；size 为模型的大小；started 为开始的时刻（UTC）；origin 为预训练的权重的
+        来历，从头学时为 None
     """
 
     run: Run
@@ -34,6 +36,7 @@ class PreparedRun:
     model: Any
     size: dict[str, int]
     started: str
+    origin: Origin | None = None
 
 
 def load_data(run: Run, data_root: str | None = None, **changes: Any) -> Dataset:
@@ -109,9 +112,12 @@ def prepare(run: Run, data_root: str | None = None) -> PreparedRun:
     wing = load_wing(run.framework)
     dataset = load_data(run, data_root)
     model = build_model(wing, run, dataset)
+    dataset, origin = start(model, dataset, run.options.get("weights"))
     config = TrainConfig(**run.train, seed=run.seed)
     size = size_of(wing, model)
-    return PreparedRun(run, data_root, wing, dataset, config, model, size, started)
+    return PreparedRun(
+        run, data_root, wing, dataset, config, model, size, started, origin
+    )
 
 
 def size_of(wing: Wing, model: Any) -> dict[str, int]:

@@ -33,17 +33,25 @@ LOOKED_AT = 100
 
 
 def train(
-    prepared: PreparedRun, progress: bool = False, checkpoint: Path | None = None
+    prepared: PreparedRun,
+    progress: bool = False,
+    checkpoint: Path | None = None,
+    *,
+    weights: str | None = None,
+    freeze: bool = False,
 ) -> Outcome:
     """训练一个模型，报告最后一个评估点。
 
     参数: prepared 为备齐的一次运行；progress 为真时画进度条；checkpoint 为检查点的
-        路径，已存在则续训
+        路径，已存在则续训；weights 为预训练的权重的路径，备齐时已经装进模型；
+        freeze 为真时冻住主干，只学分类头
     """
-    fit = prepared.wing.module("training").fit
+    fit, model = prepared.wing.module("training").fit, prepared.model
+    if freeze:
+        model = prepared.wing.module("probe").LinearProbe(model)
     return outcome_of(
         fit(
-            prepared.model,
+            model,
             prepared.dataset,
             prepared.config,
             checkpoint=checkpoint,

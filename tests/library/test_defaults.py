@@ -1,0 +1,427 @@
+"""默认值：每个公开的类与函数的每个缺省、每个由别的数算出的缺省，照出处手写的数。
+
+表里的数由出处来，不由被测的代码来；代码里多一个缺省而表里没有，也是红的。
+"""
+
+import dataclasses
+import importlib
+import inspect
+
+import numpy as np
+import pytest
+from frameworks import FRAMEWORKS
+
+from vision_attention import geometry, specs, statistics
+from vision_attention.data import augment, load
+from vision_attention.data import batches as batch_stream
+from vision_attention.studies.results import power
+from vision_attention.studies.running import verify
+from vision_attention.studies.tasks import metrics
+from vision_attention.training.config import TrainConfig
+from vision_attention.training.diagnosis import diagnose
+from vision_attention.training.schedules import warmup_cosine
+
+# 类或函数、缺省、出处
+WING = {
+    # Hu 等 2018，§6.1：r = 16；没有下限
+    "SqueezeExcitation": {"reduction_ratio": 16, "min_hidden": 0},
+    # Woo 等 2018，§4：r = 16，k = 7，先通道后空间，平均与最大两种池化，共用 MLP
+    "ChannelAttention": {"reduction_ratio": 16, "pooling": "both", "min_hidden": 0},
+    "SpatialAttention": {"kernel_size": 7, "pooling": "both", "spatial_norm": False},
+    "CBAM": {
+        "reduction_ratio": 16,
+        "kernel_size": 7,
+        "order": "channel-spatial",
+        "pooling": "both",
+        "mlp": "shared",
+        "spatial": "conv",
+        "spatial_norm": False,
+        "min_hidden": 0,
+        "identity_init": False,
+    },
+    # 笔记里的三种变体：r 照 CBAM
+    "SeparateChannelAttention": {"reduction_ratio": 16, "min_hidden": 0},
+    "ConcatChannelAttention": {"reduction_ratio": 16, "min_hidden": 0},
+    "MultiScaleSpatialAttention": {"reduction_ratio": 16, "min_hidden": 0},
+    # Park 等 2018，§3.2：r = 16，d = 4，两路相加
+    "BAM": {"reduction_ratio": 16, "dilation": 4, "combine": "add", "min_hidden": 0},
+    # Hou 等 2021 的代码：reduction = 32，mip = max(8, inp // reduction)
+    "CoordinateAttention": {"reduction_ratio": 32, "min_hidden": 8},
+    # Wang 等 2020，式 (12)：k 由 C 算，见 KERNELS
+    "ECA": {"kernel_size": None},
+    # Yang 等 2021 的代码：e_lambda = 1e-4
+    "SimAM": {"energy_lambda": 0.0001},
+    # CBAM 刚建好时两道门各约 σ(0) = ½，合起来 ¼
+    "ConstantGate": {"value": 0.25},
+    "ScalarGate": {"value": 0.25},
+    # Vaswani 等 2017 的缩放；头数与 vit_tiny 相同；Zhang 等 2019：γ 从 0 起，一个头
+    "MultiHeadSelfAttention": {
+        "num_heads": 4,
+        "qkv_bias": True,
+        "scale": True,
+        "softmax_axis": "keys",
+        "mask": None,
+        "fused": True,
+    },
+    "LocalitySelfAttention": {"num_heads": 4, "qkv_bias": True, "fused": True},
+    "SelfAttention2d": {
+        "num_heads": 1,
+        "scale": True,
+        "softmax_axis": "keys",
+        "gamma": 0.0,
+        "fused": True,
+    },
+    # Dosovitskiy 等 2021，表 1：MLP 宽 4D；不丢支路
+    "TransformerBlock": {"mlp_ratio": 4.0, "drop_path_rate": 0.0},
+    "DropPath": {"rate": 0.0},
+    "build_gate": {"options": None},
+    "evaluate": {"batch_size": 500},
+    "fit": {"checkpoint": None, "progress": False},
+    "sanity": {"steps": 150},
+    "load_run": {"device": "auto"},
+    # PyTorch 的习惯：新值占 0.1；timm 的 ViT：std 0.02
+    "init.batch_norm": {"momentum": 0.1},
+    "init.transformer": {"std": 0.02},
+}
+IMAGE = {"image_size": 32, "in_channels": 3, "num_classes": 10}  # CIFAR-10
+GATED = {"attention": "none", "placement": "branch", "stages": (1, 2, 3)}
+VIT = {
+    "patch_size": 4,
+    "embed_dim": 128,
+    "depth": 6,
+    "num_heads": 4,
+    "mlp_ratio": 4.0,
+    "qkv_bias": True,
+    "pool": "class",
+    "position": "learned",
+    "tokenizer": "patch",
+    "attention": "global",
+    "window": 3,
+    "drop_path_rate": 0.0,
+}
+STAGED = {**IMAGE, **GATED, "stage_widths": ()}
+GROUND = [
+    # He 等 2016，§4.2：CIFAR 的 ResNet-20，宽 16
+    (specs.ResNetSpec, {**STAGED, "width": 16, "depth": 20, "block": "basic"}),
+    # He 等 2016，表 1：224 的图、1000 类，四个阶段，宽 64
+    (
+        specs.ImageNetResNetSpec,
+        {
+            **STAGED,
+            "image_size": 224,
+            "num_classes": 1000,
+            "stages": (1, 2, 3, 4),
+            "width": 64,
+            "depth": 18,
+        },
+    ),
+    # Sandler 等 2018 的倒残差，窄的一种
+    (specs.MobileNetSpec, {**STAGED, "width": 8, "expansion": 4, "depth": 2}),
+    (specs.SmallCNNSpec, {**IMAGE, **GATED, "width": 32}),
+    (specs.MLPSpec, {**IMAGE, "width": 333, "depth": 2}),
+    (specs.ViTSpec, {**IMAGE, **VIT}),
+    (
+        TrainConfig,
+        {
+            "optimizer": "adamw",
+            "lr": 0.001,
+            "weight_decay": 0.05,
+            "momentum": 0.9,
+            "steps": 500,
+            "warmup_steps": 20,
+            "batch_size": 64,
+            "label_smoothing": 0.0,
+            "clip_norm": 1.0,
+            "augment": "none",
+            "seed": 0,
+            "eval_every": 50,
+            "max_train_eval": 5000,
+            "precision": "float32",
+            "device": "auto",
+            "memory_format": "channels_first",
+            "trunk_lr": None,
+        },
+    ),
+    (
+        load,
+        {
+            "n_train": None,
+            "seed": 0,
+            "label_noise": 0.0,
+            "validation": 0,
+            "classes": None,
+            "root": None,
+            "image_size": None,
+            "max_test": None,
+            "score": "test",
+            "reserve": 0,
+            "distance": None,
+            "shift": 0,
+            "pixel_noise": 0.0,
+            "shuffle_patches": None,
+            "groups": None,
+            "square": None,
+        },
+    ),
+    (batch_stream, {"augment": "none", "label_smoothing": 0.0, "start": 0}),
+    (warmup_cosine, {"floor": 0.0}),
+    # 数字的测试集：500 张、10 类
+    (diagnose, {"num_classes": 10, "test_size": 500, "sanity": None}),
+    (geometry.window_mask, {"class_token": False}),
+    # 八成的把握、95 % 的区间：这两门学问的惯例
+    (statistics.detectable, {"power": 0.8}),
+    (statistics.needed, {"power": 0.8}),
+    (statistics.share_interval, {"level": 0.95}),
+    (power.plan, {"first": 4}),
+]
+
+
+def defaults(thing):
+    """写在签名里的缺省；dataclass 里每次新做的（空字典）不算。"""
+    found = {
+        name: item.default
+        for name, item in inspect.signature(thing).parameters.items()
+        if item.default is not item.empty
+    }
+    return {k: v for k, v in found.items() if "factory" not in repr(v)}
+
+
+def find(wing, name):
+    """由名字找：init.batch_norm 在 init 里，别的在一翼的门面上。"""
+    place, _, last = name.rpartition(".")
+    return getattr(getattr(wing, place) if place else wing, last)
+
+
+@pytest.mark.parametrize("name", WING)
+def test_default_of_a_wing(wing, name):
+    found = defaults(find(wing, name))
+    assert found == WING[name]
+    assert {k: type(v) for k, v in found.items()} == {
+        k: type(v) for k, v in WING[name].items()
+    }
+
+
+@pytest.mark.parametrize(("thing", "expected"), GROUND)
+def test_default_of_the_ground_floor(thing, expected):
+    assert defaults(thing) == expected
+
+
+def test_no_default_is_missing_from_the_table(wing):
+    public = {name: getattr(wing, name) for name in wing.__all__}
+    listed = {n for n, o in public.items() if callable(o) and defaults(o)}
+    assert listed == {name for name in WING if "." not in name}
+
+
+DIGITS = {"image_size": 8, "in_channels": 1, "num_classes": 10}
+LARGE = {"image_size": 224, "in_channels": 3, "num_classes": 1000}  # ImageNet
+PATCH16 = LARGE | {"patch_size": 16, "depth": 12, "mlp_ratio": 4.0, "pool": "class"}
+NAMED = {
+    "small_cnn": DIGITS | {"width": 32},
+    "mlp_small": DIGITS | {"width": 333, "depth": 2},
+    "vit_tiny": DIGITS
+    | {"patch_size": 2, "embed_dim": 64, "depth": 4, "num_heads": 4, "mlp_ratio": 2},
+    "resnet_narrow": DIGITS | {"depth": 8, "width": 8, "block": "basic"},
+    "mobile_narrow": DIGITS | {"width": 8, "expansion": 4, "depth": 2},
+    # He 等 2016：6n + 2 层，n = 3、5、9
+    "resnet20": IMAGE | {"depth": 20, "width": 16, "block": "basic"},
+    "resnet32": IMAGE | {"depth": 32, "width": 16, "block": "basic"},
+    "resnet56": IMAGE | {"depth": 56, "width": 16, "block": "basic"},
+    "vit_cifar": IMAGE
+    | {"patch_size": 4, "embed_dim": 128, "depth": 6, "num_heads": 4, "mlp_ratio": 2},
+    # He 等 2016，表 1
+    "resnet18": LARGE | {"depth": 18, "width": 64},
+    "resnet34": LARGE | {"depth": 34, "width": 64},
+    "resnet50": LARGE | {"depth": 50, "width": 64},
+    # Touvron 等 2021，表 1 的 Ti、S、B；timm 用同样的名字
+    "vit_tiny_patch16_224": PATCH16 | {"embed_dim": 192, "num_heads": 3},
+    "vit_small_patch16_224": PATCH16 | {"embed_dim": 384, "num_heads": 6},
+    "vit_base_patch16_224": PATCH16 | {"embed_dim": 768, "num_heads": 12},
+}
+
+
+def test_every_named_size():
+    found = {
+        name: {k: v for k, v in dataclasses.asdict(spec).items() if k in NAMED[name]}
+        for name, spec in specs.SPECS.items()
+    }
+    assert found == NAMED
+
+
+# C → k：t = ⌊(log2 C + 1) / 2⌋，偶数加 1，至少 3；手算
+KERNELS = {
+    1: 3,  # 0.5 → 0 → 1 → 3
+    8: 3,  # 2 → 3
+    16: 3,  # 2.5 → 2 → 3
+    32: 3,  # 3
+    64: 3,  # 3.5 → 3
+    127: 3,  # 3.99 → 3
+    128: 5,  # 4 → 5
+    256: 5,  # 4.5 → 4 → 5
+    512: 5,  # 5
+    1024: 5,  # 5.5 → 5
+    2048: 7,  # 6 → 7
+}
+
+
+@pytest.mark.parametrize(("channels", "kernel"), KERNELS.items())
+def test_kernel_of_eca(wing, channels, kernel):
+    assert tuple(wing.ECA(channels).conv.weight.shape) == (1, 1, kernel)
+
+
+# C、类 → 瓶颈宽 max(⌊C / r⌋, 下限)
+WIDTHS = [
+    ("SqueezeExcitation", 100, "fc1", 6),  # ⌊100 / 16⌋
+    ("CoordinateAttention", 100, "shared", 8),  # ⌊100 / 32⌋ = 3 → 8
+    ("CoordinateAttention", 320, "shared", 10),  # 320 / 32
+]
+
+
+@pytest.mark.parametrize(("name", "channels", "layer", "width"), WIDTHS)
+def test_width_of_the_bottleneck(wing, name, channels, layer, width):
+    bias = getattr(getattr(wing, name)(channels), layer).bias
+    assert tuple(bias.shape) == (width,)
+
+
+def normalized(wing, layer, width):
+    """一半 +0.001、一半 −0.001 经过一层：方差 1e-6，与 ε 一样大时除以 √(2e-6)。"""
+    tools = FRAMEWORKS[wing.__name__.rpartition(".")[2]]
+    x = np.full((1, 1, width), 1e-3, "float32")
+    x[..., ::2] *= -1
+    return np.abs(tools.numpy(layer(tools.tensor(x)))).ravel()
+
+
+SPEC = {"image_size": 8, "in_channels": 1, "patch_size": 2}
+NORMS = {
+    "block, first": lambda m: m.blocks[0].norm1,
+    "block, second": lambda m: m.blocks[0].norm2,
+    "last": lambda m: m.norm,
+}
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_epsilon_of_a_vit(wing, name):
+    """timm 的 ViT：ε = 1e-6；框架自己的缺省是 1e-5，那样是 0.3015。"""
+    model = wing.build(specs.named("vit_tiny", embed_dim=8, depth=1))
+    found = normalized(wing, NORMS[name](model), 8)
+    np.testing.assert_allclose(found, 0.70710678, rtol=1e-4)
+
+
+def test_epsilon_of_shifted_patches(wing):
+    layer = wing.ShiftedPatchEmbedding(8, 2, 1, 4).norm
+    np.testing.assert_allclose(normalized(wing, layer, 20), 0.70710678, rtol=1e-4)
+
+
+def test_batch_norm_remembers_a_tenth_of_the_new(wing):
+    """均值 2、方差 0 的一批之后：移动平均 0.1 × 2，方差 0.9；ε = 1e-5。"""
+    tools = FRAMEWORKS[wing.__name__.rpartition(".")[2]]
+    layer = wing.init.batch_norm(1)
+    layer.train()
+    layer(tools.tensor(np.full((2, 1, 3, 3), 2.0, "float32")))
+    layer.eval()
+    x = np.array([0.2, 0.2 + 0.9487], "float32").reshape(1, 1, 1, 2)
+    found = tools.numpy(layer(tools.tensor(x))).ravel()
+    np.testing.assert_allclose(found, [0, 1], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("step", "rate"),
+    [
+        (0, 0.00005),  # 0.001 × 1 / 20
+        (9, 0.0005),  # 0.001 × 10 / 20
+        (19, 0.001),
+        (20, 0.001),
+        (140, 0.000853553),  # 四分之一路：(1 + cos 45°) / 2
+        (260, 0.0005),  # 半路
+        (380, 0.000146447),  # 四分之三路：(1 − cos 45°) / 2
+        (500, 0.0),
+    ],
+)
+def test_learning_rate_on_the_way(step, rate):
+    config = TrainConfig()
+    found = warmup_cosine(step, config.steps, config.warmup_steps, config.lr)
+    assert found == pytest.approx(rate, abs=1e-9)
+
+
+def test_learning_rate_ends_at_the_floor():
+    assert warmup_cosine(9, 9, 0, 0.5, 0.25) == 0.25
+    assert warmup_cosine(0, 9, 0, 0.5, 0.25) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("depth", "rates"), [(5, [0, 0.1, 0.2, 0.3, 0.4]), (1, [0]), (2, [0, 0.4])]
+)
+def test_drop_path_grows_from_nothing(depth, rates):
+    spec = specs.ViTSpec(depth=depth, drop_path_rate=0.4)
+    assert spec.drop_path_rates() == pytest.approx(rates)
+
+
+def test_optimizer_is_the_one_of_its_paper(wing):
+    """Loshchilov 与 Hutter 2019：β = 0.9、0.999，ε = 1e-8；向量不衰减。
+
+    第一步的动量与二阶矩都由偏差校正还原成梯度：走 lr · g / (|g| + ε)，再减 lr · wd · w
+    """
+    training = importlib.import_module(f"{wing.__name__}.training")
+    tools = FRAMEWORKS[wing.__name__.rpartition(".")[2]]
+    layer = wing.MLP(1, 1).fc1
+    wing.init.zeros(layer)
+    optimizer = training.build_optimizer(layer, TrainConfig(lr=0.5))
+    for _ in range(2):
+        loss = layer(tools.tensor(np.ones((1, 1, 1), "float32"))).sum()
+        tools.clear(optimizer)
+        loss.backward()
+        optimizer.step()
+    weight, bias = (
+        float(tools.numpy(p).ravel()[0]) for p in (layer.weight, layer.bias)
+    )
+    # 偏置 −0.5 −0.5；权重第二步前先乘 1 − 0.5 × 0.05：−0.5 × 0.975 − 0.5
+    assert bias == pytest.approx(-1.0, abs=1e-5)
+    assert weight == pytest.approx(-0.9875, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("how", "deviation"),
+    [
+        ("transformer", 0.02),
+        ("gates", 0.0360844),  # U(±1/√256) 的标准差：1/√256/√3
+        ("convolutions", 0.0883883),  # √(2 / 256)
+    ],
+)
+def test_spread_of_the_first_weights(wing, how, deviation):
+    tools = FRAMEWORKS[wing.__name__.rpartition(".")[2]]
+    layer = wing.MLP(256, 128).fc1
+    wing.init.seed(0)
+    getattr(wing.init, how)(layer)
+    weight = tools.numpy(layer.weight)
+    assert weight.std() == pytest.approx(deviation, rel=0.02)
+    assert float(np.abs(tools.numpy(layer.bias)).max()) == 0
+
+
+def test_interval_by_hand():
+    """1、2、3：均值 2，标准差 1；t(0.975, 2) = 4.302653，除以 √3 得 2.484138。"""
+    found = statistics.mean_interval([1.0, 2.0, 3.0])
+    assert (found.n, found.mean, found.sd) == (3, 2.0, pytest.approx(1.0))
+    assert (found.low, found.high) == pytest.approx((-0.484138, 4.484138), abs=1e-6)
+
+
+def test_what_verify_allows():
+    """复核许可的差：准确率 4 点；换处理器两次训练的差见附录「状态」。"""
+    assert {
+        name: verify.TOLERANCE[name]
+        for name in ("test_accuracy", "train_accuracy", "test_loss", "train_loss")
+    } == {
+        "test_accuracy": 0.04,
+        "train_accuracy": 0.04,
+        "test_loss": 0.25,
+        "train_loss": 0.1,
+    }
+
+
+def test_what_counts_as_close():
+    """δ：准确率 1 点，损失 0.05，步数 10。"""
+    wanted = {"test_accuracy": 0.01, "test_loss": 0.05, "steps_to_fit": 10}
+    assert {name: metrics.MARGINS[name] for name in wanted} == wanted
+
+
+def test_strength_of_augmentation():
+    """RandAugment 的 N = 2；小图的幅度取一半，颜色抖动三成。"""
+    assert (augment.ROUNDS, augment.MAGNITUDE, augment.JITTER) == (2, 0.5, 0.3)
