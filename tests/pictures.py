@@ -14,3 +14,10 @@ def photographs(root, count=6, size=(20, 24)):
             pixels[:, :, channel] += 120
             Image.fromarray(pixels).save(root / name / f"{n}.png")
     return root
+
+
+def smooth(seed, size=64):
+    """一张像照片的图：大块的明暗，不是逐点的噪声。"""
+    coarse = np.random.default_rng(seed).integers(0, 255, (6, 6, 3)).astype(np.uint8)
+    image = Image.fromarray(coarse)
+    return image.resize((size, size), Image.Resampling.BICUBIC)

@@ -11,7 +11,7 @@ from vision_attention.training import checkup
 from vision_attention.training.checkup import Trained, advise, compared, examine, spread
 from vision_attention.training.sanity import Sanity
 
-BOOK = Path(__file__).resolve().parent.parent / "book"
+BOOK = Path(__file__).resolve().parents[2] / "book"
 SIZES = {"num_classes": 10, "test_size": 500}
 
 
@@ -101,6 +101,13 @@ def steps(train, test, *, half=None, augmented=False, transformer=False):
         step.what
         for step in advise(found, augmented=augmented, transformer=transformer)
     ]
+
+
+def test_a_fault_with_groups_asks_for_more_groups():
+    found = examine([ended(0, 1.0, 0.05)], **SIZES)
+    kind = {"augmented": False, "transformer": False}
+    assert len(advise(found, **kind)) == 1
+    assert "多拍几组" in advise(found, **kind, grouped=True)[1].what
 
 
 def test_advice_follows_the_diagnosis():

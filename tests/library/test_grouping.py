@@ -6,8 +6,8 @@ import re
 import numpy as np
 import pytest
 from commands import call
+from pictures import smooth
 from PIL import Image
-from test_looking import smooth
 
 from vision_attention import data
 from vision_attention.data import grouping

@@ -5,17 +5,10 @@ import shutil
 import numpy as np
 import pytest
 from commands import call
-from pictures import photographs
+from pictures import photographs, smooth
 from PIL import Image
 
 from vision_attention.data import looking
-
-
-def smooth(seed, size=64):
-    """一张像照片的图：大块的明暗，不是逐点的噪声。"""
-    coarse = np.random.default_rng(seed).integers(0, 255, (6, 6, 3)).astype(np.uint8)
-    image = Image.fromarray(coarse)
-    return image.resize((size, size), Image.Resampling.BICUBIC)
 
 
 @pytest.fixture

@@ -367,6 +367,11 @@ DAMAGES = [
         "ShiftedPatchEmbedding.shift = lambda self, x: x.tile((1, 5, 1, 1))",
     ),
     (
+        "photos",
+        "runs.py",
+        "odds = lambda model, images: np.eye(2)[np.zeros(len(images), int)]",
+    ),
+    (
         "settings",
         "gates/cbam.py",
         "CBAM.open = lambda self, part, x: part.gate(x)",

@@ -72,12 +72,14 @@ def report_of(
         curves=[run.curves for run in full],
         arms=_arms(case, plan, full, other),
         test_size=len(dataset.test_labels),
+        grouped="groups" in case.run.data,
         mistakes=mistakes,
         looked=looked,
         advice=advise(
             checkup,
             augmented=case.prepared.config.augment != "none",
             transformer=isinstance(case.prepared.model.spec, ViTSpec),
+            grouped="groups" in case.run.data,
         ),
         undone=_undone(undone, plan),
     )

@@ -43,6 +43,9 @@ pre{overflow-x:auto;padding:.6rem;border:1px solid #757d86}
 """
 
 
+ALIKE = "同组的图彼此相像，真正的范围更宽。"
+
+
 class Mistake(NamedTuple):
     """认错的一张测试图。
 
@@ -64,7 +67,8 @@ class Report:
 
     参数: title 为哪次训练；facts 为几句话：数据怎样切分、版本；warnings 为要当心的；
         attention 为换成了哪一种；curves 为各粒种子的曲线；arms 为臂的名字 → 各次的测试
-        准确率；test_size 为测试图片数；looked 为画的是什么；undone 为没有做的
+        准确率；test_size 为测试图片数；grouped 为按组切分；looked 为画的是什么；
+        undone 为没有做的
     """
 
     title: str
@@ -77,6 +81,7 @@ class Report:
     curves: Sequence[Any]
     arms: dict[str, Sequence[float]]
     test_size: int
+    grouped: bool
     mistakes: Sequence[Mistake]
     looked: str
     advice: Sequence[Advice]
@@ -154,7 +159,8 @@ def _gap(report: Report) -> list[str]:
     return [
         f"<p>终点的准确率：{told}。{seeds}。</p>",
         f"<p>区间只含种子的起伏。测试图片只有 {report.test_size} 张，换一批同样的图，"
-        f"单看一次训练，测试准确率在 {low:.2f} 到 {high:.2f} 之间都不奇怪。</p>",
+        f"单看一次训练，测试准确率在 {low:.2f} 到 {high:.2f} 之间都不奇怪。"
+        f"{ALIKE if report.grouped else ''}</p>",
         _picture(picture, f"学习曲线，{len(report.curves)} 粒种子；终点：{told}"),
     ]
 

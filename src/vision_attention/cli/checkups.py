@@ -63,7 +63,7 @@ def plan_of(base: Run, n_train: int, classes: int, seeds: int, attention: str) -
     参数: n_train 为它的训练图片数；classes 为类数；attention 为 auto、skip 或名字
     错误: 注意力的名字不认识，或这种模型拆不下注意力时抛出 ValueError
     """
-    kind = _other_attention(base.model, attention)
+    kind = _other_attention(base, attention)
     every = [replace(base, seed=base.seed + k) for k in range(seeds)]
     sizes = [n_train // share for share in SHARES if n_train // share >= 2 * classes]
     fewer = [
@@ -73,12 +73,14 @@ def plan_of(base: Run, n_train: int, classes: int, seeds: int, attention: str) -
     return Plan(every, other, fewer, kind)
 
 
-def _other_attention(model: dict[str, Any], wanted: str) -> str:
-    """换成哪一种注意力；不换是空的。"""
+def _other_attention(base: Run, wanted: str) -> str:
+    """换成哪一种注意力；不换是空的。从预训练的权重出发的，缺省不换：权重里没有它。"""
+    model = base.model
     choice("attention", wanted, (AUTO, SKIP, *attention_names()))
     own = model.get("attention", "none")
     swappable = isinstance(SPECS[model["name"]], AttentionSpec)
-    if wanted == SKIP or (wanted == AUTO and not swappable):
+    fixed = not swappable or base.options.get("weights")
+    if wanted == SKIP or (wanted == AUTO and fixed):
         return ""
     if not swappable:
         raise ValueError(

@@ -87,6 +87,17 @@ def train(
     augment: Annotated[str, typer.Option(help="增强：none、weak、strong。")] = "none",
     eval_every: Annotated[int, typer.Option(help="每隔多少步评估一次。")] = 50,
     device: Annotated[str, typer.Option(help="设备：auto、cpu、gpu。")] = "auto",
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            help="自己的图片怎样认出一组（同一个人、同一次连拍），同组的不分到训练与"
+            "测试两边：文件名的模式，例如 '(.+)-'，或 表.csv:列名。"
+        ),
+    ] = None,
+    square: Annotated[
+        str | None,
+        typer.Option(help="不是正方形的图：crop（居中裁，缺省）、pad、squash。"),
+    ] = None,
     weights: Annotated[
         Path | None,
         typer.Option(
@@ -99,17 +110,6 @@ def train(
     ] = False,
     trunk_lr: Annotated[
         float | None, typer.Option(help="主干的最高学习率，微调时取小一些。")
-    ] = None,
-    groups: Annotated[
-        str | None,
-        typer.Option(
-            help="自己的图片怎样认出一组（同一个人、同一次连拍），同组的不分到训练与"
-            "测试两边：文件名的模式，例如 '(.+)-'，或 表.csv:列名。"
-        ),
-    ] = None,
-    square: Annotated[
-        str | None,
-        typer.Option(help="不是正方形的图：crop（居中裁，缺省）、pad、squash。"),
     ] = None,
     set_: Annotated[
         list[str] | None,

@@ -254,8 +254,8 @@ def _record(prepared: PreparedRun, outcome: Outcome) -> dict:
         "classes": [score._asdict() for score in scores],
         "input": saved_run.input_of(dataset),
         "notes": list(dataset.notes),
-        **({"pretrained": asdict(prepared.origin)} if prepared.origin else {}),
         "twins": _twins(run),
+        **({"pretrained": asdict(prepared.origin)} if prepared.origin else {}),
     }
 
 

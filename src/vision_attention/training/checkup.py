@@ -160,6 +160,7 @@ PAGES = {
     "remedies/pretraining": "预训练：先学别的，再学要的",
     "remedies/structure": "改结构：把卷积的假设还给 ViT",
     "answers/decisions": "三个问题，一张决策图",
+    "photos/split": "切分：测试准确率说的是哪一句话",
 }
 
 
@@ -170,13 +171,19 @@ class Advice(NamedTuple):
     page: str
 
 
-def advise(checkup: Checkup, *, augmented: bool, transformer: bool) -> list[Advice]:
+def advise(
+    checkup: Checkup, *, augmented: bool, transformer: bool, grouped: bool = False
+) -> list[Advice]:
     """下一步做什么，要紧的在前。
 
-    参数: augmented 为训练时已经用了增强；transformer 为模型是 ViT
+    参数: augmented 为训练时已经用了增强；transformer 为模型是 ViT；grouped 为按组切分
     """
     if checkup.name == BROKEN:
-        return [Advice("先修毛病，别的以后再说：查标签、学习率与体检", "vit/diagnosis")]
+        more = "标签若没有错，就是一点也带不到新的一组上：多拍几组，比每组多拍几张要紧"
+        return [
+            Advice("先修毛病，别的以后再说：查标签、学习率与体检", "vit/diagnosis"),
+            *[Advice(more, "photos/split")] * grouped,
+        ]
     if checkup.name == FINE:
         return [
             Advice("两份都小，不必再治；看看错的几张是不是标错了", "answers/decisions")

@@ -12,8 +12,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from commands import call
+from pictures import photographs
 from PIL import Image
-from test_runs import photographs
 
 from vision_attention import data
 from vision_attention.cli import checkup_findings, checkups
