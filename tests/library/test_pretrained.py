@@ -591,7 +591,7 @@ def test_a_mistake_is_one_plain_sentence(tmp_path, words, hint):
 
 # 书里的一页 ------------------------------------------------------------------
 
-PAGE = Path(__file__).parent.parent / "book" / "appendix" / "pretrained.md"
+PAGE = Path(__file__).resolve().parents[2] / "book" / "appendix" / "pretrained.md"
 
 
 def blocks(language):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -82,51 +83,96 @@ def _line(erratum: Erratum, one: Step) -> list[str]:
     ]
 
 
-# 100 张图、正常宽度：重做的臂 → 名字，与当时研究里的同一臂
-RETUNED = {
-    "none": ("不装", "none"),
-    "cbam": ("CBAM", "cbam"),
-    "wider": ("加宽到同样多参数", "wider_normal"),
-    "scalar": ("每块学一个数", None),
-    "constant": ("常数 0.25", None),
+@dataclass(frozen=True)
+class Again:
+    """一项重做的比较：当时共用一个学习率，现在各用自己挑的。
+
+    参数: study、place 为当时的研究与处境；again 为重做的研究，处境是 100 张图；
+        factor 为比的因素；reference 为参照臂；arms 为重做的臂 →（名字，当时的臂，
+        当时没有测的为 None）
+    """
+
+    study: str
+    place: dict[str, str]
+    again: str
+    factor: str
+    reference: str
+    arms: dict[str, tuple[str, str | None]]
+
+
+FEW = {"images": "few"}
+AGAIN = {
+    "gates": Again(
+        "capacity",
+        {"size": "normal", **FEW},
+        "digits_gates",
+        "arm",
+        "none",
+        {
+            "none": ("不装", "none"),
+            "cbam": ("CBAM", "cbam"),
+            "wider": ("加宽到同样多参数", "wider_normal"),
+            "scalar": ("每块学一个数", None),
+            "constant": ("常数 0.25", None),
+        },
+    ),
+    "vit": Again(
+        "vit_globality",
+        FEW,
+        "digits_tuned",
+        "model",
+        "global",
+        {
+            "global": ("什么也不改", "global"),
+            "window": ("只看邻近的窗口", "window"),
+            "locality": ("LSA", "locality"),
+            "shifted": ("SPT 分词", "shifted"),
+            "conv": ("卷积分词", "conv"),
+            "smaller": ("参数减半", "smaller"),
+            "larger": ("参数加倍", "larger"),
+            "cnn": ("参数一样多的卷积网络", "cnn"),
+        },
+    ),
 }
 
 
-def retuned() -> str:
-    """100 张图上各挑学习率以后：每种做法当时与现在的准确率、差与结论。"""
-    old, new = findings("capacity"), findings("digits_gates")
+def retuned(name: str) -> str:
+    """100 张图上各挑学习率以后：每种做法当时与现在的准确率、差与结论。
+
+    参数: name 为 AGAIN 里的一个
+    """
+    one = AGAIN[name]
+    old, new = findings(one.study), findings(one.again)
     body = [
-        [name, *_then(old, before), *_now(new, arm)]
-        for arm, (name, before) in RETUNED.items()
+        [named, *_then(old, one, before), *_now(new, one, arm)]
+        for arm, (named, before) in one.arms.items()
     ]
     head = ["做法", "当时的准确率", "当时的差"]
     head += ["自己挑的学习率", "现在的准确率", "现在的差", "结论"]
     return rows(head, body, left="结论")
 
 
-def _then(study: Findings, arm: str | None) -> list[str]:
+def _then(study: Findings, one: Again, arm: str | None) -> list[str]:
     if arm is None:
         return ["没有测", ""]
-    place = {"size": "normal", "images": "few"}
-    level = f"{study.estimate(**place, arm=arm).mean:.3f}"
-    if arm == "none":
+    levels, base = ({**one.place, one.factor: a} for a in (arm, one.reference))
+    level = f"{study.estimate(**levels).mean:.3f}"
+    if arm == one.reference:
         return [level, ""]
-    found = study.judged(place | {"arm": arm}, place | {"arm": "none"})
-    return [level, signed(found.difference.mean)]
+    return [level, signed(study.judged(levels, base).difference.mean)]
 
 
-def _now(study: Findings, arm: str) -> list[str]:
-    place = {"images": "few"}
-    levels = {**place, "arm": arm}
+def _now(study: Findings, one: Again, arm: str) -> list[str]:
+    levels, base = ({**FEW, one.factor: a} for a in (arm, one.reference))
     [rate] = [
         choice["changes"]["train.lr"]
         for choice in study["tuning"]
         if choice["levels"] == levels
     ]
     told = [f"{rate:g}", f"{study.estimate(**levels).mean:.3f}"]
-    if arm == "none":
+    if arm == one.reference:
         return [*told, "", ""]
-    found = study.judged(levels, place | {"arm": "none"})
+    found = study.judged(levels, base)
     gap = found.difference
     size = f"{signed(gap.mean)}（{span(gap.low, gap.high)}）"
     return [*told, size, f"**{found.verdict}**"]
