@@ -308,7 +308,7 @@ def test_every_overturned_arrow_is_on_the_map_and_really_changed():
         for arrow in branch.arrows
     }
     found = errata.overturned()
-    assert len(found) == 13
+    assert len(found) == 12
     for erratum, step in found:
         key = (erratum.study, erratum.factor, erratum.ours, erratum.reference)
         assert arrows[(*key, str(erratum.at))].when == erratum.when

@@ -112,8 +112,10 @@ def _runs(study: Study, place: tuple, factor: str, *arms: Any) -> bool:
 
 
 def _case(study: Study, factor: str, level: Any, words: Mapping[str, str]) -> str:
-    """一种情况写成话：只定了张数的写张数，其余照研究里的名字。"""
+    """一种情况写成话：只定了张数的写张数，只打乱小块的写打乱，其余照研究里的名字。"""
     settings = study.factors[factor][level]
+    if list(settings) == ["data.shuffle_patches"]:
+        return "不打乱小块" if settings["data.shuffle_patches"] is None else "打乱小块"
     if list(settings) == ["data.n_train"]:
         count = settings["data.n_train"]
         return "全部图片" if count is None else f"{count:,} 张图片"
