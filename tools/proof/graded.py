@@ -54,7 +54,7 @@ def task_of(name: str) -> str | None:
 
 
 def from_text(framework: str) -> list[HandIn]:
-    """写对的里，只照练习题的文字写、没有看程序库的。"""
+    """写对的里，只照练习题的文字写、没有看程序库里的实现的。"""
     return _handed(f"from_text_{framework}")
 
 

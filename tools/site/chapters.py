@@ -44,9 +44,11 @@ ONLINE = (
     "book/answers/sentences",
     "book/start/",
     "book/self_attention/microscope",
+    # 手算题与答案在浏览器里一页一页地印
     *(
         f"book/appendix/{name}"
-        for name in ("api", "architecture", "export", "speed", "status", "trained")
+        for name in "api architecture export speed status trained"
+        " teaching hand_sheets hand_answers".split()
     ),
 )
 # 读的版本里不印的：折叠的代码、另一翼的选项卡、只剩一个的选项卡的名字
