@@ -41,16 +41,16 @@ distclean: ## 回到刚克隆的样子：连 .venv 与下载缓存也删掉
 .PHONY: pdf epub lighthouse screenshot test-site
 
 pdf: book ## 拿来读的 PDF：一翼，不印折叠的代码与笔记本 → _build/take/（要有 Chromium）
-	@.venv/bin/python tools/site_take.py pdf
+	@.venv/bin/python -m tools.site.take pdf
 
 epub: book ## 整本书的 EPUB → _build/take/
-	@.venv/bin/python tools/site_take.py epub
+	@.venv/bin/python -m tools.site.take epub
 
 lighthouse: book ## 手机上的四项分数，五次取中位数（要有 Chromium 与 Node）
-	@.venv/bin/python tools/site_lighthouse.py
+	@.venv/bin/python -m tools.site.lighthouse
 
 screenshot: book ## 重照 README 顶上那张首页（要有 Chromium）
-	@.venv/bin/python tools/site_screenshot.py
+	@.venv/bin/python -m tools.site.screenshot
 
 test-site: book ## 只跑网站的浏览器测试；make test 里也有它们
 	@.venv/bin/python -m pytest tests/site -q
@@ -61,11 +61,11 @@ test-site: book ## 只跑网站的浏览器测试；make test 里也有它们
 .PHONY: address colab-check
 
 address: ## 报告仓库的地址；make address REPO=主人/名字 换成自己的，每个链接一起换
-	@$(or $(PYTHON),python3) tools/address.py $(REPO)
-	@$(or $(PYTHON),python3) tools/doorstep.py
+	@$(or $(PYTHON),python3) -m tools.launch.address $(REPO)
+	@$(or $(PYTHON),python3) -m tools.launch.first_cell
 
 colab-check: env ## 造 wheel，在像 Colab、AI Studio 的空环境里跑每一本笔记本
-	@.venv/bin/python tools/colab.py $(NOTEBOOKS)
+	@.venv/bin/python -m tools.launch.colab $(NOTEBOOKS)
 
 # —— 可信：锁定与松开依赖、查漏洞、反复测试、最低与最新的版本 ——
 # 变量：N=遍数，SUITES=只跑哪些（make flaky 用）；N=几处，SEED=种子（make mutants 用）
@@ -84,10 +84,10 @@ flaky: ## 换着次序把测试跑 N 遍（默认 5），不过的报出种子�
 	@N="$(N)" SUITES="$(SUITES)" $(COURSE) flaky
 
 mutants: env ## 把程序库弄坏 N 处（默认 40，SEED=种子），看测试红不红
-	@N="$(N)" SEED="$(SEED)" .venv/bin/python tools/mutants.py
+	@N="$(N)" SEED="$(SEED)" .venv/bin/python -m tools.proof.mutants
 
 fuzz: env ## 把记录与研究文件随手弄乱 10,000 次，每一次都要有一句话
-	@FUZZ=10000 .venv/bin/python -m pytest -q tests/test_fuzz.py
+	@FUZZ=10000 .venv/bin/python -m pytest -q tests/studies/test_fuzz.py
 
 lowest: ## 在单独的环境里试 pyproject.toml 答应的最低版本（几 GB）
 	@$(COURSE) lowest
@@ -102,16 +102,16 @@ matrix: book ## 每周的大表：逐页、逐个用例、逐种导出（一两�
 	@$(COURSE) matrix
 
 links: env ## 逐个打开书与笔记本里的外部链接，列出打不开的（要联网）
-	@.venv/bin/python tools/links.py
+	@.venv/bin/python -m tools.lint.links
 
 colab-image: env ## 在 Google 公开的 Colab 镜像里跑每一本笔记本（要 Docker，下载几十 GB）
-	@.venv/bin/python tools/colab_image.py
+	@.venv/bin/python -m tools.launch.colab_image
 
 workflows: env ## 用 actionlint 与 zizmor 检查 .github/workflows（首次要联网）
-	@.venv/bin/python tools/workflows.py
+	@.venv/bin/python -m tools.lint.workflows
 
-light: env ## 不靠 Unix 的那一小份测试：macOS 上跑的就是它，Windows 上直接跑 tools/light.py
-	@.venv/bin/python tools/light.py
+light: env ## 不靠 Unix 的那一小份测试：macOS 上跑的就是它，Windows 上直接跑 python -m tools.proof.light
+	@.venv/bin/python -m tools.proof.light
 
 # —— 发布：步骤见 CONTRIBUTING.md ——
 # 变量：TAG=标签（由工作流给出，必须等于 v 加版本）；没有标签时是预演
@@ -120,7 +120,7 @@ TAG ?=
 export TAG
 
 release: pdf epub ## 做轮子、网站、PDF、EPUB → dist/；核对标签、版本、更新记录
-	@.venv/bin/python tools/release.py build "$$TAG"
+	@.venv/bin/python -m tools.release build "$$TAG"
 
 release-notes: ## 印出这一版的更新记录
-	@$(or $(PYTHON),python3) tools/release.py notes
+	@$(or $(PYTHON),python3) -m tools.release notes

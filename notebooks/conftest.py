@@ -3,7 +3,8 @@
 import os
 
 import pytest
-from workplace import workplace
+
+from tools.build.workplace import workplace
 
 
 def pytest_configure():

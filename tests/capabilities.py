@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from site_browser import in_ci
+from tools.site.chrome import in_ci
 
 REMEDY = (
     "持续集成里不许跳过测试，而这台机器不许 unshare {kind}。"

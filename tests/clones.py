@@ -91,10 +91,11 @@ class Clone:
         # 环境自己也可能借着别处的包：几个文件夹都借
         packages = [path for path in sys.path if path.endswith("site-packages")]
         (site / "borrowed.pth").write_text("\n".join(packages), "utf8")
-        code = "import environment as e; e.write(e.VENV / '.ready', e.ready())"
-        subprocess.run(
-            [sys.executable, "-c", code], cwd=self.root / "tools", check=True
+        code = (
+            "from tools.build import environment as e;"
+            "e.write(e.VENV / '.ready', e.ready())"
         )
+        subprocess.run([sys.executable, "-c", code], cwd=self.root, check=True)
 
     def notebook(self, source):
         """写一本只有一格的笔记本，放进目录。"""

@@ -5,8 +5,8 @@ import os
 from pathlib import Path
 
 import pytest
-from workplace import workplace
 
+from tools.build.workplace import workplace
 from vision_attention import initial
 
 

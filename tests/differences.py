@@ -1,6 +1,6 @@
 """量两翼的差：搬运权重之后，前向、梯度、一步优化与二十步损失各差多少。
 
-用法: PYTHONPATH=tools python tests/differences.py [输出.json [全部]]
+用法: PYTHONPATH=. python tests/differences.py [输出.json [全部]]
 打印每个类、每个开关的最大差；给出路径时也写成 JSON，书里「框架对照」一章的表由它生成。
 记录里已有的用例不再量，除非框架的版本换了，或写了「全部」；在别的机器上量的行照样留着，
 行里写着是哪一台。
@@ -197,7 +197,7 @@ def show(row: dict) -> None:
 
 def main(target: str | None = None, everything: str | None = None) -> None:
     """逐个用例打印；给出路径时只量缺的，写成 JSON。"""
-    from tried import machine  # 它要 Unix 的文件锁；轻量测试到处都跑
+    from tools.build.outcomes import machine  # 它要 Unix 的文件锁；轻量测试到处都跑
 
     path = Path(target) if target else None
     here = {

@@ -14,7 +14,7 @@ FUNCTIONS = ("fork", "killpg", "mkfifo", "sched_getaffinity", "sched_setaffinity
 # 框架与锁载入时按系统各走各的路；先在真的系统上载入
 FIRST = ("filelock", "numpy", "paddle", "pytest", "scipy.special")
 FIRST += ("sklearn.datasets", "torch")
-TOOLS = Path(__file__).resolve().parent.parent / "tools"
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def hide():
@@ -31,5 +31,5 @@ def hide():
 
 if __name__ == "__main__":
     hide()
-    sys.path.insert(0, str(TOOLS))
-    sys.exit(importlib.import_module("light").main(*sys.argv[1:]))
+    sys.path.insert(0, str(ROOT))
+    sys.exit(importlib.import_module("tools.proof.light").main(*sys.argv[1:]))

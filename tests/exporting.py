@@ -1,4 +1,4 @@
-"""导出的几种办法，写成书里「导出与部署」引用的样子；tests/test_export.py 逐一执行。"""
+"""导出的几种办法，写成书里「导出与部署」引用的样子；test_export.py 逐一执行。"""
 
 from __future__ import annotations
 

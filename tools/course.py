@@ -18,13 +18,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from address import elsewhere
-from environment import install
-from site_server import Handler
-from status import write_tables
-from trial import COMMANDS as TRIALS
-from trust import COMMANDS as TRUST
-from workplace import (
+from tools.build.environment import install
+from tools.build.status import write_tables
+from tools.build.workplace import (
     BUILD,
     CACHE,
     PYTHON,
@@ -47,6 +43,10 @@ from workplace import (
     workplace,
     write,
 )
+from tools.deps.lock import COMMANDS as TRUST
+from tools.deps.versions import COMMANDS as TRIALS
+from tools.launch.address import elsewhere
+from tools.site.server import Handler
 
 
 def book(fresh: bool = False) -> None:
@@ -103,7 +103,7 @@ def execute_notebooks(env: dict[str, str]) -> dict[str, dict]:
     say("执行笔记本……")
     result = CACHE / "notebooks.json"
     remove(result)
-    command = [PYTHON, "tools/notebooks.py", result]
+    command = [PYTHON, "-m", "tools.build.notebooks", result]
     code, text = run(command, env, "notebooks.log")
     if code != 0:
         raise StepError(f"执行笔记本：{reason(text, 'notebooks.log')}")
@@ -174,16 +174,16 @@ def command_matrix() -> int:
 
 
 def command_lint() -> int:
-    """检查代码与正文的写法、许可、工作流、版本；逐项在 tools/lint.py。"""
+    """检查代码与正文的写法、许可、工作流、版本；逐项在 tools/lint/lint.py。"""
     install()
-    return call([PYTHON, "tools/lint.py"])
+    return call([PYTHON, "-m", "tools.lint.lint"])
 
 
 def command_parity() -> int:
     """量两翼的差，写成书里「框架对照」的数据；已有的用例不再量，ALL=1 全部重量。"""
     install()
     target = ROOT / "book" / "_data" / "differences.json"
-    env = workplace() | {"PYTHONPATH": str(ROOT / "tools")}
+    env = workplace() | {"PYTHONPATH": str(ROOT)}
     again = ["全部"] if os.environ.get("ALL") else []
     return call([PYTHON, "tests/differences.py", target, *again], env)
 

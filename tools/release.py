@@ -1,7 +1,7 @@
 """发布：核对版本；做出轮子、网站、PDF、EPUB 四样，放进 dist/。只用标准库。
 
-用法: python tools/release.py check|notes|build [标签]
-      python tools/release.py photos 路径
+用法: python -m tools.release check|notes|build [标签]
+      python -m tools.release photos 路径
 版本只写在 src/vision_attention/__init__.py；更新记录与引用信息要与它相同。
 """
 
@@ -16,8 +16,18 @@ import sys
 import zipfile
 from pathlib import Path
 
-from environment import uses_lock
-from workplace import BUILD, CACHE, PYTHON, ROOT, SITE, StepError, reason, remove, run
+from tools.build.environment import uses_lock
+from tools.build.workplace import (
+    BUILD,
+    CACHE,
+    PYTHON,
+    ROOT,
+    SITE,
+    StepError,
+    reason,
+    remove,
+    run,
+)
 
 DIST = ROOT / "dist"
 NAME = "vision-attention"

@@ -1,4 +1,4 @@
-/* 首页的图：指到哪个像素，就算那个像素的注意力。算法与 tools/site_hero.py 相同。 */
+/* 首页的图：指到哪个像素，就算那个像素的注意力。算法与 tools/site/hero.py 相同。 */
 (() => {
   "use strict";
   const SIDE = 8;

@@ -1,6 +1,6 @@
-"""一个模块里的一件可学习的东西，两个框架通用的说法。
+"""一个模块里的一件可学习的东西，它交回的不是张量的东西：两个框架通用的说法。
 
-内容: Part。
+内容: Part、NotTensor。
 """
 
 from __future__ import annotations
@@ -27,3 +27,10 @@ class Part:
     padded: bool = True
     eps: float = 0.0
     statistics: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class NotTensor:
+    """模块交回的不是张量；kind 说是什么。"""
+
+    kind: str

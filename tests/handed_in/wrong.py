@@ -107,6 +107,15 @@ WRONG = (
     ("normalisation_plain", "mean, std = train.mean(), train.std()", "mean, std = test.mean(), test.std()", ("用了测试集的统计",)),
     ("normalisation_plain", "(test - mean) / std", "(test - test.mean()) / test.std()", ("各用各的统计",)),
     ("normalisation_plain", "train.std()", "train.var()", ("除以了方差",)),
+    # 具名的性质：各有一份会红的
+    ("channel_attention_text_conv", "torch.sigmoid(self.mlp(avg) + self.mlp(mx))", "torch.sigmoid(torch.relu(self.mlp(avg) + self.mlp(mx)))", ("σ 之前多一个 ReLU",)),
+    ("channel_attention_text_conv", "self.mlp(avg) + self.mlp(mx)", "self.mlp(0 * avg) + self.mlp(0 * mx)", NONE),
+    ("spatial_attention_text_plain", "self.conv(torch", "self.conv(0 * torch", NONE),
+    ("self_attention_text_loop", "torch.exp(q @", "torch.exp(0 * q @", NONE),
+    ("self_attention_2d_text_planes", "* x.shape[1] ** -0.5", "* 0", NONE),
+    ("cbam_text_whole", "self.conv(torch.cat(stats, 1))) * refined", "self.conv(torch.cat(stats, 1))) * F.dropout(refined)", NONE),
+    ("cbam_text_whole", "mc = ", "x = x if self.training else x.abs()\n        mc = ", NONE),
+    ("vit_block_text_own", "z + self.msa(self.ln1(z))", "z + self.msa(self.ln1(z)).cumsum(1)", NONE),
     # 不守规矩的
     ("cbam_conv", "x = x * torch", "x *= torch", NONE),
     ("cbam_conv", "return x * torch.sigmoid(self.conv(maps))", "return (x * torch.sigmoid(self.conv(maps))).half()", NONE),

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import matplotlib
 import pytest
-import site_browser
-import site_take
 import yaml
-from site_server import serving
-from workplace import BUILD, ROOT, SITE
+
+from tools.build.workplace import BUILD, ROOT, SITE
+from tools.site import chrome, take
+from tools.site.server import serving
 
 SUBPATH = "/REPO/"
 SCREENS = BUILD / "screens"
@@ -82,19 +82,19 @@ def root(book):
 def browser():
     """无界面的 Chromium；CI 里没有就装上，别处没有就说怎样得到它。"""
     try:
-        path = site_browser.chromium()
-    except site_browser.NoChromiumError as error:
-        if site_browser.in_ci():
+        path = chrome.chromium()
+    except chrome.NoChromiumError as error:
+        if chrome.in_ci():
             raise
         pytest.skip(str(error))
     assert path
-    with site_browser.launched() as found:
+    with chrome.launched() as found:
         yield found
 
 
 # 中文字体三种：思源黑体随 zhplot 而来，文泉驿要系统里有，再就是一种也没有
 HAN = {
-    "Noto": site_take.font().parent,
+    "Noto": take.font().parent,
     "WenQuanYi": Path("/usr/share/fonts/truetype/wqy"),
     "none": None,
 }
@@ -116,8 +116,8 @@ def lettered(browser, tmp_path_factory):
             conf = f"<fontconfig>{listed}<cachedir>{home}</cachedir></fontconfig>"
             (home / "fonts.conf").write_text(conf, "utf8")
             found[name] = browser.browser_type.launch(
-                executable_path=site_browser.chromium(),
-                args=site_browser.FLAGS,
+                executable_path=chrome.chromium(),
+                args=chrome.FLAGS,
                 env={**os.environ, "FONTCONFIG_FILE": str(home / "fonts.conf")},
             )
         return found[name]

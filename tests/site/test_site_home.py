@@ -4,9 +4,9 @@ import re
 from collections import Counter
 
 import pytest
-import site_hero
 from conftest import opened
 
+from tools.site import hero
 from vision_attention.studies import claims
 
 ARCS = "[...document.querySelectorAll('.hero-arcs path')].map(p => p.getAttribute('d'))"
@@ -18,12 +18,12 @@ def numbers(paths):
 
 
 def test_picture_on_disk_is_what_the_tool_writes():
-    assert site_hero.TARGET.read_text("utf8") == site_hero.fragment()
+    assert hero.TARGET.read_text("utf8") == hero.fragment()
 
 
 def test_attention_weights_are_a_distribution():
-    for image in site_hero.digits():
-        weights = site_hero.weights(image, site_hero.QUERY, site_hero.SHARPNESS)
+    for image in hero.digits():
+        weights = hero.weights(image, hero.QUERY, hero.SHARPNESS)
         assert weights.sum() == pytest.approx(1)
         assert (weights > 0).all()
 
@@ -38,21 +38,21 @@ def home(browser, root):
 
 
 def test_browser_computes_the_same_picture(home):
-    point(home, site_hero.QUERY)  # 这一页几个测试共用，别的测试指到过别处
+    point(home, hero.QUERY)  # 这一页几个测试共用，别的测试指到过别处
     drawn = home.evaluate(ARCS)
     home.locator(".hero svg").focus()
     home.keyboard.press("ArrowRight")
     moved = home.evaluate(ARCS)
     home.keyboard.press("ArrowLeft")
     again = home.evaluate(ARCS)
-    assert len(drawn) == site_hero.ARCS
+    assert len(drawn) == hero.ARCS
     assert numbers(moved) != numbers(drawn)
     for old, new in zip(numbers(drawn), numbers(again), strict=True):
         assert old == pytest.approx(new, abs=0.5)
 
 
 def test_pointing_changes_the_picture(home):
-    point(home, site_hero.QUERY)
+    point(home, hero.QUERY)
     before = home.evaluate(ARCS)
     home.locator(".hero svg").hover(position={"x": 30, "y": 30})
     assert home.evaluate(ARCS) != before
@@ -60,9 +60,9 @@ def test_pointing_changes_the_picture(home):
 
 def point(home, index):
     """指着第几个像素。"""
-    row, column = divmod(index, site_hero.SIDE)
+    row, column = divmod(index, hero.SIDE)
     box = home.locator(".hero svg").bounding_box()
-    cell = box["width"] / site_hero.SIDE
+    cell = box["width"] / hero.SIDE
     place = {"x": (column + 0.5) * cell, "y": (row + 0.5) * cell}
     home.locator(".hero svg").hover(position=place)
 
@@ -74,16 +74,16 @@ def test_blank_corner_says_why_nothing_weighs_more(home):
 
 
 def test_convolution_sees_neighbours_only(home):
-    point(home, site_hero.QUERY)
+    point(home, hero.QUERY)
     home.get_by_role("button", name="卷积").click()
     assert "邻居" in home.locator(".hero-say").inner_text()
     assert len(home.evaluate(ARCS)) <= 8
     home.get_by_role("button", name="自注意力").click()
-    assert len(home.evaluate(ARCS)) == site_hero.ARCS
+    assert len(home.evaluate(ARCS)) == hero.ARCS
 
 
 def test_without_sharpness_nothing_weighs_more(home):
-    point(home, site_hero.QUERY)
+    point(home, hero.QUERY)
     slider = home.locator(".hero input[type=range]")
     before = slider.input_value()
     slider.fill("0")

@@ -2,11 +2,12 @@
 
 import re
 
-import address
 import pytest
 from conftest import opened, toc_pages
 from lxml import html as parser
-from workplace import ROOT
+
+from tools.build.workplace import ROOT
+from tools.launch import address
 
 NOTES = [page for page in toc_pages() if page.startswith("notebooks/")]
 
@@ -58,7 +59,7 @@ def test_buttons_work_without_script_on_a_phone(browser, root, mode):
 
 
 def test_fork_in_the_buttons(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "book" / "_ext"))
+    monkeypatch.syspath_prepend(str(ROOT / "tools" / "site" / "ext"))
     from book_site import launch
 
     fork = "{}/{}".format("a-fork", "its-course")

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from lxml import etree
 from lxml import html as parser
-from workplace import ROOT
 
-sys.path.insert(0, str(ROOT / "book" / "_ext"))
+from tools.build.workplace import ROOT
+
+sys.path.insert(0, str(ROOT / "tools" / "site" / "ext"))
 
 from book_site import (
     api,
@@ -213,7 +214,7 @@ def setup(app):
 
 def test_editing_one_page_builds_without_a_warning(tmp_path):
     # Sphinx 的索引若是建了又删，第二次只改一页就会抱怨；警告就是错误
-    conf = CONF.format(path=str(ROOT / "book" / "_ext"))
+    conf = CONF.format(path=str(ROOT / "tools" / "site" / "ext"))
     (tmp_path / "conf.py").write_text(conf, "utf8")
     (tmp_path / "index.rst").write_text(
         "首页\n====\n\n.. toctree::\n\n   b\n   c\n", "utf8"

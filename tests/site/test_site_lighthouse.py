@@ -5,11 +5,11 @@
 """
 
 import pytest
-import site_browser
-import site_lighthouse
-from site_server import serving
 
-COVER, *OTHERS = site_lighthouse.pages()
+from tools.site import chrome, lighthouse
+from tools.site.server import serving
+
+COVER, *OTHERS = lighthouse.pages()
 OTHERS = [pytest.param(page, marks=pytest.mark.matrix) for page in OTHERS]
 
 
@@ -17,10 +17,10 @@ OTHERS = [pytest.param(page, marks=pytest.mark.matrix) for page in OTHERS]
 def test_scores_are_full(book, browser, page):
     try:
         with serving(book) as root:
-            scores, failed = site_lighthouse.score(root + page, site_lighthouse.FIXED)
-    except site_lighthouse.NoLighthouseError as error:
-        if site_browser.in_ci():
+            scores, failed = lighthouse.score(root + page, lighthouse.FIXED)
+    except lighthouse.NoLighthouseError as error:
+        if chrome.in_ci():
             raise
         pytest.skip(str(error))
     assert failed == []
-    assert scores == dict.fromkeys(site_lighthouse.FIXED, 100)
+    assert scores == dict.fromkeys(lighthouse.FIXED, 100)

@@ -9,11 +9,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import site_living
-import site_weights
 from conftest import opened
 from probes import AXE, OVERFLOW
 
+from tools.site import living, weights
 from vision_attention import interop, studies
 from vision_attention.studies.tasks.prepared import prepare
 from vision_attention.training.diagnosis import diagnose
@@ -27,7 +26,9 @@ PAGES = {
     "deal": "index.html",
     "diagnosis": "book/vit/diagnosis.html",
 }
-RECORD = json.loads(site_weights.RECORD.read_text("utf8"))
+# 这一张没有静止的一幅：不运行脚本时，下面的列表就是它
+LIVE = PAGES | {"map": "book/answers/decisions.html"}
+RECORD = json.loads(weights.RECORD.read_text("utf8"))
 COUNT = 50  # 每个网络比这么多张图
 # 载入一个网络，算完给它的每一张图
 RUN = """async ([root, name, images, ...knobs]) => {
@@ -59,17 +60,17 @@ def engine(browser, root):
 
 def same_model(name, framework):
     """同一份权重放进一翼的模型，连同它的数据。"""
-    study, levels, _ = site_weights.MODELS[name]
-    prepared = prepare(site_weights.run_of(study, levels))
+    study, levels, _ = weights.MODELS[name]
+    prepared = prepare(weights.run_of(study, levels))
     wing = load_wing(framework)
     model = wing.module("models").build(prepared.model.spec)
-    path = site_weights.FOLDER / f"{name}.safetensors"
-    interop.load_state(model, site_weights.model_part(path))
+    path = weights.FOLDER / f"{name}.safetensors"
+    interop.load_state(model, weights.model_part(path))
     return wing, model.eval() or model, prepared.dataset
 
 
 @pytest.mark.parametrize("framework", ["torch", "paddle"])
-@pytest.mark.parametrize("name", site_weights.MODELS)
+@pytest.mark.parametrize("name", weights.MODELS)
 def test_browser_equals_the_framework(engine, name, framework):
     wing, model, dataset = same_model(name, framework)
     images = dataset.test_images[:COUNT]
@@ -94,16 +95,16 @@ def test_a_closed_gate_scores_what_the_record_says(engine, name, mode):
 
 def test_weights_are_those_of_the_studies():
     """走到最后一步的，准确率就是研究的记录里那一次的；处理器不同，差不过两张图。"""
-    for name, (study, levels, steps) in site_weights.MODELS.items():
-        key = site_weights.run_of(study, levels).key
+    for name, (study, levels, steps) in weights.MODELS.items():
+        key = weights.run_of(study, levels).key
         curves = next(r["curves"] for r in studies.records_of(study) if r["key"] == key)
         then = curves["test_accuracy"][curves["step"].index(steps)]
         known = RECORD[name]
         assert known["key"] == key
         assert known["test_accuracy"] == pytest.approx(then, abs=0.004)
         assert known["test_accuracy_16"] == pytest.approx(then, abs=0.004)
-        path = site_weights.FOLDER / f"{name}.safetensors"
-        assert path.stat().st_size == known["bytes"] <= site_weights.LARGEST
+        path = weights.FOLDER / f"{name}.safetensors"
+        assert path.stat().st_size == known["bytes"] <= weights.LARGEST
 
 
 def test_interval_holm_and_verdict_are_the_books(browser, root):
@@ -112,14 +113,14 @@ def test_interval_holm_and_verdict_are_the_books(browser, root):
     with opened(browser) as page:
         live(page, root, "deal")
         page.get_by_role("button", name="发完").click()
-        for key in site_living.CONTROLS:
-            control = site_living.ARMS[key]
+        for key in living.CONTROLS:
+            control = living.ARMS[key]
             page.get_by_role("button", name=control, exact=True).click()
             rows = dict(page.evaluate(ROWS))
-            assert rows.keys() == set(site_living.ARMS.values()) - {control}
-            for arm, name in site_living.ARMS.items():
+            assert rows.keys() == set(living.ARMS.values()) - {control}
+            for arm, name in living.ARMS.items():
                 if arm != key:
-                    place = site_living.PLACE
+                    place = living.PLACE
                     judged = found.judged(
                         {"module": arm, **place}, {"module": key, **place}
                     )
@@ -182,7 +183,7 @@ def diagnosed(record, end):
 
 def live(page, root, name):
     """打开一页，等图醒来。"""
-    page.goto(root + PAGES[name])
+    page.goto(root + LIVE[name])
     page.locator(f"[data-picture={name}]").scroll_into_view_if_needed()
     for button in page.locator(".living-ask").all():
         button.click()
@@ -196,9 +197,9 @@ SKELETON = re.compile(r"-?\d+(?:\.\d+)?")
 @pytest.mark.parametrize("name", PAGES)
 def test_still_picture_is_what_the_browser_draws(browser, name):
     """盘上的那一幅与此刻画的同字同形；数只许差末位。"""
-    target = site_living.TEMPLATES / f"living_{name}.html"
+    target = living.TEMPLATES / f"living_{name}.html"
     old = target.read_text("utf8")
-    new = site_living.figure(name, site_living.still(browser, name))
+    new = living.figure(name, living.still(browser, name))
     assert SKELETON.sub("#", old) == SKELETON.sub("#", new)
     pairs = [[float(n) for n in SKELETON.findall(text)] for text in (old, new)]
     np.testing.assert_allclose(*pairs, atol=0.11)
@@ -206,7 +207,7 @@ def test_still_picture_is_what_the_browser_draws(browser, name):
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1440])
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", LIVE)
 def test_picture_fits_is_silent_and_accessible(browser, root, name, width, mode):
     with opened(browser, mode, width=width) as page:
         live(page, root, name)
@@ -327,7 +328,7 @@ def test_forbidden_canvas_gets_a_sentence(browser, root):
             " { get() { throw new Error('no'); } });"
         )
         figure = live(page, root, "gate")
-        picture = site_living.STATIC / "screenshot.png"
+        picture = living.STATIC / "screenshot.png"
         figure.locator("input[type=file]").set_input_files(picture)
         figure.get_by_text("浏览器不许").wait_for()
         assert "网络说是" in said(figure)
@@ -337,7 +338,7 @@ def test_own_picture_is_read(browser, root):
     with opened(browser) as page:
         figure = live(page, root, "gate")
         before = said(figure)
-        picture = site_living.STATIC / "screenshot.png"
+        picture = living.STATIC / "screenshot.png"
         figure.locator("input[type=file]").set_input_files(picture)
         page.wait_for_function(
             "before => document.querySelector('.living-say').textContent !== before",
@@ -348,7 +349,7 @@ def test_own_picture_is_read(browser, root):
 
 @pytest.mark.parametrize("how", ["missing", "torn", "page", "offline"])
 def test_weights_that_do_not_come_get_a_sentence(browser, root, how):
-    whole = (site_weights.FOLDER / "gate-se.safetensors").read_bytes()
+    whole = (weights.FOLDER / "gate-se.safetensors").read_bytes()
     answers = {
         "missing": {"status": 404, "body": ""},
         "torn": {"body": whole[: len(whole) // 2]},
@@ -418,3 +419,41 @@ def test_what_does_not_come_leaves_the_still_picture(browser, root, lost):
         figure.scroll_into_view_if_needed()
         figure.get_by_text("先看静止的一幅").wait_for()
         assert figure.locator("svg").first.is_visible()
+
+
+def chosen(figure, group, name):
+    """在一组里按一个。"""
+    figure.get_by_role("group", name=group).get_by_role("button", name=name).click()
+
+
+def test_the_map_lists_what_was_measured_in_my_case(browser, root):
+    """移动端、五百张、问用哪种：列出的做法恰是那一个条件的箭头，与下面的列表同数。"""
+    with opened(browser, width=390) as page:
+        figure = live(page, root, "map")
+        chosen(figure, "想问", "用哪种")
+        chosen(figure, "你的网络", "移动端的")
+        chosen(figure, "训练用几张", "五百张上下")
+        assert said(figure).startswith("你的处境测过。")
+        found = figure.locator(".living-advice li > b").all_text_contents()
+        box = page.locator(".decision > li", has_text="移动端骨架")
+        arrows = box.locator(":scope > ul > li")
+        assert len(found) == arrows.count() == 11
+        for told in found:
+            mark, do = told.split("\u3000")
+            line = arrows.filter(has_text=re.compile(f"^{re.escape(do)}\\s")).first
+            assert mark in line.text_content()
+        first = figure.get_by_role("link", name="讲它的一页").first
+        assert first.get_attribute("href").endswith("book/which/measured.html")
+
+
+def test_the_map_says_where_it_is_blind(browser, root):
+    with opened(browser) as page:
+        figure = live(page, root, "map")
+        chosen(figure, "你的图", "照片")
+        assert said(figure).startswith(
+            "你的处境没有测过。最近的一处：图是字、图标那样的小图"
+        )
+        figure.get_by_role("group", name="训练用几张").get_by_text("五千张以上").focus()
+        page.keyboard.press("Enter")
+        assert re.search(r"200 张图|100 张图|500 张图|1,297 张图", said(figure))
+        assert figure.locator(".living-advice li").count() > 0

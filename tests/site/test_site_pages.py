@@ -30,7 +30,8 @@ from probes import (
     PHONE,
     RAW,
 )
-from site_server import Handler, serving
+
+from tools.site.server import Handler, serving
 
 PAGES = toc_pages()
 WIDTHS = (360, 1280, 2560)
@@ -227,6 +228,19 @@ def test_text_formulas_and_pictures_are_all_there(visit):
     for name in ("orphans", "formulas", "broken"):
         assert visit.get(name, []) == []
     assert not visit.get("raw")
+
+
+@pytest.mark.parametrize("name", ["start/data", "start/trouble", "appendix/frameworks"])
+def test_no_width_leaves_punctuation_at_a_line_start(desk, root, name):
+    """别的字体会在别处折行：宽度一点一点地变，总有一个碰得上。"""
+    desk.goto(f"{root}book/{name}.html", wait_until="load")
+    desk.evaluate("document.fonts.ready.then(() => 0)")
+    found = {}
+    for width in range(320, 440, 2):
+        desk.set_viewport_size({"width": width, "height": 900})
+        found[width] = desk.evaluate(ORPHANS)
+    desk.set_viewport_size({"width": 1280, "height": 900})
+    assert {width: marks for width, marks in found.items() if marks} == {}
 
 
 def test_no_accessibility_violations(visit):

@@ -6,7 +6,8 @@ import pytest
 from conftest import HAN, SAMPLE, SUBPATH, opened, sampled, toc_pages
 from lxml import html as parser
 from probes import BROKEN, FORMULAS, LINES, ORPHANS, RAW
-from site_server import serving
+
+from tools.site.server import serving
 
 PAGES = [page for page in toc_pages() if page.startswith(("book/", "notebooks/"))]
 TEXT = "document.querySelector('article').innerText.trim().length"

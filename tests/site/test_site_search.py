@@ -7,7 +7,8 @@ import statistics
 import pytest
 import yaml
 from conftest import SUBPATH, opened
-from workplace import ROOT
+
+from tools.build.workplace import ROOT
 
 EXAM = yaml.safe_load((ROOT / "tests" / "site" / "queries.yml").read_text("utf8"))
 FOUND = [(row["q"], row["page"]) for row in EXAM["found"]]

@@ -7,16 +7,17 @@ import zipfile
 from io import BytesIO
 
 import pytest
-import site_take
 from fontTools.ttLib import TTFont
 from lxml import etree
-from workplace import ROOT
+
+from tools.build.workplace import ROOT
+from tools.site import take
 
 
 @pytest.fixture(scope="module")
 def epub(book):
     """写好的 EPUB。"""
-    with zipfile.ZipFile(site_take.command_epub()) as found:
+    with zipfile.ZipFile(take.command_epub()) as found:
         yield found
 
 
@@ -29,7 +30,7 @@ def test_epub_starts_with_its_type(epub):
 
 def test_every_page_is_in_the_epub(epub):
     spine = epub.read("OEBPS/content.opf").decode().count("<itemref")
-    assert spine == len(site_take.names())
+    assert spine == len(take.names())
 
 
 def test_epub_files_are_well_formed_and_complete(epub):
@@ -59,16 +60,16 @@ def test_epub_font_has_every_han_character(epub):
 
 
 def test_pdf_has_bookmarks_pages_and_chinese_fonts(book, browser):
-    command = [sys.executable, "tools/site_take.py", "pdf"]
+    command = [sys.executable, "tools/site/take.py", "pdf"]
     subprocess.run(command, cwd=ROOT, check=True, timeout=900)
-    data = (site_take.OUT / f"{site_take.NAME}.pdf").read_bytes()
+    data = (take.OUT / f"{take.NAME}.pdf").read_bytes()
     assert data.startswith(b"%PDF")
     count = data.count(b"/Type /Page\n")
     assert count < 400
     assert len(data) < 15 * 2**20
-    book = (site_take.OUT / "book.html").read_text("utf8")
+    book = (take.OUT / "book.html").read_text("utf8")
     starts = [int(n) for n in re.findall(r"</a><span>(\d+)</span></li>", book)]
-    printed = [n for n in site_take.names() if not n.startswith(site_take.ONLINE)]
+    printed = [n for n in take.names() if not n.startswith(take.ONLINE)]
     assert len(starts) == len(printed) > 50
     assert starts == sorted(set(starts))  # 每一页另起一页
     assert 3 <= starts[0] <= starts[-1] <= count

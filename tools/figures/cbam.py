@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kit import BLUE, CHANNELS, GREEN, GREY, PURPLE, RED, Drawing
+from tools.figures.kit import BLUE, CHANNELS, GREEN, GREY, PURPLE, RED, Drawing
 
 # 示意用的权重：每个通道的分数，以及 4 × 4 的空间分数
 CHANNEL_SCORES = (0.95, 0.25, 0.6, 0.1)

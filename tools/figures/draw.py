@@ -1,6 +1,6 @@
 """重画全书的示意图，默认写进 book/_static/figures。
 
-用法: python tools/figures/draw.py [文件夹]
+用法: python -m tools.figures.draw [文件夹]
 """
 
 from __future__ import annotations
@@ -9,14 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # house 要用 rooms.py
-
-import cbam
-import house
-import places
-import self_attention
-import settings
-import vit
+from tools.figures import cbam, house, places, self_attention, settings, vit
 
 FIGURES: dict[str, Callable[[], str]] = {
     "channel-attention": cbam.channel_attention,

@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-import rooms
-from kit import BLUE, GREEN, GREY, PURPLE, RED, Drawing
-
+from tools.figures import rooms
+from tools.figures.kit import BLUE, GREEN, GREY, PURPLE, RED, Drawing
 from vision_attention.plots import INK
 
 MIDDLE, WIDE, ROW = 200.0, 372.0, 52.0

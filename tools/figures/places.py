@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kit import BLUE, GREEN, GREY, PURPLE, RED, Drawing
+from tools.figures.kit import BLUE, GREEN, GREY, PURPLE, RED, Drawing
 
 PLACES = {"branch": BLUE, "output": RED, "identity": PURPLE}
 

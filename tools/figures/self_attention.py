@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from kit import BLUE, GREEN, GREY, PURPLE, RED, Drawing
+
+from tools.figures.kit import BLUE, GREEN, GREY, PURPLE, RED, Drawing
 
 # 与正文手算的例子相同：三个 token，每个有横、竖、墨、常数四个特征；D = K = 4
 TOKENS = np.array([[2, 0, 1, 1], [0, 2, 0, 1], [0, 0, 1, 1]])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kit import BLUE, GREEN, GREY, PURPLE, Drawing
+from tools.figures.kit import BLUE, GREEN, GREY, PURPLE, Drawing
 
 STEPS = (
     (76, "平均与最大池化", BLUE, ("① 池化", "两样都用，或只用一样")),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from kit import BLUE, GREEN, GREY, PURPLE, RED, Drawing
 from sklearn.datasets import load_digits
 
+from tools.figures.kit import BLUE, GREEN, GREY, PURPLE, RED, Drawing
 from vision_attention.plots import COLORS, INK
 
 PATCH = 2

@@ -1,6 +1,6 @@
 """批改：读者写的模块，对，还是错成了哪一种；公开的一份 CBAM 是哪一个 CBAM。
 
-内容: `grade`、`identify`、`Report`、`TASKS`、`BANK`
+内容: `grade`、`Report`、`TASKS`、`COMPARISONS`、`SENTENCES`、`BANK`
 """
 
 from __future__ import annotations
@@ -11,13 +11,28 @@ from typing import Any
 
 from vision_attention import checks
 from vision_attention.grading.bank import BANK, Variant
+from vision_attention.grading.comparisons import (
+    COMPARISONS,
+    SENTENCES,
+    examine_comparison,
+)
 from vision_attention.grading.examining import examine
 from vision_attention.grading.report import Check, Report
 from vision_attention.grading.steps import FUNCTIONS, examine_function
 from vision_attention.grading.tasks import TASKS, Task, find
 from vision_attention.wings import PACKAGES, load_wing
 
-__all__ = ["BANK", "TASKS", "Check", "Report", "Task", "Variant", "grade"]
+__all__ = [
+    "BANK",
+    "COMPARISONS",
+    "SENTENCES",
+    "TASKS",
+    "Check",
+    "Report",
+    "Task",
+    "Variant",
+    "grade",
+]
 
 
 def grade(
@@ -29,12 +44,15 @@ def grade(
     梯度。交来的模块本身不变，随机数发生器的状态也不变。
 
     参数: subject 为模块、类或函数；task 为 TASKS 的一个名字，或
-        training_step、evaluation、normalisation；framework 为 torch 或
+        training_step、evaluation、normalisation、paired_interval、four_answers、
+        sayable；framework 为 torch 或
         paddle，看得出来时不用写；settings 为尺寸，如 in_channels=64
     返回: Report，可以直接 print
     错误: task、尺寸的名字不认识，或看不出是哪个框架时抛出 ValueError
     """
-    checks.choice("task", task, [*TASKS, *FUNCTIONS])
+    checks.choice("task", task, [*TASKS, *FUNCTIONS, *COMPARISONS])
+    if task in COMPARISONS:
+        return examine_comparison(subject, task)
     if task in FUNCTIONS:
         return examine_function(subject, task, lab_of(subject, framework))
     return examine(subject, find(task), lab_of(subject, framework), settings)

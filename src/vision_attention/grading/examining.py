@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 from vision_attention.grading import building
 from vision_attention.grading.bank import MISTAKE
 from vision_attention.grading.opening import construct, own_random, run
+from vision_attention.grading.properties import check_properties
 from vision_attention.grading.report import FAULT, OTHER, RIGHT, UNKNOWN, WRONG, Report
 from vision_attention.grading.searching import (
     Found,
@@ -24,7 +26,7 @@ from vision_attention.grading.searching import (
     output_of,
     search,
 )
-from vision_attention.grading.state import GRADIENT, Examination, Stop, close, first
+from vision_attention.grading.state import GRADIENT, Examination, Stop, close
 from vision_attention.grading.tasks import Task
 
 
@@ -36,11 +38,12 @@ def examine(
     参数: lab 为一翼的 specimen；given 为读者给的尺寸
     """
     exam = Examination(task, lab, building.settle(task, given))
-    with quiet(exam), own_random(exam):
+    with quiet() as said, own_random(exam):
         try:
-            return _examine(exam, subject, given)
+            report = _examine(exam, subject, given)
         except Stop:
-            return exam.report(FAULT)
+            report = exam.report(FAULT)
+    return replace(report, remarks=(*report.remarks, *said))
 
 
 def _examine(exam: Examination, subject: Any, given: Mapping[str, int]) -> Report:
@@ -53,6 +56,7 @@ def _examine(exam: Examination, subject: Any, given: Mapping[str, int]) -> Repor
     found = search(exam, inputs, outputs)
     if found is None:
         exam.note("输出", False, first_difference(exam, inputs[0]))
+        check_properties(exam, None, inputs[0])
         return exam.report(UNKNOWN)
     exam.note("参数", True, _paired(exam, found))
     right = not found.changed
@@ -60,7 +64,7 @@ def _examine(exam: Examination, subject: Any, given: Mapping[str, int]) -> Repor
         "输出", right, "与参照相同" if right else "与参照不同，与认得的一种写法相同"
     )
     _gradients(exam, found, inputs[0])
-    _properties(exam, inputs, outputs)
+    check_properties(exam, found, inputs[0])
     return exam.report(_verdict(exam, found), found.changed)
 
 
@@ -73,14 +77,14 @@ def _verdict(exam: Examination, found: Found) -> str:
 
 
 @contextlib.contextmanager
-def quiet(exam: Examination) -> Iterator[None]:
-    """读者的模块印了什么，收起来，只说一句。"""
-    said = io.StringIO()
+def quiet() -> Iterator[list[str]]:
+    """读者的模块印了什么，收起来，只说一句；查完才填进交出的名单。"""
+    said, told = io.StringIO(), []
     with contextlib.redirect_stdout(said):
-        yield
+        yield told
     if said.getvalue().strip():
         first = said.getvalue().strip().splitlines()[0][:60]
-        exam.remarks.append(f"模块会往屏幕上印字（{first}）；交之前删掉 print")
+        told.append(f"模块会往屏幕上印字（{first}）；交之前删掉 print")
 
 
 def _paired(exam: Examination, found: Found) -> str:
@@ -128,24 +132,3 @@ def _gradients(exam: Examination, found: Found, given: list[np.ndarray]) -> None
     if wrong:
         told = f"前向相同，对 {'、'.join(wrong)} 的梯度不同；看看有没有 detach"
     exam.note("梯度", not wrong, told)
-
-
-def _properties(
-    exam: Examination, inputs: list[list[np.ndarray]], outputs: list[np.ndarray]
-) -> None:
-    """第六条：该有的性质。"""
-    x, output, lab = inputs[0], outputs[0], exam.lab
-    alone = [x[0][:1], *x[1:]]
-    only = first(lab.forward(exam.module, alone)[0])
-    told = "一份的结果与同一批里别的无关"
-    exam.note("不看别的样本", close(only, output[:1]), told)
-    if lab.random_layers(exam.module):
-        exam.remarks.append("里面有随机失活：训练时的输出与评估时不同，这是该有的")
-        return
-    training = first(lab.forward(exam.module, x, True)[0])
-    batch_norm = any(part.statistics for part in exam.parts)
-    same = batch_norm or close(training, output)
-    exam.note("训练与评估", same, "除了批归一化与随机失活，两种模式算的一样")
-    if exam.task.name == "channel_attention" and output.shape != x[0].shape:
-        spread = f"门在 {output.min():.2f} 与 {output.max():.2f} 之间"
-        exam.note("门", bool(0 < output.min() < 0.5 < output.max() < 1), spread)

@@ -1,6 +1,6 @@
 """查的前两步：建得起来吗，该收的形状都收吗；不守规矩的说一句。
 
-内容: construct、run、reseeds、own_random。
+内容: construct、refill、run、reseeds、own_random。
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ def construct(exam: Examination, subject: Any, given: Mapping[str, int]) -> None
         exam.settings |= {k: v for k, v in seen.items() if k not in given}
     exam.note("建得起来", True, "构造没有出错")
     exam.parts = lab.parts(exam.module)
-    _refill(exam)
+    refill(exam)
 
 
-def _refill(exam: Examination) -> None:
+def refill(exam: Examination, seed: int = 0) -> None:
     """把参数换成有意义的随机数：起步是 0 的、是 1 的，都看得出作用。"""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     lab, kinds = exam.lab, {}
-    for part in exam.parts:
+    for part in lab.parts(exam.module):
         kinds |= dict.fromkeys(filter(None, (part.weight, part.bias)), part)
     arrays = {}
     for name, old in lab.values(exam.module).items():
@@ -118,7 +118,8 @@ def _plain(exam: Examination, output: Any, given: list[np.ndarray]) -> np.ndarra
         exam.fault("交回一个张量", "返回了元组；只返回结果，权重另写一个方法")
         output = output[0]
     if not isinstance(output, np.ndarray):
-        exam.fail("交回一个张量", f"返回的是 {type(output).__name__}，不是张量")
+        kind = getattr(output, "kind", type(output).__name__)
+        exam.fail("交回一个张量", f"返回的是 {kind}，不是张量")
     wanted = exam.lab.precision(exam.module)
     if str(output.dtype) != wanted:
         exam.fault("类型", f"输出是 {output.dtype}，参数是 {wanted}；不要在途中换类型")

@@ -149,7 +149,9 @@ def _matrices(piece: Piece) -> list[Piece]:
         for cut in range(1, len(shape)):
             out = int(np.prod([shape[k] for k in order[:cut]]))
 
-            def weight(arrays, order=order, out=out):
+            def weight(
+                arrays: Arrays, order: tuple[int, ...] = order, out: int = out
+            ) -> np.ndarray:
                 return arrays[piece.part.weight].transpose(order).reshape((out, -1))
 
             whole = (out, int(np.prod(shape)) // out)

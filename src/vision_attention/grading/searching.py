@@ -1,6 +1,6 @@
 """查的中间：权重对上去，输出与参照、与每一种认得的写法比；都不同的，看哪一步先不同。
 
-内容: Found、search、notes_own、first_difference、output_of。
+内容: Found、candidates、search、notes_own、first_difference、output_of。
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def notes_own(exam: Examination) -> Report | None:
     return None
 
 
-def _candidates(exam: Examination, gate: bool, most: int = 2) -> Iterator[Found]:
+def candidates(exam: Examination, gate: bool, most: int = 2) -> Iterator[Found]:
     """参照在前，改得越少越在前；读者的尺寸与要的不同的，排在同样多处里的后面。"""
     values = exam.lab.values(exam.module)
     sizes = building.sizes(exam.settings, exam.parts, values)
@@ -79,7 +79,7 @@ def search(
     values = exam.lab.values(exam.module)
     gate = _is_gate(exam, outputs[0], inputs[0][0])
     found = None
-    for found in islice(_candidates(exam, gate), TRIES):
+    for found in islice(candidates(exam, gate), TRIES):
         weights = found.match.weights(values, found.slots)
         if all(
             close(output, output_of(exam, found, weights, given))
@@ -137,7 +137,7 @@ def first_difference(exam: Examination, given: list[np.ndarray]) -> str:
         heard = []
     sorted_heard = [np.sort(array, axis=None) for array in heard]
     values, best = exam.lab.values(exam.module), None
-    for found in islice(_candidates(exam, False, 0), 48):
+    for found in islice(candidates(exam, False, 0), 48):
         weights = found.match.weights(values, found.slots)
         steps = exam.lab.variant(exam.task.name, weights, given, found.choice)
         missing = [n for n, step in steps.items() if not _heard(step, sorted_heard)]

@@ -87,7 +87,10 @@ def _show_svg() -> None:
 
 
 def new_figure(
-    rows: int = 1, columns: int = 1, size: tuple[float, float] | None = None, **options
+    rows: int = 1,
+    columns: int = 1,
+    size: tuple[float, float] | None = None,
+    **options: Any,
 ) -> tuple[Figure, Any]:
     """一张不归 pyplot 管的图：不会自动弹出，也不会越积越多。
 

@@ -1,6 +1,7 @@
 """待查的模块里有什么：可学习的部件，它们的数，写进去，另抄一份。
 
-内容: `is_module`、`parts`、`values`、`write`、`precision`、`copy`、`random_layers`
+内容: `is_module`、`parts`、`values`、`write`、`precision`、`copy`、
+    `random_layers`、`settle`
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def write(module: nn.Layer, arrays: Arrays) -> None:
 
 def array_of(value: Tensor) -> np.ndarray:
     """张量换成数组；NumPy 没有的半精度换成 float32。"""
-    coarse = value.dtype in (paddle.bfloat16, paddle.float16)
+    coarse = value.dtype == paddle.bfloat16
     return np.array((value.astype("float32") if coarse else value).numpy())
 
 
@@ -112,3 +113,10 @@ def random_layers(module: nn.Layer) -> bool:
         isinstance(layer, nn.Dropout | nn.Dropout2D) and layer.p > 0
         for layer in module.sublayers(include_self=True)
     )
+
+
+def settle(module: nn.Layer) -> None:
+    """批归一化与随机失活换成评估模式，别的不动。"""
+    for layer in module.sublayers(include_self=True):
+        if isinstance(layer, nn.BatchNorm2D | nn.Dropout | nn.Dropout2D):
+            layer.eval()

@@ -14,20 +14,32 @@ import numpy as np
 import paddle
 from paddle import Tensor, nn
 
-from .reading import array_of, precision
+from vision_attention.parts import NotTensor
+
+from .reading import array_of, precision, settle
 
 
-def forward(module: nn.Layer, inputs: list[np.ndarray], training: bool = False) -> Any:
+def forward(
+    module: nn.Layer,
+    inputs: list[np.ndarray],
+    training: bool = False,
+    still: bool = False,
+) -> Any:
     """前向一次；返回 (输出, 输入有没有被改)。
 
     张量换成数组，元组里的也换；别的原样返回。
+    参数: still 为真时，批归一化与随机失活照评估时的算
     """
     module.train() if training else module.eval()
+    if still:
+        settle(module)
     given = _given(module, inputs)
     with paddle.no_grad():
         output = module(*given)
     pairs = zip(given, inputs, strict=True)
     changed = any(not np.array_equal(array_of(t), a) for t, a in pairs)
+    if isinstance(output, np.ndarray):
+        output = NotTensor("NumPy 数组")
     return arrays_of(output), changed
 
 

@@ -1,6 +1,6 @@
 """三个问题的决策图：每支箭头是一个比较，结论由记录得出，没有看出差别的也在图上。
 
-内容: Question、Branch、Arrow、Step、questions、weighed、step。
+内容: Question、Branch、Case、Arrow、Step、questions、weighed、step。
 """
 
 from __future__ import annotations
@@ -32,14 +32,29 @@ class Arrow(Comparison):
     expect: Literal["提高", "降低"] = "提高"
 
 
+class Case(Strict):
+    """箭头是在什么处境里测的；读者拿自己的处境来对。
+
+    参数: pictures 为什么样的图：digits 是手写数字，marks 是答案要看相隔很远的两处；
+        network 为什么网络：conv 是几千到几万个参数的卷积网络，mobile 是移动端的，
+        tiny 是窄到学不动的，vit 是 ViT；images 为训练图像的张数
+    """
+
+    pictures: Literal["digits", "marks"]
+    network: Literal["conv", "mobile", "tiny", "vit"]
+    images: int
+
+
 class Branch(Strict):
     """一个条件与它下面的箭头。
 
-    参数: when 为条件；against 为这些箭头与什么相比；page 为讲它的一页；arrows 为箭头
+    参数: when 为条件；against 为这些箭头与什么相比；case 为处境；page 为讲它的一页；
+        arrows 为箭头
     """
 
     when: str
     against: str
+    case: Case
     page: str
     arrows: tuple[Arrow, ...]
 

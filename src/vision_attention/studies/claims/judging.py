@@ -1,6 +1,6 @@
 """笔记的每句话怎样判：哪几个比较、期望升还是降，由记录得出结论。
 
-内容: Claim、Comparison、Judged、claims、compared、measure、judge。
+内容: Claim、Comparison、Judged、claims、findings_of、compared、measure、judge。
 结论的规矩: 一个比较的结论出自 results.verdicts，与书的别处是同一个：同一族的一起作
     Holm 校正，校正后 p < 0.05 才算看见；族由研究的 judge 定，与写在哪句话里无关。
     比较与对照全如所说是「成立」；有一部分如所说是「有条件成立」；
@@ -133,7 +133,8 @@ def claims() -> dict[str, Claim]:
 
 
 @cache
-def _findings(name: str) -> Findings:
+def findings_of(name: str) -> Findings:
+    """一项研究的结果；同一项只读一次。"""
     return findings(name)
 
 
@@ -177,5 +178,5 @@ def _judgement(comparison: Comparison, levels: dict[str, Any]) -> Judgement:
         levels | {comparison.factor: arm}
         for arm in (comparison.ours, comparison.reference)
     )
-    study = _findings(comparison.study)
+    study = findings_of(comparison.study)
     return study.judged(ours, theirs, comparison.metric, comparison.beyond)

@@ -170,18 +170,18 @@ def expand(study: Study, chosen: Chosen | None = None) -> list[Run]:
 
     参数: chosen 为调参时各臂挑中的设置：arm_of → 路径 → 取值
     """
-    arms = list(_arms(study, chosen))
+    arms = [(*arm, _start(study, arm[0])) for arm in _arms(study, chosen)]
     return [
         Run(
             task=study.task,
             framework=framework,
             seed=seed,
-            start_from=_start(study, levels),
+            start_from=start,
             levels={**levels, FRAMEWORK: framework},
             **settings,
         )
         for seed in study.seeds
         for framework in study.frameworks
         if seed in study.seeds_of(framework)
-        for levels, settings in arms
+        for levels, settings, start in arms
     ]

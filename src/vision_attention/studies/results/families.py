@@ -111,6 +111,15 @@ def _runs(study: Study, place: tuple, factor: str, *arms: Any) -> bool:
     return all(levels | {factor: arm} in every for arm in arms)
 
 
+def _case(study: Study, factor: str, level: Any, words: Mapping[str, str]) -> str:
+    """一种情况写成话：只定了张数的写张数，其余照研究里的名字。"""
+    settings = study.factors[factor][level]
+    if list(settings) == ["data.n_train"]:
+        count = settings["data.n_train"]
+        return "全部图片" if count is None else f"{count:,} 张图片"
+    return f"{factor} = {words.get(str(level), level)}"
+
+
 def name_of(study: Study, pair: Pair, words: Mapping[str, str] = {}) -> str:
     """它那一族的名字：读者的哪一种情况。
 
@@ -125,8 +134,6 @@ def name_of(study: Study, pair: Pair, words: Mapping[str, str] = {}) -> str:
         parts = [pair.factor]
     else:
         here = dict(pair.place)
-        parts = [
-            f"{n} = {words.get(str(here[n]), here[n])}" for n in study.judge.family
-        ]
+        parts = [_case(study, n, here[n], words) for n in study.judge.family]
         parts = [*filter(None, [_group(study, pair)]), *parts]
     return "，".join(parts) or "整项研究"

@@ -1,6 +1,7 @@
 """待查的模块里有什么：可学习的部件，它们的数，写进去，另抄一份。
 
-内容: `is_module`、`parts`、`values`、`write`、`precision`、`copy`、`random_layers`
+内容: `is_module`、`parts`、`values`、`write`、`precision`、`copy`、
+    `random_layers`、`settle`
 """
 
 from __future__ import annotations
@@ -114,3 +115,10 @@ def random_layers(module: nn.Module) -> bool:
         isinstance(layer, nn.Dropout | nn.Dropout2d) and layer.p > 0
         for layer in module.modules()
     )
+
+
+def settle(module: nn.Module) -> None:
+    """批归一化与随机失活换成评估模式，别的不动。"""
+    for layer in module.modules():
+        if isinstance(layer, nn.BatchNorm2d | nn.Dropout | nn.Dropout2d):
+            layer.eval()

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import pi
 
 import torch
@@ -56,7 +57,9 @@ def vit_block(w: Weights, x: Tensor, choice: Choice) -> dict[str, Tensor]:
     return {"注意力的支路": first, "output": second}
 
 
-def branch(w: Weights, x: Tensor, choice: Choice, norm: str, body) -> Tensor:
+def branch(
+    w: Weights, x: Tensor, choice: Choice, norm: str, body: Callable[..., Tensor]
+) -> Tensor:
     """一条支路：归一化在前、在后，或没有；残差在，或不在。"""
     kept = choice["residual"] not in ("none", f"without_{norm}")
     given = layer_norm(w, norm, x) if choice["norm"] == "before" else x

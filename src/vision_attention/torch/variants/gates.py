@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from ..pooling import channel_max, global_max, global_mean
 
 Weights = Mapping[str, Tensor]
 Choice = Mapping[str, str]
+Gate = Callable[[Tensor], Tensor]
 
 
 def dense(w: Weights, name: str, x: Tensor) -> Tensor:
@@ -144,34 +145,42 @@ def spatial_attention(w: Weights, x: Tensor, choice: Choice) -> dict[str, Tensor
 
 
 # 两道门怎样接：特征图、算通道门的、算空间门的 → 两道门与结果
-def channel_spatial(x: Tensor, channel, spatial) -> tuple[Tensor, Tensor, Tensor]:
+def channel_spatial(
+    x: Tensor, channel: Gate, spatial: Gate
+) -> tuple[Tensor, Tensor, Tensor]:
     """论文：空间门由 F′ 算。"""
     first = channel(x)
     second = spatial(x * first)
     return first, second, x * first * second
 
 
-def from_input(x: Tensor, channel, spatial) -> tuple[Tensor, Tensor, Tensor]:
+def from_input(
+    x: Tensor, channel: Gate, spatial: Gate
+) -> tuple[Tensor, Tensor, Tensor]:
     """空间门由 F 算，不由 F′ 算。"""
     first, second = channel(x), spatial(x)
     return first, second, x * first * second
 
 
-def spatial_channel(x: Tensor, channel, spatial) -> tuple[Tensor, Tensor, Tensor]:
+def spatial_channel(
+    x: Tensor, channel: Gate, spatial: Gate
+) -> tuple[Tensor, Tensor, Tensor]:
     """先空间，后通道。"""
     second = spatial(x)
     first = channel(x * second)
     return first, second, x * first * second
 
 
-def product_lost(x: Tensor, channel, spatial) -> tuple[Tensor, Tensor, Tensor]:
+def product_lost(
+    x: Tensor, channel: Gate, spatial: Gate
+) -> tuple[Tensor, Tensor, Tensor]:
     """最后乘的是 F：通道门只用来算空间门。"""
     first = channel(x)
     second = spatial(x * first)
     return first, second, x * second
 
 
-def added(x: Tensor, channel, spatial) -> tuple[Tensor, Tensor, Tensor]:
+def added(x: Tensor, channel: Gate, spatial: Gate) -> tuple[Tensor, Tensor, Tensor]:
     """两路各乘各的，再相加。"""
     first, second = channel(x), spatial(x)
     return first, second, x * first + x * second

@@ -1,0 +1,179 @@
+"""停在半路的训练：检查点留着，说得出怎样接着做，接着做完与没有停过一样。"""
+
+import errno
+import json
+import os
+import re
+import shlex
+import signal
+
+import pytest
+from commands import call
+
+from vision_attention.cli import trials
+from vision_attention.training import journal
+from vision_attention.wings import load_wing
+
+WORDS = ["--n-train", "40", "--steps", "6", "--eval-every", "2", "--batch-size", "16"]
+WORDS += ["--model", "resnet_narrow", "--quiet"]
+TIMES = ("seconds", "cpu_seconds", "images_per_second")
+
+
+def interrupt(*details):
+    raise KeyboardInterrupt
+
+
+def terminate(*details):
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def full(*details):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def stop_at(monkeypatch, step, how):
+    """走完第 step 步之后出事；那一步的评估还没有做。"""
+    add = journal.Journal.add
+
+    def added(self, loss):
+        add(self, loss)
+        if self.step == step:
+            how()
+
+    monkeypatch.setattr(journal.Journal, "add", added)
+
+
+@pytest.fixture(autouse=True)
+def sigterm():
+    """命令改了 SIGTERM 怎样收尾；测试之后还原。"""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("how", [interrupt, terminate])
+@pytest.mark.parametrize("framework", ["torch", "paddle"])
+def test_stopped_training_goes_on_as_if_never_stopped(
+    tmp_path, monkeypatch, framework, how
+):
+    words = ["train", *WORDS, "--framework", framework, "--out", tmp_path / "我 的"]
+    assert call(*words, "--name", "whole")[0] == 0
+    with monkeypatch.context() as patch:
+        stop_at(patch, 5, how)
+        code, text = call(*words, "--name", "half")
+    assert (code, "做到第 4 步（共 6 步）" in text) == (130, True)
+    folder = tmp_path / "我 的" / "half"
+    left = sorted(path.name for path in folder.iterdir())
+    assert left == ["checkpoint.safetensors", "settings.json"]
+    printed = shlex.split(re.search("vision-attention (.*)", text)[1])
+    assert printed == ["train", "--resume", str(folder)]
+    assert call(*printed, "--quiet")[0] == 0
+    whole, half = (
+        json.loads((folder.parent / name / "record.json").read_text("utf8"))
+        for name in ("whole", "half")
+    )
+    assert half["curves"] == whole["curves"]
+    assert half["run"] == whole["run"]
+    assert half["curves"]["step"] == [0, 2, 4, 6]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(trials.SAVED)
+    weights = [folder.parent / name / trials.MODEL for name in ("whole", "half")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+def test_stopped_before_the_first_checkpoint_leaves_nothing(tmp_path, monkeypatch):
+    stop_at(monkeypatch, 1, interrupt)
+    code, text = call("train", *WORDS, "--out", tmp_path, "--name", "it")
+    assert (code, "什么也没有留下" in text) == (130, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_same_name_after_a_stop_is_no_dead_end(tmp_path, monkeypatch):
+    words = ["train", *WORDS, "--out", tmp_path, "--name", "it"]
+    with monkeypatch.context() as patch:
+        stop_at(patch, 3, interrupt)
+        assert call(*words)[0] == 130
+    code, text = call(*words)
+    assert (code, f"train --resume {tmp_path / 'it'}" in text) == (2, True)
+    assert "还没有训练完" in call("predict", tmp_path / "it", tmp_path)[1]
+    # kill -9 也许只留下空文件夹
+    (tmp_path / "empty").mkdir()
+    assert call(*words[:-1], "empty")[0] == 0
+
+
+def test_disk_full_keeps_the_last_checkpoint_and_says_how_to_go_on(
+    tmp_path, monkeypatch
+):
+    words = ["train", *WORDS, "--out", tmp_path, "--name", "it"]
+    with monkeypatch.context() as patch:
+        stop_at(patch, 3, full)
+        code, text = call(*words)
+    assert (code, f"train --resume {tmp_path / 'it'}" in text) == (2, True)
+    assert call("train", "--resume", tmp_path / "it", "--quiet")[0] == 0
+
+
+@pytest.mark.parametrize("last", ["record_of", "draw_curves"])
+def test_failure_after_the_last_step_costs_no_step(tmp_path, monkeypatch, last):
+    """记录或图写不成：再来时一步也不必走。"""
+    words = ["train", *WORDS, "--out", tmp_path, "--name", "it"]
+    with monkeypatch.context() as patch:
+        patch.setattr(trials, last, full)
+        code, text = call(*words)
+    assert (code, "--resume" in text) == (2, True)
+    training = load_wing("torch").module("training")
+    monkeypatch.setattr(training, "train_step", full)
+    assert call("train", "--resume", tmp_path / "it", "--quiet")[0] == 0
+
+
+def test_diverged_training_leaves_nothing_to_go_on_with(tmp_path):
+    bad = ["--lr", "1e18", "--set", "train.clip_norm=null"]
+    words = ["train", *WORDS, *bad, "--out", tmp_path, "--name", "it"]
+    assert call(*words)[0] == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def half(tmp_path, monkeypatch):
+    """停在半路的一次训练。"""
+    with monkeypatch.context() as patch:
+        stop_at(patch, 3, interrupt)
+        assert call("train", *WORDS, "--out", tmp_path, "--name", "it")[0] == 130
+    return tmp_path / "it"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--steps", "9"], "请去掉 --steps"),
+        (["--name", "x"], "请去掉 --name"),
+        (["--set", "model.attention=cbam"], "请去掉 --set"),
+        (["--n-train", "30"], "请去掉 --n-train"),
+    ],
+)
+def test_going_on_keeps_the_settings(half, words, told):
+    code, text = call("train", "--resume", half, *words)
+    assert (code, told in text) == (2, True)
+    assert (half / "checkpoint.safetensors").exists()
+
+
+def test_wrong_folder_is_one_plain_sentence(half, tmp_path):
+    def told(folder):
+        code, text = call("train", "--resume", folder, "--quiet")
+        assert code == 2
+        return text
+
+    assert "不是停在半路的训练" in told(tmp_path / "none")
+    settings = json.loads((half / "settings.json").read_text("utf8"))
+    for content, words in (
+        ("{", "损坏"),
+        (json.dumps({"format": 1}), "损坏"),
+        (json.dumps(settings | {"run": {"what": 1}}), "损坏"),
+        (json.dumps(settings | {"format": 2}), "更新的版本"),
+    ):
+        (half / "settings.json").write_text(content, "utf8")
+        assert words in told(half)
+    settings["run"]["data"]["n_train"] = 50
+    (half / "settings.json").write_text(json.dumps(settings), "utf8")
+    assert "属于另一次训练" in told(half)
+    assert (half / "checkpoint.safetensors").exists()
+    (half / "record.json").write_text("{}")
+    assert "已经训练完" in told(half)

@@ -1,0 +1,175 @@
+"""速度与内存的记录：一项不缺、数字合理、那一页只引用记录；这里不计时。"""
+
+import ast
+import json
+import re
+import statistics
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "benchmarks"
+PAGE = (ROOT / "book" / "appendix" / "speed.md").read_text("utf8")
+NAMES = ("peers", "wings", "memory")
+
+sys.path.insert(0, str(FOLDER))
+import timing  # noqa: E402
+
+
+def record(name):
+    return json.loads((FOLDER / f"{name}.json").read_text("utf8"))
+
+
+def cases():
+    """peers.py 里登记的模块；不载入它，免得要装公开实现。"""
+    tree = ast.parse((FOLDER / "peers.py").read_text("utf8"))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    firsts = [call.args[0] for call in calls if getattr(call.func, "id", "") == "Case"]
+    return [first.value for first in firsts if isinstance(first, ast.Constant)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_machine_is_named(name):
+    machine = record(name)["machine"]
+    assert machine["threads"] == 1
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", machine["date"])
+    assert machine["processor"] and machine["packages"]["torch"]
+
+
+def test_this_machine_can_be_named():
+    machine = timing.machine("numpy")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", machine["date"])
+    assert machine["packages"] == {"numpy": np.__version__}
+
+
+def test_only_the_same_machine_may_be_added_to():
+    machine = timing.machine("numpy")
+    assert timing.same(machine, machine | {"date": "2020-01-01"})
+    assert not timing.same(machine, machine | {"processor": "another"})
+
+
+def wanted(module):
+    """一个模块该有的各行。"""
+    last = "step" if module == "ViT" else "training"
+    found = {(mode, batch) for mode in ("inference", last) for batch in (1, 64)}
+    # 一张图没有方差可算
+    return found - ({("training", 1)} if module == "BAM" else set())
+
+
+def test_what_was_measured_was_measured_in_every_way():
+    """没有量的模块可以缺，页上写「没有量」；量了的要量全，除名的不留。"""
+    from vision_attention.torch import GATES
+
+    found = {}
+    for row in record("peers")["rows"]:
+        found.setdefault(row["module"], set()).add((row["mode"], row["batch"]))
+    known = {*cases(), *(gate.__name__ for gate in GATES.values())}
+    assert set(found) <= known - {"ConstantGate", "ScalarGate"}
+    assert {module: wanted(module) for module in found} == found
+
+
+def test_adding_a_module_keeps_the_others():
+    here, there = ({"date": "d", "processor": name} for name in ("here", "there"))
+    old = {"machine": here, "rows": [{"module": "A", "n": 1}, {"module": "C", "n": 2}]}
+    new = [{"module": "B", "n": 3}]
+    found = timing.merged(old, here, new, ["A", "B", "C"])
+    assert found == {"machine": here, "rows": [old["rows"][0], *new, old["rows"][1]]}
+    found = timing.merged(old, there, new, ["B", "C"])
+    assert found["machine"] == here
+    assert found["rows"] == [{"module": "B", "n": 3, "machine": there}, old["rows"][1]]
+    again = timing.merged(old, there, [{"module": "A", "n": 9}], ["A", "C"])
+    assert [row["n"] for row in again["rows"]] == [9, 2]
+    assert timing.merged(None, there, new, ["B"]) == {"machine": there, "rows": new}
+
+
+def test_a_later_row_says_where_it_was_measured():
+    head = record("peers")["machine"]
+    for row in record("peers")["rows"]:
+        if "machine" in row:
+            assert row["machine"].keys() == head.keys()
+            assert not timing.same(row["machine"], head)
+
+
+def test_ratios_agree_with_the_times():
+    for row in record("peers")["rows"]:
+        assert all(value > 0 for value in row["seconds"].values())
+        if "ratio" in row:
+            low, high = row["quartiles"]
+            assert low <= row["ratio"] <= high
+            others = {k: v for k, v in row["seconds"].items() if k != "ours"}
+            assert row["fastest"] == min(others, key=others.get)
+
+
+def test_both_settings_of_the_wings_have_the_same_rows():
+    found = record("wings")
+    for key in ("models", "parts"):
+        plain, switched = (
+            [r["name"] for r in found[s][key]] for s in ("plain", "switched")
+        )
+        assert plain == switched and plain
+
+
+def test_memory_covers_every_combination():
+    rows = record("memory")["rows"]
+    keys = {(r["wing"], r["mode"], r["fused"], r["tokens"]) for r in rows}
+    tokens = {r["tokens"] for r in rows}
+    assert len(keys) == len(rows) == 2 * 2 * 2 * len(tokens)
+
+
+def test_fused_attention_in_torch_saves_memory():
+    rows = [r for r in record("memory")["rows"] if r["wing"] == "torch"]
+    most = max(r["tokens"] for r in rows)
+    peak = {(r["mode"], r["fused"]): r["bytes"] for r in rows if r["tokens"] == most}
+    for mode in ("inference", "training"):
+        assert peak[mode, True] < peak[mode, False] / 4
+
+
+def test_page_reads_the_records():
+    for name in NAMES:
+        assert f'"{name}"' in PAGE
+
+
+@pytest.mark.parametrize("name", ["channel_max", "global_max"])
+@pytest.mark.parametrize("ties", [False, True])
+def test_maxima_give_ties_to_the_first(wing, name, ties):
+    from frameworks import FRAMEWORKS
+
+    framework = FRAMEWORKS[wing.__name__.rpartition(".")[2]]
+    values = np.random.default_rng(0).standard_normal((2, 5, 3, 4)).astype("float32")
+    values = np.maximum(values, 1.0) if ties else values
+    # 要比的一维放到第二维：通道，或展平的空间
+    lines = values.reshape(2, 5, 12)
+    lines = lines if name == "channel_max" else lines.swapaxes(1, 2)
+    first = lines.argmax(1)[:, None]
+    peak = np.take_along_axis(lines, first, 1)
+    slope = np.zeros_like(lines)
+    np.put_along_axis(slope, first, 2 * peak, 1)
+    x = framework.tensor(values, grad=True)
+    y = getattr(wing.pooling, name)(x)
+    (y * y).sum().backward()
+    found = x.grad.numpy().reshape(2, 5, 12)
+    found = found if name == "channel_max" else found.swapaxes(1, 2)
+    np.testing.assert_array_equal(framework.numpy(y).ravel(), peak.ravel())
+    np.testing.assert_array_equal(found, slope)
+    # 不求导的那条路，值也相同
+    still = getattr(wing.pooling, name)(framework.tensor(values))
+    np.testing.assert_array_equal(framework.numpy(still).ravel(), peak.ravel())
+
+
+def test_ratio_is_the_median_of_the_rounds():
+    times = {"ours": [1.0, 2.0, 6.0], "slow": [9.0, 9.0, 9.0], "fast": [2.0, 2.0, 2.0]}
+    found = timing.compare(times)
+    assert found["fastest"] == "fast"
+    assert found["ratio"] == statistics.median([0.5, 1.0, 3.0])
+    assert "ratio" not in timing.compare({"ours": [1.0, 2.0]})
+
+
+def test_every_way_is_run_equally_often():
+    order = []
+    ways = {name: lambda n=name: order.append(n) for name in ("a", "b")}
+    times = timing.alternate(ways, seconds=0.0, rounds=4)
+    assert [len(values) for values in times.values()] == [4, 4]
+    assert order[-8:] == ["a", "b", "b", "a", "a", "b", "b", "a"]

@@ -1,0 +1,189 @@
+"""中文搜索的索引：一页一节地取出标题、正文、定义，写成一份浏览器可以直接载入的脚本。
+
+索引不分词：浏览器里直接在全文中找读者打的那几个字，所以词、句子、中英混写都找得到，
+也不依赖词典、WebAssembly 或服务器；用 script 载入，从硬盘上打开的书也能搜。
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from lxml import html as parser
+from lxml.html import HtmlElement
+from sphinx.application import Sphinx
+
+INDEX = "search-index.js"
+HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+NOISE = (
+    "headerlink linenos eqno katex-html copybtn toggle-button launch visually-hidden"
+).split()
+BLOCKS = frozenset("p li div pre td th dd dt figcaption section br tr summary".split())
+NAME = "[A-Za-z][A-Za-z0-9 &/–-]*[A-Za-z0-9]"
+STOP = r"(?=\s*[，。,.；（(])"
+ENGLISH = re.compile(f"({NAME}){STOP}(?:[，,、]\\s*([A-Z][A-Za-z]+){STOP})?")
+ALSO = re.compile(
+    r"(?:也译|又译|也叫|又叫|也称|又称|也写作|简称|全称)((?:[、或与和]?[“「][^”」]+[”」])+)"
+)
+QUOTED = re.compile(r"[“「]([^”」]+)[”」]")
+DEFINITION = re.compile(r"^\s*(?:class|def)\s+([A-Za-z_]\w*)", re.M)
+SPACE = re.compile(r"\s+")
+Skip = Sequence[HtmlElement | str]  # 元素本身、标签名，或「标签.类名」
+
+
+def setup(app: Sphinx) -> None:
+    """不建 Sphinx 的索引；页面都写完之后，从目录里的每一页取自己的索引。"""
+    app.connect("builder-inited", _without_sphinx_index)
+    app.connect("build-finished", _write, priority=700)
+
+
+def _without_sphinx_index(app: Sphinx) -> None:
+    """Sphinx 的索引用不上；建了再删，下次只改一页时它会抱怨索引不见了。"""
+    if app.builder.name == "html":
+        app.builder.load_indexer = lambda docnames: None
+        app.builder.index_page = lambda pagename, doctree, title: None
+        app.builder.dump_search_index = lambda: None
+
+
+def _write(app: Sphinx, error: Exception | None) -> None:
+    """写出索引；_toc.yml 里的页全在，别的页都不在。"""
+    if error or app.builder.name != "html":
+        return
+    for name in (
+        "searchindex.js",
+        "_static/searchtools.js",
+        "_static/language_data.js",
+    ):
+        Path(app.outdir, name).unlink(missing_ok=True)
+    index = build(app)
+    data = json.dumps(index, ensure_ascii=False, separators=(",", ":"))
+    target = Path(app.outdir, INDEX)
+    target.write_text(f"bookSearch.receive({data});\n", encoding="utf-8")
+
+
+def build(app: Sphinx) -> dict[str, list[Any]]:
+    """全书的索引。
+
+    返回: pages 每项为 [网址, 标题]；sections 每项为 [页, 锚, 标题, 级, 正文, 定义]；
+    alias 每项为同一个词的几种叫法
+    """
+    pages: list[list[str]] = []
+    sections: list[list[Any]] = []
+    alias: list[list[str]] = []
+    for name in reading_order(app):
+        path = Path(app.outdir, f"{name}.html")
+        article = parser.fromstring(path.read_bytes()).find(".//article")
+        if article is None:
+            continue
+        found = list(_sections(article))
+        if not found:
+            continue
+        alias += [row.pop() for row in found if len(row) > 5]
+        title = found[0][1]
+        sections += [[len(pages), *row] for row in found]
+        pages.append([f"{name}.html", title])
+    return {"pages": pages, "sections": sections, "alias": alias}
+
+
+def reading_order(app: Sphinx) -> list[str]:
+    """目录的次序就是书的次序。"""
+    toc = app.config.external_site_map
+    return [name for name in toc if name in app.env.found_docs]
+
+
+def _sections(article: HtmlElement) -> Iterator[list[Any]]:
+    """文章里的每一节、每个词条、每个 API 对象各一行。"""
+    for section in article.iter("section"):
+        heading = next((c for c in section if c.tag in HEADINGS), None)
+        if heading is None:
+            continue
+        body = "".join(_texts(section, skip=(heading, "section", "dl.glossary")))
+        code = "\n".join(p.text_content() for p in _own(section, "pre"))
+        names = dict.fromkeys(DEFINITION.findall(code))
+        yield [
+            section.get("id"),
+            tidy(_inner(heading)),
+            int(heading.tag[1]),
+            tidy(body),
+            " ".join(names),
+        ]
+        for glossary in _own(section, "dl"):
+            yield from _terms(glossary)
+
+
+def _terms(glossary: HtmlElement) -> Iterator[list[Any]]:
+    """术语表的词条：连着的几个 dt 是同一个词的几种叫法。"""
+    names, anchor = [], None
+    for item in glossary:
+        if item.tag == "dt" and (item.get("id") or "").startswith("term-"):
+            names.append(tidy(_inner(item)))
+            anchor = anchor or item.get("id")
+        elif item.tag == "dd" and names:
+            text = tidy(_inner(item))
+            yield [anchor, " / ".join(names), 3, text, "", names + aliases(text)]
+            names, anchor = [], None
+        elif item.tag == "dt" and item.get("id"):
+            yield [item.get("id"), tidy(_inner(item)), 3, "", item.get("id")]
+
+
+def aliases(text: str) -> list[str]:
+    """词条解释里写明的别名：开头的英文名，与“也译”“又称”后面引号里的叫法。"""
+    match = ENGLISH.match(text)
+    found = [name for name in match.groups() if name] if match else []
+    for group in ALSO.findall(text):
+        found += QUOTED.findall(group)
+    return found
+
+
+def _own(section: HtmlElement, tag: str) -> Iterator[HtmlElement]:
+    """属于这一节、而不属于它的小节的元素。"""
+    for child in section:
+        if child.tag == tag:
+            yield child
+        elif child.tag != "section":
+            yield from child.iter(tag)
+
+
+def _inner(element: HtmlElement) -> str:
+    """元素里的文字。"""
+    return "".join(_texts(element))
+
+
+def _texts(element: HtmlElement, skip: Skip = ()) -> Iterator[str]:
+    """元素里的文字片段，跳过锚点、行号、公式的图形与脚本；块与块之间补空格。"""
+    yield element.text or ""
+    for child in element:
+        if not _skipped(child, skip):
+            yield from _texts(child)
+        elif child.get("class") == "katex-html":  # 公式带走的标点
+            yield "".join(child.xpath(".//span[@class='tail']/text()"))
+        if child.tag in BLOCKS:
+            yield " "
+        yield child.tail or ""
+
+
+def _skipped(child: HtmlElement, skip: Skip) -> bool:
+    """这个元素不进索引。"""
+    if not isinstance(child.tag, str) or child.tag in (
+        "script",
+        "style",
+        "annotation",
+        "button",
+    ):
+        return True
+    classes = (child.get("class") or "").split()
+    named = any(
+        child is s
+        or child.tag == s
+        or (isinstance(s, str) and "." in s and s.split(".")[1] in classes)
+        for s in skip
+    )
+    return named or any(c in NOISE for c in classes)
+
+
+def tidy(text: str) -> str:
+    """空白并成一个空格，去掉看不见的字符。"""
+    return SPACE.sub(" ", text.replace("\u200b", "")).strip()
