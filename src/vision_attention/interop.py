@@ -120,7 +120,9 @@ def start_from(
     错误: 同 load_timm；config.json 读不懂、归一化的通道数与图片不同时抛出
         ValueError，模型不变
     """
-    mean, std, source = pretrained.recipe(_checked_path(path))
+    path = _checked_path(path)
+    files.readable(path)  # 先说没有这个文件，再说它与图片合不合
+    mean, std, source = pretrained.recipe(path)
     if len(mean) != dataset.in_channels:
         raise checks.ArgumentError(
             f"权重的归一化有 {len(mean)} 个通道，图片有 {dataset.in_channels} 个；"
