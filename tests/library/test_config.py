@@ -32,6 +32,7 @@ WRONG = [
     ("seed", -1),
     ("eval_every", 0),
     ("max_train_eval", 0),
+    ("class_weights", "balance"),
     ("trunk_lr", 0),
     ("trunk_lr", float("inf")),
     ("trunk_lr", "1e-3"),

@@ -153,6 +153,7 @@ GROUND = [
             "device": "auto",
             "memory_format": "channels_first",
             "trunk_lr": None,
+            "class_weights": "none",
         },
     ),
     (
@@ -176,7 +177,15 @@ GROUND = [
             "square": None,
         },
     ),
-    (batch_stream, {"augment": "none", "label_smoothing": 0.0, "start": 0}),
+    (
+        batch_stream,
+        {
+            "augment": "none",
+            "label_smoothing": 0.0,
+            "start": 0,
+            "class_weights": "none",
+        },
+    ),
     (warmup_cosine, {"floor": 0.0}),
     # 数字的测试集：500 张、10 类
     (diagnose, {"num_classes": 10, "test_size": 500, "sanity": None}),

@@ -94,6 +94,9 @@ def train(
             "测试两边：文件名的模式，例如 '(.+)-'，或 表.csv:列名。"
         ),
     ] = None,
+    class_weights: Annotated[
+        str, typer.Option(help="类权重：none，或 balanced（少的类每张重一些）。")
+    ] = "none",
     square: Annotated[
         str | None,
         typer.Option(help="不是正方形的图：crop（居中裁，缺省）、pad、squash。"),
@@ -144,6 +147,9 @@ def train(
         }
         wanted = {"n_train": n_train, "groups": groups, "square": square}
         changes |= {f"data.{k}": v for k, v in wanted.items() if v is not None}
+        # 没有写就不进设置：从前的运行，key 不变
+        if class_weights != "none":
+            changes["train.class_weights"] = class_weights
         changes |= _from_weights(weights, freeze, trunk_lr) | _pairs(set_ or [])
         changes = trials.fit_size(changes)
         chosen = trials.choose_framework(framework)

@@ -98,6 +98,7 @@ def batches(
         seed=config.seed,
         augment=config.augment,
         label_smoothing=config.label_smoothing,
+        class_weights=config.class_weights,
         start=start,
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from vision_attention.checks import ArgumentError, choice, number, plain, shown, whole
+from vision_attention.data.batches import WEIGHTINGS
 
 CHOICES = {
     "optimizer": ("adamw", "sgd"),
@@ -15,6 +16,7 @@ CHOICES = {
     "precision": ("float32", "bfloat16"),
     "device": ("auto", "cpu", "gpu"),
     "memory_format": ("channels_first", "channels_last"),
+    "class_weights": WEIGHTINGS,
 }
 LEAST = {
     "steps": 1,
@@ -39,7 +41,8 @@ class TrainConfig:
         device 取 "auto" 时有 GPU 用 GPU，没有用 CPU；memory_format 为特征图在内存里的
         排法，channels_last 让 PyTorch 的卷积快一些，算的是同一件事，末位的舍入不同；
         Paddle 没有，收到就拒绝；trunk_lr 为主干的最高学习率，None 表示与 lr 相同：
-        微调预训练的模型时取小一些，分类头与插入的门仍用 lr
+        微调预训练的模型时取小一些，分类头与插入的门仍用 lr；class_weights 取
+        "balanced" 时，损失里各类一样重：少的类每张重一些
     错误: 任何一项不合适时抛出 ValueError
     出处: AdamW 见 Loshchilov 与 Hutter 2019，arXiv:1711.05101；sgd 的衰减与
         torch.optim.SGD 相同，加在梯度上、进入动量，文献里的 5e-4 指的是它
@@ -62,6 +65,7 @@ class TrainConfig:
     device: str = "auto"
     memory_format: str = "channels_first"
     trunk_lr: float | None = None
+    class_weights: str = "none"
 
     def __post_init__(self) -> None:
         """逐项检查；NumPy 的标量换成 Python 的数，写得进记录。"""
