@@ -211,6 +211,50 @@ def test_weakness_global():
     assert means == sorted(means)
 
 
+def test_weakness_with_tuned_rates():
+    """太全局、参数太多两页，勘误与决策图：各用自己挑的学习率，还剩什么。"""
+    study = found("digits_tuned")
+    assert not study["missing"]
+    few = {m: study.against(model=m, images="few") for m in GLOBAL[1:]}
+    verdict = {m: one.verdict for m, one in few.items()}
+    assert verdict.pop("locality") == "相差不到 δ"
+    assert few["locality"].within == 0.01
+    assert verdict == {"window": "说不准", "shifted": "说不准"} | dict.fromkeys(
+        ("conv", "cnn"), "提高"
+    )
+    assert few["conv"].survives
+    assert few["cnn"].survives
+    sizes = {m: study.against(model=m, images="few") for m in ("smaller", "larger")}
+    assert {m: (one.verdict, one.survives) for m, one in sizes.items()} == {
+        "smaller": ("降低", True),
+        "larger": ("提高", True),
+    }
+    assert few["cnn"].difference.mean > abs(sizes["smaller"].difference.mean)
+    rates = {
+        (one["levels"]["model"], one["levels"]["images"]): one["chosen"]
+        for one in study["tuning"]
+    }
+    assert rates["global", "few"] == "lr=0.0005"
+    old = found("vit_globality").against(model="conv", images="few").difference.mean
+    assert 0.4 < few["conv"].difference.mean / old < 0.6
+
+
+def test_weakness_with_tuned_rates_and_shuffled_blocks():
+    study = found("digits_tuned")
+    pair = [{"model": m, "images": "few"} for m in ("conv", "global")]
+    lost = study.judged(*pair, beyond={"images": "shuffled"})
+    assert lost.verdict == "提高"
+    kept = lost.difference.mean / study.judged(*pair).difference.mean
+    assert 0.4 < kept < 0.6
+    mixed, plain = (
+        study.against(model="cnn", images=i).difference.mean
+        for i in ("shuffled", "few")
+    )
+    assert mixed / plain > 0.9
+    assert judge(claims()["too_global"]) == "有条件成立"
+    assert judge(claims()["many_parameters"]) == "不成立"
+
+
 def even_distance(mask, grid):
     even = mask / mask.sum(1, keepdims=True)
     return float(inspect.mean_attention_distance(even[None, None], grid)[0])

@@ -73,6 +73,7 @@ def test_what_is_said_does_not_change_the_rule_and_what_is_compared_does():
 
 
 def test_a_late_family_is_told_beside_the_rule():
-    claim = claims.claims()["too_global"]
-    assert timing.of_claim(claim) == f"{timing.BEFORE}；{timing.LATE}"
+    late, early = (claims.claims()[name] for name in ("receptive_field", "too_global"))
+    assert timing.of_claim(late) == f"{timing.BEFORE}；{timing.LATE}"
+    assert timing.of_claim(early) == timing.BEFORE
     assert timing.of_claim(claims.claims()["concat"]) == timing.SETTLED
