@@ -255,6 +255,28 @@ def test_weakness_with_tuned_rates_and_shuffled_blocks():
     assert judge(claims()["many_parameters"]) == "不成立"
 
 
+def test_weakness_memory_with_tuned_rates():
+    """记忆一页：各用自己最快的学习率，ViT 的每一粒种子都比卷积网络的每一粒慢。"""
+    study = found("digits_random_labels")
+    assert not study["missing"]
+    for share in (0.0, 1.0):
+        place = {"label_noise": share}
+        assert study.against(model="vit", **place).verdict == "提高"
+        steps = study.values(model="vit", **place)
+        slowest = max(study.values(model="cnn", **place).values())
+        assert min(steps.values()) > 2 * slowest
+        others = [study.records(model=m, **place) for m in ("cnn", "mlp")]
+        assert [len(one) for one in others] == [20, 20]
+    rates = {
+        (one["levels"]["model"], one["levels"]["label_noise"]): one
+        for one in study["tuning"]
+    }
+    assert {
+        rates["cnn", share]["chosen"] for share in (0.0, 1.0)
+    } == {"lr=0.008"}
+    assert judge(claims()["memory"]) == "不成立"
+
+
 def even_distance(mask, grid):
     even = mask / mask.sum(1, keepdims=True)
     return float(inspect.mean_attention_distance(even[None, None], grid)[0])
