@@ -271,9 +271,7 @@ def test_weakness_memory_with_tuned_rates():
         (one["levels"]["model"], one["levels"]["label_noise"]): one
         for one in study["tuning"]
     }
-    assert {
-        rates["cnn", share]["chosen"] for share in (0.0, 1.0)
-    } == {"lr=0.008"}
+    assert {rates["cnn", share]["chosen"] for share in (0.0, 1.0)} == {"lr=0.008"}
     assert judge(claims()["memory"]) == "不成立"
 
 
