@@ -95,7 +95,8 @@ def test_ready_made_division_with_a_shared_group_is_refused(tmp_path):
         ("(", "不是正则表达式"),
         ("(x+)-", "有 36 个文件说不出属于哪一组：a-0.png、"),
         ("", "应为文件名的模式"),
-        ("没有.csv:who", "读不了"),
+        ("没有.csv:who", "没有.csv 读不了：没有这个文件"),
+        ("who.csv", "没有说是哪一列；写法是 who.csv:列名"),
     ],
 )
 def test_what_gives_no_group_is_one_plain_sentence(tmp_path, how, told):
@@ -121,7 +122,7 @@ def test_table_faults_are_named(tmp_path):
 
 def test_a_class_in_one_group_only_is_refused(tmp_path):
     shots(tmp_path, "a")
-    with pytest.raises(ValueError, match="全在 a 一组里；每类至少要两组"):
+    with pytest.raises(ValueError, match="“left”类的图片全在 a 一组里；每类至少要两组"):
         list_pictures(tmp_path, PATTERN)
 
 

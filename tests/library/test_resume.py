@@ -11,6 +11,7 @@ import pytest
 from commands import call
 
 from vision_attention.cli import trials
+from vision_attention.storage import locks
 from vision_attention.training import journal
 from vision_attention.wings import load_wing
 
@@ -98,6 +99,41 @@ def test_same_name_after_a_stop_is_no_dead_end(tmp_path, monkeypatch):
     # kill -9 也许只留下空文件夹
     (tmp_path / "empty").mkdir()
     assert call(*words[:-1], "empty")[0] == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows 锁不了文件夹")
+@pytest.mark.parametrize("command", ["resume", "train", "predict", "diagnose"])
+def test_a_run_being_trained_elsewhere_is_left_alone(half, command):
+    """另一个进程还在训练：别的命令要等，更不能叫人接着做。"""
+    words = {
+        "resume": ["train", "--resume", half],
+        "train": ["train", *WORDS, "--out", half.parent, "--name", half.name],
+        "predict": ["predict", half, half],
+        "diagnose": ["diagnose", half],
+    }[command]
+    before = {path.name: path.read_bytes() for path in half.iterdir()}
+    with locks.alone(half):
+        code, text = call(*words)
+    assert (code, "正由另一个进程训练" in text, "--resume" in text) == (2, True, False)
+    assert {path.name: path.read_bytes() for path in half.iterdir()} == before
+    assert not locks.busy(half)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows 锁不了文件夹")
+def test_a_training_holds_its_folder(tmp_path, monkeypatch):
+    seen = []
+    words = ["train", *WORDS, "--out", tmp_path, "--name", "it"]
+    with monkeypatch.context() as patch:
+        stop_at(patch, 3, lambda: seen.append(locks.busy(tmp_path / "it")))
+        assert call(*words)[0] == 0
+    assert (seen, locks.busy(tmp_path / "it")) == ([True], False)
+    with monkeypatch.context() as patch:
+        stop_at(patch, 3, interrupt)
+        assert call(*words[:-1], "half")[0] == 130
+    with monkeypatch.context() as patch:
+        stop_at(patch, 5, lambda: seen.append(locks.busy(tmp_path / "half")))
+        assert call("train", "--resume", tmp_path / "half", "--quiet")[0] == 0
+    assert seen == [True, True]
 
 
 def test_disk_full_keeps_the_last_checkpoint_and_says_how_to_go_on(

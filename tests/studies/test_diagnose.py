@@ -196,9 +196,19 @@ def test_pictures_that_moved_are_found_again(tmp_path):
     (tmp_path / "photos").rename(tmp_path / "moved")
     code, text = call("diagnose", run, "--quiet")
     assert (code, "--data folder:新的路径" in text) == (2, True)
-    words = ["--attention", "skip", "--seeds", "1", "--quiet"]
-    words += ["--data", f"folder:{tmp_path / 'moved'}"]
+    (tmp_path / "moved").rename(tmp_path / "photos")
+    words = ["--attention", "skip", "--seeds", "2", "--quiet"]
     assert call("diagnose", run, *words)[0] == 0
+    done = json.loads((run / "diagnosis.json").read_text("utf8"))["runs"]
+    # 搬了家，做过的不重做，也没有丢；少的那一粒在新的地方做
+    (tmp_path / "photos").rename(tmp_path / "moved")
+    words += ["--data", f"folder:{tmp_path / 'moved'}"]
+    words[3] = "3"
+    assert call("diagnose", run, *words)[0] == 0
+    again = json.loads((run / "diagnosis.json").read_text("utf8"))["runs"]
+    assert {key: again[key] for key in done} == done
+    # 多的：一粒种子，一半的图与四分之一的图各一次
+    assert len(again) == len(done) + (len(done) // 2)
     (tmp_path / "moved" / "daisy" / "0.png").unlink()
     code, text = call("diagnose", run, *words)
     assert (code, "时的不同（多了、少了或改过）" in text) == (2, True)

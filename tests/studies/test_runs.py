@@ -1,6 +1,7 @@
 """训练好的模型：文件夹自己就够用，换一个框架答案相同，坏了的说得出怎么坏。"""
 
 import dataclasses
+import errno
 import importlib
 import json
 import shutil
@@ -265,7 +266,10 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
     folder = saved(tmp_path / "run")
     content = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(content[:-9])
-    assert "不是完好的" in call("predict", folder, tmp_path)[1]
+    told = call("predict", folder, tmp_path)[1]
+    assert "不是完好的" in told
+    # safetensors 的英文原话不到读者那里
+    assert " header" not in told
     other = saved(tmp_path / "other", width=5)
     shutil.copy(other / "model.safetensors", folder)
     assert "权重与模型对不上" in call("predict", folder, tmp_path)[1]
@@ -327,3 +331,31 @@ def test_export_refuses_what_it_cannot_do(tmp_path, monkeypatch):
         "model.safetensors",
         "record.json",
     ]
+
+
+def test_pictures_one_folder_down_are_pointed_at(tmp_path):
+    """给的是按类分好的那个文件夹：说下一层怎样写。"""
+    folder = saved(tmp_path / "run")
+    photos = photographs(tmp_path / "photos")
+    code, text = call("predict", folder, photos)
+    first = sorted(photos.iterdir())[0]
+    assert (code, f"一张图片也没有；下一层的不看，请写 {first}" in text) == (2, True)
+    (tmp_path / "empty").mkdir()
+    code, text = call("predict", folder, tmp_path / "empty")
+    assert (code, text.strip()) == (2, "错误：一张图片也没有")
+
+
+def test_disk_full_leaves_no_half_a_map(tmp_path, monkeypatch):
+    folder = saved(tmp_path / "run")
+    photos = photographs(tmp_path / "photos")
+
+    def full(self, place, **options):
+        place.write_text("<svg", "utf8")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", full)
+    shown = tmp_path / "shown"
+    first = sorted(photos.iterdir())[0]
+    code, text = call("predict", folder, first, "--show", shown)
+    assert (code, "磁盘满了" in text, "用 --show 换一个" in text) == (2, True, True)
+    assert list(shown.iterdir()) == []

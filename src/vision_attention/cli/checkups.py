@@ -1,7 +1,7 @@
 """命令 diagnose 的里面：要做哪些训练，在预算之内逐个做，做完一个存一个。
 
 内容: Plan、plan_of（要做哪些）、Progress（做完的，停下再来不重做）、Budget、
-    carry_out（逐个做）、health（体检）。
+    carry_out（逐个做）、moved（图片搬了家）、health（体检）。
 """
 
 from __future__ import annotations
@@ -42,13 +42,14 @@ SHARES = (2, 4)
 class Plan:
     """要做的训练，要紧的在前：各粒种子，一半的图，换一种注意力，四分之一的图。
 
-    参数: attention 为换成哪一种，不比时是空的
+    参数: attention 为换成哪一种，不比时是空的；data 为图片搬去了哪里，没有搬是 None
     """
 
     seeds: list[Run]
     other: list[Run]
     fewer: list[Run]
     attention: str
+    data: str | None = None
 
     @property
     def runs(self) -> list[Run]:
@@ -226,10 +227,18 @@ def carry_out(
             return todo[number:]
         told(_said(plan, run, number, todo, budget))
         began = budget.clock()
-        progress.records[run.key] = _record(run, data_root)
+        progress.records[run.key] = _record(moved(run, plan.data), data_root)
         budget.longest = max(budget.longest, budget.clock() - began)
         progress.keep()
     return []
+
+
+def moved(run: Run, data: str | None) -> Run:
+    """同一次训练，图片搬到了 data；没有搬就是它自己。
+
+    认做过没有时用原来的名字：同样的图搬了家，做过的不重做。
+    """
+    return run if data is None else replace(run, data={**run.data, "name": data})
 
 
 def _record(run: Run, data_root: str | None) -> dict:

@@ -89,7 +89,10 @@ def diagnose(
         case = _case(folder, data, data_root)
         count = int(case.record["data"]["n_train"])
         classes = len(case.record["input"]["class_names"])
-        plan = checkups.plan_of(case.run, count, classes, seeds, attention)
+        # 照原来的路径排：做没做过，不看图片现在在哪里
+        base = Run.from_settings(case.record["run"])
+        plan = checkups.plan_of(base, count, classes, seeds, attention)
+        plan = replace(plan, data=data)
         _refuse_faults(plan)
         place, rest = to or folder, {"data_root": data_root, "quiet": quiet}
         report = _done(case, plan, budget, place, **rest)
@@ -142,8 +145,7 @@ def _case(folder: Path, data: str | None, data_root: str | None) -> Case:
         raise ValueError(
             f"{folder / saved_run.RECORD} 损坏，或被改过；请重新训练一次"
         ) from error
-    if data is not None:
-        run = replace(run, data={**run.data, "name": data})
+    run = checkups.moved(run, data)
     prepared = _prepared(run, data_root)
     if prepared.dataset.fingerprint != fingerprint:
         raise ValueError(
@@ -165,7 +167,7 @@ def _prepared(run: Run, data_root: str | None) -> PreparedRun:
 
 def _refuse_faults(plan: Plan) -> None:
     """换了注意力的设置，训练之前先查。"""
-    for run in plan.other[:1]:
+    for run in (checkups.moved(run, plan.data) for run in plan.other[:1]):
         sections = {k: getattr(run, k) for k in ("data", "model", "train", "options")}
         if faults := faults_of("train", sections):
             raise ValueError("；".join(map(str, faults)))
@@ -183,7 +185,7 @@ def _done(
     """做完要做的，写下报告。"""
     fingerprint = case.record["data"]["fingerprint"]
     progress = Progress(place / checkups.PROGRESS, fingerprint)
-    progress.records[case.run.key] = case.record
+    progress.records[plan.seeds[0].key] = case.record
     budget.longest = float(case.record["seconds"])
     told = (lambda line: None) if quiet else functools.partial(typer.echo, err=True)
     told(

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from vision_attention.storage import files
 from vision_attention.training.history import History
 
 
@@ -25,7 +26,7 @@ def draw_curves(record: dict, path: Path) -> None:
     plots.use_style()
     history = History(**record["curves"])
     figure = plots.learning_curves({record["run"]["model"]["name"]: history})
-    figure.savefig(path)
+    _save(figure, path)
 
 
 def draw_map(
@@ -35,7 +36,13 @@ def draw_map(
     from vision_attention import plots
 
     plots.use_style()
-    plots.overlay(image, values, title=title, label=label).savefig(path)
+    _save(plots.overlay(image, values, title=title, label=label), path)
+
+
+def _save(figure: Any, path: Path) -> None:
+    """存成 SVG；磁盘满了，不留下半张。"""
+    with files.replacing(path) as temporary:
+        figure.savefig(temporary, format="svg")
 
 
 def curves_picture(histories: Sequence[Any], title: str) -> str:

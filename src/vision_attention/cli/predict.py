@@ -60,6 +60,8 @@ def predict(
                 trained, images, answers, [_place(show, start + n, paths) for n in kept]
             )
     _sum_up(len(paths) - len(broken), seconds, broken)
+    if not paths:
+        raise ValueError(_nothing(pictures))
 
 
 def _load(folder: Path, framework: str | None, device: str) -> Any:
@@ -77,6 +79,13 @@ def _listed(pictures: list[Path]) -> Iterator[Path]:
             yield from (inside for inside in visible(path) if inside.is_file())
         else:
             yield path
+
+
+def _nothing(pictures: list[Path]) -> str:
+    """一张也没有；图片在下一层的，说怎样写。"""
+    deeper = [inside for path in pictures for inside in visible(path)]
+    hint = f"；下一层的不看，请写 {files.printable(deeper[0])}" if deeper else ""
+    return f"一张图片也没有{hint}"
 
 
 def _answers(trained: Any, images: np.ndarray) -> list:
@@ -108,7 +117,13 @@ def _draw(trained: Any, images: np.ndarray, answers: list, places: list[Path]) -
     for number, place in enumerate(places):
         name, probability = answers[number]
         title = f"{name}，{probability:.2f}"
-        draw_map(images[number], maps[number], title, kind, place)
+        try:
+            draw_map(images[number], maps[number], title, kind, place)
+        except OSError as error:
+            raise OSError(
+                f"写不进 {files.printable(place)}（{files.reason(error)}）；"
+                "请腾出空间，或用 --show 换一个文件夹"
+            ) from error
 
 
 def _sum_up(count: int, seconds: float, broken: list[tuple[Path, str]]) -> None:
@@ -118,7 +133,5 @@ def _sum_up(count: int, seconds: float, broken: list[tuple[Path, str]]) -> None:
         typer.echo(f"{count} 张，每秒 {speed:.0f} 张（含读图）", err=True)
     for path, why in broken:
         typer.secho(f"读不了 {files.printable(path)}：{why}", fg="red", err=True)
-    if broken or not count:
-        if not broken:
-            typer.secho("错误：一张图片也没有", fg="red", err=True)
+    if broken:
         raise typer.Exit(USER_ERROR)

@@ -19,7 +19,7 @@ from vision_attention.cli.stopping import StoppedError, stop_like_ctrl_c
 from vision_attention.data import looking
 from vision_attention.data.folder import folder_of
 from vision_attention.specs import SPECS
-from vision_attention.storage import files
+from vision_attention.storage import files, locks
 from vision_attention.studies.design.runs import SECTIONS, Run, merge
 from vision_attention.studies.running.execute import record_of
 from vision_attention.studies.store.faults import faults_of
@@ -121,6 +121,7 @@ def _refuse_taken(folder: Path) -> None:
     taken = any(folder.iterdir()) if folder.is_dir() else folder.exists()
     if not taken:
         return
+    saved_run.refuse_busy(folder)
     if (folder / SETTINGS).exists() and not (folder / RECORD).exists():
         raise ValueError(
             f"{files.printable(folder)} 是停在半路的一次训练；"
@@ -179,7 +180,7 @@ def carry_out(
     out = checks.path("out", out)
     prepared = prepare(run, data_root)
     folder = fresh_folder(out, name, run)
-    with resumable(folder):
+    with _only_one(folder), resumable(folder):
         settings = {"run": run.settings(), "data_root": data_root}
         _write(folder / SETTINGS, {"format": saved_run.FORMAT, **settings})
         return _finish(prepared, folder, progress)
@@ -191,10 +192,20 @@ def go_on(folder: Path, data_root: str | None, progress: bool) -> Trial:
     参数: folder 为它的文件夹；data_root 缺省为原来的；progress 为真时画进度条
     错误: 同 carry_out；没有停在半路、设置损坏或由更新的版本写成时抛出 ValueError
     """
-    run, place = saved_settings(folder)
-    prepared = prepare(run, data_root or place)
-    with resumable(folder):
-        return _finish(prepared, folder, progress)
+    with _only_one(folder):
+        run, place = saved_settings(folder)
+        prepared = prepare(run, data_root or place)
+        with resumable(folder):
+            return _finish(prepared, folder, progress)
+
+
+@contextlib.contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """一个文件夹同时只有一个进程训练：两个会互相盖掉检查点。"""
+    with locks.alone(folder) as ours:
+        if not ours:
+            raise ValueError(saved_run.in_training(folder))
+        yield
 
 
 def saved_settings(folder: Path) -> tuple[Run, str | None]:

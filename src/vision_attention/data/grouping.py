@@ -36,6 +36,10 @@ def groups_of(root: Path, members: Sequence[Path], how: str) -> np.ndarray:
             "或 表.csv:列名",
             "groups",
         )
+    if how.lower().endswith(".csv"):
+        raise checks.ArgumentError(
+            f"groups={checks.shown(how)} 没有说是哪一列；写法是 {how}:列名", "groups"
+        )
     table, sign, column = how.rpartition(":")
     if sign and table.lower().endswith(".csv"):
         found = _by_table(root, members, Path(table), column)
@@ -70,6 +74,9 @@ def _by_table(
 ) -> list[str | None]:
     try:
         files.readable(table)
+    except (ValueError, OSError) as error:
+        raise checks.ArgumentError(f"groups：{error}", "groups") from error
+    try:
         with table.open(encoding="utf-8-sig", newline="") as stream:
             rows = list(csv.DictReader(stream))
     except (ValueError, OSError, csv.Error) as error:
@@ -92,17 +99,23 @@ def _by_table(
     ]
 
 
-def hold_out(groups: np.ndarray, labels: np.ndarray, share: float) -> np.ndarray:
+def hold_out(
+    groups: np.ndarray,
+    labels: np.ndarray,
+    share: float,
+    class_names: Sequence[str] = (),
+) -> np.ndarray:
     """整组地留出约 share 的图作测试；每类两边都有，与种子无关。
 
     形状: groups str (N,)；labels int64 (N,) → bool (N,)，为真的在测试集
+    参数: class_names 为类名，出错时点名用；没有就说第几类
     错误: 有一类只在一组里时抛出 ValueError
     """
     names = np.unique(groups)
     counts = np.stack(
         [np.bincount(labels[groups == g], minlength=labels.max() + 1) for g in names]
     )
-    _refuse_lonely(counts, names)
+    _refuse_lonely(counts, names, class_names)
     total = counts.sum(0)
     order = permutation(len(names), 0, TEST)
     held = np.zeros(len(names), bool)
@@ -135,13 +148,16 @@ def _cover(held: np.ndarray, counts: np.ndarray, total: np.ndarray, label: int) 
     held[min(fits, key=lambda k: counts[k].sum())] = True
 
 
-def _refuse_lonely(counts: np.ndarray, names: np.ndarray) -> None:
+def _refuse_lonely(
+    counts: np.ndarray, names: np.ndarray, class_names: Sequence[str]
+) -> None:
     """每类至少要在两组里。"""
     alone = np.flatnonzero((counts > 0).sum(0) < 2)
     if len(alone):
         group = names[counts[:, alone[0]].argmax()]
+        told = f"“{class_names[alone[0]]}”" if class_names else f"第 {alone[0] + 1} "
         raise checks.ArgumentError(
-            f"groups：第 {alone[0] + 1} 类的图片全在 {group} 一组里；"
+            f"groups：{told}类的图片全在 {group} 一组里；"
             "每类至少要两组，一组训练、一组测试。请再拍一组",
             "groups",
         )

@@ -53,7 +53,7 @@ def list_pictures(root: Path, groups: str | None = None) -> Listing:
     parts = divided(root)
     if not parts:
         names, members, labels = _members(list_classes(root))
-        test, how = _divide(root, members, labels, groups)
+        test, how = _divide(root, names, members, labels, groups)
         return Listing(names, members, labels, test, (how,))
     train, held, *unused = parts
     sides = [list_classes(part, least=1) for part in (train, held)]
@@ -96,7 +96,11 @@ def _members(
 
 
 def _divide(
-    root: Path, members: list[Path], labels: np.ndarray, groups: str | None
+    root: Path,
+    names: tuple[str, ...],
+    members: list[Path],
+    labels: np.ndarray,
+    groups: str | None,
 ) -> tuple[np.ndarray, str]:
     """没有分好的：谁在测试，与那一句话。"""
     count = len(labels)
@@ -105,7 +109,7 @@ def _divide(
         how = f"没有分好：从 {count} 张里固定留出 {test.sum()} 张作测试，每类都有"
         return test, how
     found = grouping.groups_of(root, members, groups)
-    test = grouping.hold_out(found, labels, TEST_SHARE)
+    test = grouping.hold_out(found, labels, TEST_SHARE, names)
     kept = np.unique(found[test])
     shown = "、".join(kept[:3]) + ("……" if len(kept) > 3 else "")
     return test, (

@@ -1,6 +1,7 @@
 """文件锁：由操作系统看管，进程一死（哪怕 kill -9）锁就自动松开。
 
-内容: locked（独占一个文件的写入）、Leases（按名字认领，同一名字只有一个进程认得到）。
+内容: locked（独占一个文件的写入）、alone、busy（独占一个文件夹，不留下文件）、
+    Leases（按名字认领，同一名字只有一个进程认得到）。
 """
 
 from __future__ import annotations
@@ -77,6 +78,39 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[bool]:
+    """在块内独占一个文件夹，里面不添任何文件；给出占到了没有。
+
+    锁的是文件夹自己。Windows 锁不了文件夹，有的网络盘也锁不了：那里一律当作占到了。
+    """
+    handle = None
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY) if os.name != "nt" else None
+    try:
+        yield handle is None or _lock_folder(handle)
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def busy(folder: Path) -> bool:
+    """有没有人正独占着这个文件夹。"""
+    with alone(folder) as ours:
+        return not ours
+
+
+def _lock_folder(handle: int) -> bool:
+    try:
+        # lockf 要可写的文件，文件夹不是，所以用 flock
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # 这种盘锁不了文件夹
+    return True
 
 
 class Leases:

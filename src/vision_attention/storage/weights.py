@@ -81,7 +81,9 @@ def read(path: Path) -> dict[str, np.ndarray]:
             plain = [name for name, entry in entries if entry["dtype"] != "BF16"]
             values = {name: file.get_tensor(name) for name in plain}
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} 不是完好的 .safetensors：{error}") from error
+        raise ValueError(
+            f"{path} 不是完好的 .safetensors：没有存完，或是别的格式；请换一份完整的"
+        ) from error
     return values | _bfloat16(path, entries)
 
 

@@ -2,7 +2,7 @@
 
 - `SavedRun`、`read`：模型的尺寸、类名、怎样归一化、记录与权重
 - `input_of`：写进记录的那一份：模型的输入怎样备
-- `going_on`：停在半路的，怎样接着做
+- `going_on`、`refuse_busy`、`in_training`：停在半路的，怎样接着做；别处正在训练的，要等
 - `read_pictures`：一批图片文件变成模型的输入，读不了的说得出为什么
 - `Prediction`：一张图的答案
 - `MODEL`、`RECORD`、`CURVES`、`CHECKPOINT`、`SETTINGS`：各个文件的名字
@@ -25,7 +25,7 @@ from vision_attention.data.dataset import normalize
 from vision_attention.data.pictures import SQUARES, read_pixels, reason
 from vision_attention.data.transforms import luminance
 from vision_attention.specs import SPECS, ImageSpec
-from vision_attention.storage import files, weights
+from vision_attention.storage import files, locks, weights
 
 MODEL, RECORD, CURVES = "model.safetensors", "record.json", "curves.svg"
 # 训练时有、训练完收走的两样
@@ -142,6 +142,21 @@ def going_on(folder: Path) -> str:
     return f"接着训练：vision-attention train --resume {path}"
 
 
+def refuse_busy(folder: Path) -> None:
+    """另一个进程正在训练它时，不能读，也不能接着做。
+
+    错误: 正在训练时抛出 ValueError
+    """
+    if (folder / SETTINGS).exists() and locks.busy(folder):
+        raise ValueError(in_training(folder))
+
+
+def in_training(folder: Path) -> str:
+    """另一个进程正在训练它，该怎么办。"""
+    shown = files.printable(folder)
+    return f"{shown} 正由另一个进程训练；请等它做完，或先在那里按 Ctrl-C 停下"
+
+
 def _told(error: Exception) -> str:
     return f"缺少 {error}" if isinstance(error, KeyError) else str(error)
 
@@ -155,6 +170,7 @@ def _record(folder: Path) -> dict:
         )
     path = folder / RECORD
     if not path.exists():
+        refuse_busy(folder)
         if (folder / SETTINGS).exists():
             raise ValueError(
                 f"{files.printable(folder)} 还没有训练完；{going_on(folder)}"
