@@ -23,6 +23,7 @@ from vision_attention.storage import files
 from vision_attention.studies.design.runs import Run
 from vision_attention.studies.running.execute import execute, tidy
 from vision_attention.studies.tasks.prepared import PreparedRun, build_model
+from vision_attention.studies.tasks.pretrained import start
 from vision_attention.training.history import TrainingDivergedError
 from vision_attention.training.sanity import Sanity, labelled_images
 from vision_attention.wings import attention_names, threads_used
@@ -200,6 +201,8 @@ def health(prepared: PreparedRun, progress: Progress) -> Sanity:
     if progress.sanity is None:
         examine = prepared.wing.module("sanity").sanity
         model = build_model(prepared.wing, prepared.run, dataset)
+        # 从预训练的权重出发的，体检的也是装好了的那一个
+        start(model, dataset, prepared.run.options.get("weights"))
         found = examine(model, dataset)
         found = found if found.batch_ok else examine(model, dataset, PATIENT)
         shown = asdict(replace(found, images=np.empty(0), labels=()))

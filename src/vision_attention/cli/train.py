@@ -189,6 +189,10 @@ def _tell(trial: trials.Trial) -> None:
     for warning in filter(None, warnings):
         typer.secho(f"注意：{warning}", fg="yellow", err=True)
     typer.echo(f"存在 {trial.folder}：{'、'.join(trials.SAVED)}")
+    typer.echo(
+        f"下一步：vision-attention diagnose {trial.folder} 说是哪一种病、怎么办；"
+        f"vision-attention predict {trial.folder} 图片… 认新的图"
+    )
 
 
 def leaks(twins: dict[str, Any]) -> str:

@@ -131,6 +131,11 @@ def zeros(layer: nn.Layer) -> None:
     _draw(layer, lambda shape: np.zeros(shape, np.float32))
 
 
+def zero_scale(norm: nn.BatchNorm2D) -> None:
+    """批归一化的 γ 写成 0，β 不动：这一层起步什么也不出。"""
+    _write(norm.weight, np.zeros(tuple(norm.weight.shape), np.float32))
+
+
 def _draw(model: nn.Layer, distribution: Callable) -> None:
     for layer in model.sublayers(include_self=True):
         if isinstance(layer, nn.Linear | nn.Conv1D | nn.Conv2D):

@@ -108,6 +108,11 @@ def zeros(layer: nn.Module) -> None:
     _draw(layer, lambda shape: np.zeros(shape, np.float32))
 
 
+def zero_scale(norm: nn.BatchNorm2d) -> None:
+    """批归一化的 γ 写成 0，β 不动：这一层起步什么也不出。"""
+    nn.init.zeros_(norm.weight)
+
+
 def _draw(model: nn.Module, distribution: Callable) -> None:
     for layer in model.modules():
         if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d):

@@ -137,6 +137,16 @@ class ResNet(nn.Module):
         return self.head(pooled.flatten(1))
 
 
+def close_branches(stages: nn.Sequential) -> None:
+    """各块支路最后一个批归一化的 γ 从 0 起步：没有学过时，每块都是捷径，深了也不放大。
+
+    出处: Goyal 等 2017，arXiv:1706.02677，§5.1；timm 的 zero_init_last 也是这样
+    """
+    for stage in stages:
+        for block in stage:
+            init.zero_scale(block.branch[-1])
+
+
 class ImageNetResNet(nn.Module):
     """ImageNet 式 ResNet：7×7 卷积与最大池化先缩小四倍，四个阶段，平均后分类。
 
@@ -161,6 +171,7 @@ class ImageNetResNet(nn.Module):
         self.head = nn.Linear(widths[-1], spec.num_classes)
         init.convolutions(self)
         init.transformer(self.head)
+        close_branches(self.stages)
         insert_attention(self.stages, widths, spec)
 
     def features(self, x: Tensor) -> Tensor:
