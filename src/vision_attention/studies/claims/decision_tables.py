@@ -176,6 +176,8 @@ def _price(arrow: Arrow) -> str:
 
 
 def _said(found: Cost) -> str:
-    share = f"（{found.share:+.0%}）".replace("-", "−") if found.parameters else ""
-    extra = f"{found.parameters:+,}".replace("-", "−") if found.parameters else "±0"
-    return f"参数 {extra}{share}，时间 ×{found.time:.2f}"
+    if not found.parameters:
+        return f"参数一样多，时间 ×{found.time:.2f}"
+    share = f"{abs(found.share):.0%}" if abs(found.share) >= 0.005 else "不到 1%"
+    count = f"{'多' if found.parameters > 0 else '少'} {abs(found.parameters):,}"
+    return f"参数{count}（{share}），时间 ×{found.time:.2f}"
