@@ -1,6 +1,6 @@
 """门铃：命令 vision-attention。
 
-内容: app；下面有 look、train、diagnose、predict、export、study、grade、identify、
+内容: app。下面有 look、train、diagnose、predict、export、study、grade、identify、
     handout、collect。
 """
 
