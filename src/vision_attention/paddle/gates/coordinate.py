@@ -19,8 +19,8 @@ class CoordinateAttention(nn.Layer):
     参数: in_channels 即 C；reduction_ratio 即 r；min_hidden 为瓶颈宽的下限；
         identity_init 为真时门起步恰为 1：插入后输出一位不变
     单位: 门控无量纲，取值 (0, 1)；identity_init 时取值 (0, 4)
-    错误: reduction_ratio、min_hidden 不合适，瓶颈宽为 0，x 不是 (B, C, H, W) 浮点
-        时抛出 ValueError
+    错误: reduction_ratio、min_hidden、identity_init 不合适，瓶颈宽为 0，
+        x 不是 (B, C, H, W) 浮点时抛出 ValueError
     出处: Hou 等 2021，arXiv:2103.02907；32 与 8 是该文的 r 与下限
     """
 

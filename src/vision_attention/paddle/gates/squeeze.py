@@ -21,8 +21,8 @@ class SqueezeExcitation(nn.Layer):
     参数: in_channels 即 C；reduction_ratio 即 r；min_hidden 为瓶颈宽的下限；
         identity_init 为真时门起步恰为 1：插入后输出一位不变
     单位: 门控无量纲，取值 (0, 1)；identity_init 时取值 (0, 2)
-    错误: reduction_ratio、min_hidden 不合适，瓶颈宽为 0，x 不是 (B, C, H, W) 浮点
-        时抛出 ValueError
+    错误: reduction_ratio、min_hidden、identity_init 不合适，瓶颈宽为 0，
+        x 不是 (B, C, H, W) 浮点时抛出 ValueError
     出处: Hu 等 2018，arXiv:1709.01507，式 (2)–(4)；16 是该文的 r
     """
 
@@ -65,7 +65,8 @@ class ECA(nn.Layer):
         t = |log2 C + 1| / 2 取整，偶数则加 1，至少为 3；
         identity_init 为真时门起步恰为 1：插入后输出一位不变
     单位: 门控无量纲，取值 (0, 1)；identity_init 时取值 (0, 2)
-    错误: kernel_size 为偶数、x 不是 (B, C, H, W) 浮点时抛出 ValueError
+    错误: kernel_size 为偶数、identity_init 不是真假、x 不是 (B, C, H, W) 浮点时
+        抛出 ValueError
     出处: Wang 等 2020，arXiv:1910.03151，式 (12)，γ=2、b=1。与作者代码的差别：
         作者按阶段手工给 k
     """

@@ -27,8 +27,8 @@ class ChannelAttention(nn.Module):
         max(C // r, min_hidden)；pooling 选全局描述：avg、max 或 both；
         identity_init 为真时门起步恰为 1：插入后输出一位不变
     单位: 门控无量纲，取值 (0, 1)；identity_init 时取值 (0, 2)
-    错误: reduction_ratio、min_hidden 不合适，瓶颈宽为 0，pooling 不认识，
-        x 不是 (B, C, H, W) 浮点时抛出 ValueError
+    错误: reduction_ratio、min_hidden、identity_init 不合适，瓶颈宽为 0，
+        pooling 不认识，x 不是 (B, C, H, W) 浮点时抛出 ValueError
     出处: Woo 等 2018，arXiv:1807.06521，式 (2)；16 是该文的 r
     """
 
