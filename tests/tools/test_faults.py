@@ -310,7 +310,7 @@ def test_read_only_home_builds_the_book(inside, furnished):
     assert (done.returncode, complaints(done)) == (0, []), done.stdout
     assert (furnished.root / "_build/html/notebooks/torch/tiny.html").exists()
     lines = seen.read_text("utf8").splitlines()
-    for program in ("course.py", "notebooks.py", "ipykernel"):
+    for program in ("tools.course", "tools.build.notebooks", "ipykernel"):
         assert any("process " in line and program in line for line in lines), program
     writes = {line for line in lines if not line.startswith("process ")}
     assert {line for line in writes if str(temporary) not in line} == set()

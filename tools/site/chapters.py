@@ -47,7 +47,7 @@ ONLINE = (
     # 手算题与答案在浏览器里一页一页地印
     *(
         f"book/appendix/{name}"
-        for name in "api architecture export speed status trained"
+        for name in "api architecture export frameworks pretrained speed status trained"
         " teaching hand_sheets hand_answers".split()
     ),
 )
