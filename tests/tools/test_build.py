@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.build import notebooks
+
 ROOT = Path(__file__).resolve().parents[2]
 
 FULL_DISK = """
@@ -249,3 +251,34 @@ def test_every_target_starts_with_a_program_that_exists(target):
     for line in plan.stdout.splitlines():
         words = [word for word in line.split() if "=" not in word]
         assert shutil.which(words[0], path=f"{os.environ['PATH']}:{ROOT}"), line
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_a_kernel_that_lost_its_port_is_started_again(monkeypatch, lost):
+    """内核没有应声就换一个再来，最多三次；别的错不再试。"""
+    tried = []
+
+    def execution(notebook, **settings):
+        tried.append(notebook)
+        if len(tried) <= lost:
+            raise RuntimeError("Kernel didn't respond in 60 seconds")
+        return "结果"
+
+    monkeypatch.setattr(notebooks, "single_nb_execution", execution)
+    page = Path(__file__).resolve().parents[2] / "notebooks/torch/two_machines.ipynb"
+    if lost == 3:
+        with pytest.raises(RuntimeError, match="didn't respond"):
+            notebooks.execute(page)
+    else:
+        assert notebooks.execute(page)[1] == "结果"
+    assert len(tried) == min(lost + 1, 3)
+
+
+def test_another_error_is_not_tried_again(monkeypatch):
+    def execution(notebook, **settings):
+        raise RuntimeError("别的错")
+
+    monkeypatch.setattr(notebooks, "single_nb_execution", execution)
+    page = Path(__file__).resolve().parents[2] / "notebooks/torch/two_machines.ipynb"
+    with pytest.raises(RuntimeError, match="别的错"):
+        notebooks.execute(page)

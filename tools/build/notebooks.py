@@ -37,6 +37,10 @@ def toc_files() -> list[Path]:
     return [path for path in tries if path.exists()]
 
 
+# 内核起不来时 jupyter_client 的原话
+SILENT = "Kernel didn't respond"
+
+
 def toc_notebooks() -> list[Path]:
     """返回 _toc.yml 里的笔记本，依书中的顺序。"""
     return [path for path in toc_files() if path.suffix == ".ipynb"]
@@ -56,11 +60,21 @@ def timeout() -> int:
 
 
 def execute(path: Path) -> tuple[nbformat.NotebookNode, ExecutionResult]:
-    """在笔记本自己的文件夹里执行它；返回带输出的笔记本与结果。"""
-    notebook = read(path)
-    result = single_nb_execution(
-        notebook, cwd=str(path.parent), timeout=timeout(), allow_errors=False
-    )
+    """在笔记本自己的文件夹里执行它；返回带输出的笔记本与结果。
+
+    几个内核同时起步，偶尔抢同一个端口，抢输的一直不应声：那不是笔记本的错，换一次再来。
+    """
+    for last in (False, False, True):
+        notebook = read(path)
+        try:
+            result = single_nb_execution(
+                notebook, cwd=str(path.parent), timeout=timeout(), allow_errors=False
+            )
+        except RuntimeError as error:
+            if last or SILENT not in str(error):
+                raise
+        else:
+            break
     return notebook, result
 
 
