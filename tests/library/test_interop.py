@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from gaps import close
 from limits import largest_file
+from timm_files import vit_names
 
 import vision_attention.paddle
 import vision_attention.torch
@@ -157,38 +158,6 @@ def test_bfloat16_weights_are_carried_as_numbers(writer, reader, tmp_path):
     same(values, interop.state(plain))
 
 
-def timm_names(depth):
-    """timm 的 vit_*_patch16_224 里每一项的名字与形状（宽 24、3 头、1000 类）。"""
-    width, tokens = 24, 14 * 14 + 1
-    shapes = {
-        "cls_token": (1, 1, width),
-        "pos_embed": (1, tokens, width),
-        "patch_embed.proj.weight": (width, 3, 16, 16),
-        "patch_embed.proj.bias": (width,),
-        "norm.weight": (width,),
-        "norm.bias": (width,),
-        "head.weight": (1000, width),
-        "head.bias": (1000,),
-    }
-    for i in range(depth):
-        block = {
-            "norm1.weight": (width,),
-            "norm1.bias": (width,),
-            "attn.qkv.weight": (3 * width, width),
-            "attn.qkv.bias": (3 * width,),
-            "attn.proj.weight": (width, width),
-            "attn.proj.bias": (width,),
-            "norm2.weight": (width,),
-            "norm2.bias": (width,),
-            "mlp.fc1.weight": (4 * width, width),
-            "mlp.fc1.bias": (4 * width,),
-            "mlp.fc2.weight": (width, 4 * width),
-            "mlp.fc2.bias": (width,),
-        }
-        shapes |= {f"blocks.{i}.{name}": shape for name, shape in block.items()}
-    return shapes
-
-
 def timm_forward(weights, image, depth, heads):
     """照 timm 的定义用 NumPy 重算一遍：独立的真值。"""
     from scipy.special import erf, softmax
@@ -224,7 +193,7 @@ def test_timm_checkpoint_loads_exactly(wing, tmp_path):
     rng = np.random.default_rng(0)
     weights = {
         name: (0.1 * rng.standard_normal(shape)).astype("f4")
-        for name, shape in timm_names(2).items()
+        for name, shape in vit_names(2).items()
     }
     save_file(weights, tmp_path / "vit.safetensors")
     spec = specs.ViTSpec(

@@ -589,6 +589,23 @@ def test_a_mistake_is_one_plain_sentence(tmp_path, words, hint):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("framework", WINGS)
+@pytest.mark.parametrize(("name", "last"), [("resnet18", 4), ("resnet50", 7)])
+def test_branches_start_closed(framework, name, last):
+    """支路末一个批归一化的 γ 从 0 起步，其余从 1：没学过的网络，每块都是捷径。"""
+    wing = WINGS[framework]
+    wing.init.seed(2)
+    model = wing.build(specs.named(name, image_size=32, num_classes=3))
+    scales = {
+        key: value
+        for key, value in interop.state(model).items()
+        if key.endswith(".weight") and value.ndim == 1
+    }
+    closed = {key for key, value in scales.items() if not value.any()}
+    assert closed == {key for key in scales if f".branch.{last}." in key} != set()
+    assert all((value == 1).all() for key, value in scales.items() if key not in closed)
+
+
 # 书里的一页 ------------------------------------------------------------------
 
 PAGE = Path(__file__).resolve().parents[2] / "book" / "appendix" / "pretrained.md"
