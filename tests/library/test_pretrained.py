@@ -17,8 +17,9 @@ from timm_files import drawn, resnet_forward, resnet_names, vit_names
 import vision_attention.paddle
 import vision_attention.torch
 from vision_attention import data, interop, specs
-from vision_attention.cli import trials
+from vision_attention.cli import checkups, trials
 from vision_attention.storage.pretrained import IMAGENET, recipe, resize_positions
+from vision_attention.studies.tasks.prepared import prepare
 from vision_attention.training.config import TrainConfig
 from vision_attention.wings import attention_names
 
@@ -524,6 +525,28 @@ def test_train_from_a_file_with_a_frozen_trunk(tmp_path, photos, file, framework
     code, told = call("predict", tmp_path / "out" / "it", photos / "daisy" / "0.png")
     assert code == 0
     assert re.search("daisy|tulip", told)
+
+
+@pytest.mark.parametrize("framework", WINGS)
+def test_the_checkup_examines_the_loaded_model(
+    tmp_path, photos, file, framework, monkeypatch
+):
+    """从预训练的权重出发的诊断，体检的是装好了的那一个，不是没学过的。"""
+    values, seen = drawn(resnet_names(18)), []
+    changes = {"model.name": "resnet18", "data.name": f"folder:{photos}"}
+    changes |= {"model.width": 8, "data.image_size": 40}
+    changes["options.weights"] = str(file(values))
+    prepared = prepare(trials.settle(framework, 0, changes))
+
+    def examine(model, dataset):
+        seen.append(interop.state(model)["stem.0.weight"])
+        raise InterruptedError
+
+    monkeypatch.setattr(prepared.wing.module("sanity"), "sanity", examine)
+    progress = checkups.Progress(tmp_path / "diagnosis.json", "图")
+    with pytest.raises(InterruptedError):
+        checkups.health(prepared, progress)
+    np.testing.assert_array_equal(seen[0], values["conv1.weight"])
 
 
 @pytest.mark.parametrize("framework", WINGS)
