@@ -65,7 +65,7 @@ def facts(prefix: str) -> dict[str, dict[str, float]]:
 def gate() -> tuple[dict[str, str], str]:
     """画一个数字，看门怎么开。"""
     note = (
-        "六个窄 ResNet，就是研究 <code>which_gate</code> 里 PyTorch、种子 0 的那几次，"
+        "六个窄 ResNet，就是研究“四种门与对照”里 PyTorch、种子 0 的那几次，"
         "200 张图训练，没有为这张图另挑。“换成平均”把一道门换成它在训练图上的平均，"
         "不再看输入；“去掉”是不乘它。条是逐通道的开度，方块是逐位置的开度，"
         "SimAM 逐个数开，两样都画平均。你的图不离开这一页。"
@@ -76,7 +76,7 @@ def gate() -> tuple[dict[str, str], str]:
 def microscope() -> tuple[dict[str, str], str]:
     """注意力显微镜。"""
     note = (
-        "三份权重是研究 <code>vit_data_size</code> 里同一次运行（PyTorch、种子 0、"
+        "三份权重是研究“图像从少到多”里同一次运行（PyTorch、种子 0、"
         "1,297 张图）的第 0、100、400 步。每张 4×4 的小图是这一块在那一头的一行权重，"
         "一半浓是一视同仁（1/17），每多一倍浓一档，4 倍到顶；下面第一个数是平均看多远"
         "（单位：块，2×2 像素），第二个数是给分类 token 的一份。"
@@ -115,7 +115,7 @@ def deal() -> tuple[dict[str, str], str]:
     records = {"arms": arms, "seeds": len(listed), "margin": margin}
     note = (
         "每个点是一粒种子：装了减去对照，测试准确率之差；横线是 95 % 区间，"
-        f"灰带是 ±{margin:g}。数是研究 <code>which_module</code> 的记录："
+        f"灰带是 ±{margin:g}。数是研究“七种写法与对照”的记录："
         "窄 ResNet，PyTorch，500 张数字。与不装比的七种模块是一族，一起校正；"
         "对照各自单独。"
     )
@@ -159,7 +159,7 @@ def diagnosis() -> tuple[dict[str, str], str]:
         "chance": chance_bound(10, 500),
     }
     note = (
-        "研究 <code>vit_data_size</code> 的记录，PyTorch，每一种十粒种子，400 步。"
+        "研究“图像从少到多”的记录，PyTorch，每一种十粒种子，400 步。"
         "左边实线是训练、虚线是测试；右边是诊断的平面，一个点一粒种子，细线是选中的"
         "那一粒走过的路。诊断由程序库的 <code>diagnose</code> 给出，只看到那一步为止。"
     )
