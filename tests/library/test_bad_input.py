@@ -164,6 +164,19 @@ CONSTRUCTIONS = [
             ("embed_dim", (8, 10**9)),
         )
     ],
+    *[
+        refused(f"kernel_size={size} 太大；应不超过 1,023", build)
+        for size in (1025, 10**9 + 1)
+        for build in (
+            lambda wing, size=size: wing.SpatialAttention(size),
+            lambda wing, size=size: wing.ECA(12, size),
+            lambda wing, size=size: wing.CBAM(12, 4, size),
+        )
+    ],
+    refused(
+        "dilation=1000000000 太大；应不超过 1,023",
+        lambda wing: wing.BAM(12, 4, dilation=10**9),
+    ),
     # 没有宽度的层
     refused("hidden_dim=0 应为正整数", lambda wing: wing.MLP(8, 0)),
     refused("embed_dim=0 应为正整数", lambda wing: wing.MLP(0, 8)),

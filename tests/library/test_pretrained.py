@@ -403,6 +403,14 @@ def test_recipe_is_the_one_beside_the_file(tmp_path):
         '{"mean": [0.5], "std": [0]}',
         '{"mean": "x", "std": [1]}',
         '{"pretrained_cfg": 3}',
+        '{"mean": [NaN], "std": [1]}',
+        '{"mean": [0.5], "std": [Infinity]}',
+        '{"mean": [1e39], "std": [1]}',
+        '{"mean": ["0.5"], "std": [1]}',
+        '{"mean": [true], "std": [1]}',
+        '{"mean": [0.5], "std": [1], "std": [2]}',
+        f'{{"mean": [{"9" * 400}], "std": [1]}}',
+        "[" * 99_999,
     ],
 )
 def test_a_broken_recipe_is_one_sentence(tmp_path, content):

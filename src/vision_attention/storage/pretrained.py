@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -18,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vision_attention import checks
-from vision_attention.storage import files, weights
+from vision_attention.storage import files, records, weights
 from vision_attention.storage.weights import Fault, Slot
 
 Arrays = Mapping[str, np.ndarray]
@@ -268,14 +267,15 @@ def recipe(path: Path) -> Recipe:
         return Recipe(*IMAGENET, "旁边没有 config.json，用 ImageNet 的")
     files.readable(place)
     try:
-        settings = json.loads(place.read_text("utf8"))
+        settings = records.plain_json(place.read_bytes())
         settings = settings.get("pretrained_cfg", settings)
-        mean, std = (tuple(map(float, settings[name])) for name in ("mean", "std"))
-        if not mean or len(mean) != len(std) or not all(0 < s < math.inf for s in std):
+        mean = tuple(checks.number("mean", value) for value in settings["mean"])
+        std = tuple(checks.number("std", value, above=0) for value in settings["std"])
+        if not mean or len(mean) != len(std):
             raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{files.printable(place)} 读不懂：应有 pretrained_cfg 的 mean 与 std，"
-            "各是一列数，std 大于 0；请重新取一份，或把它移走"
+            "各是一列有限的数，std 大于 0；请重新取一份，或把它移走"
         ) from error
     return Recipe(mean, std, "照它的 config.json")

@@ -2,6 +2,7 @@
 
 - `match`：入口检查
 - `widened`：半精度换成单精度
+- `overflowed`：算出了无穷
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from vision_attention import checks
+
+from .modes import eager
 
 HALVES = (torch.float16, torch.bfloat16)
 
@@ -33,3 +36,8 @@ def match(x: Tensor, layer: nn.Module | None = None) -> None:
 def widened(x: Tensor) -> Tensor:
     """半精度换成 float32，别的原样。"""
     return x.to(torch.float32) if x.dtype in HALVES else x
+
+
+def overflowed(x: Tensor) -> bool:
+    """算出了无穷；画图、在 GPU 上时不问：一问就要等它算完。"""
+    return eager() and x.is_cpu and bool(x.isinf().any())
