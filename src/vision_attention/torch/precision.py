@@ -27,9 +27,11 @@ def match(x: Tensor, layer: nn.Module | None = None) -> None:
     if isinstance(layer, nn.Sequential):
         layer = layer[0]
     weight = getattr(layer, "weight", None)
+    if getattr(weight, "dtype", x.dtype) is x.dtype:  # 每次前向都走，先走最短的路
+        return
     if not isinstance(weight, Tensor) or not weight.is_floating_point():
         return
-    if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+    if not torch.is_autocast_enabled(x.device.type):
         checks.other_dtype(x.dtype, weight.dtype)
 
 
