@@ -291,6 +291,11 @@ SPECS = [
     ),
     (
         "vit_tiny",
+        {"position": "sincos_1d", "embed_dim": 6, "num_heads": 2},
+        "embed_dim=6 应为 4 的倍数.*例如 4 或 8",
+    ),
+    (
+        "vit_tiny",
         {"tokenizer": "conv", "image_size": 12, "patch_size": 6},
         "patch_size=6 应为 2 的幂",
     ),
@@ -462,3 +467,5 @@ def test_geometry_refuses_what_cannot_be():
         geometry.sincos_2d(4, 10)
     with pytest.raises(ValueError, match=r"embed_dim=2 应为 4 的倍数.*例如 4 或 8"):
         geometry.sincos_2d(4, 2)
+    with pytest.raises(ValueError, match=r"embed_dim=6 应为 4 的倍数"):
+        geometry.sincos_1d(4, 6)
