@@ -1,8 +1,8 @@
 """批改的两个数：写对的有几份被误判，写错的有几份被判成对；结果写进书里。
 
 用法: python -m tools.proof.graded [--write]
-交来的在 tests/handed_in/：写对的是一份份代码，其中 from_text_* 只照练习题的文字写；
-写错的是把写对的改动一行。
+交来的在 tests/handed_in/：写对的是一份份代码，其中 unseen_* 的作者只拿到练习题的
+文字；写错的是把写对的改动一行，unseen_wrong_* 是同一位作者自己写错的。
 """
 
 from __future__ import annotations
@@ -54,13 +54,14 @@ def task_of(name: str) -> str | None:
 
 
 def from_text(framework: str) -> list[HandIn]:
-    """写对的里，只照练习题的文字写、没有看程序库里的实现的。"""
-    return _handed(f"from_text_{framework}")
+    """写对的里，作者只拿到练习题的文字，没有见过程序库与批改的。"""
+    return _handed(f"unseen_{framework}")
 
 
 def right(framework: str) -> list[HandIn]:
     """写对的。"""
-    return _handed(f"right_{framework}") + from_text(framework)
+    seen = _handed(f"right_{framework}") + _handed(f"from_text_{framework}")
+    return seen + from_text(framework)
 
 
 def _handed(name: str) -> list[HandIn]:
@@ -79,6 +80,7 @@ def wrong(framework: str) -> Iterator[HandIn]:
         names = dict(vars(module))
         exec(source.replace(old, new), names)
         yield HandIn(f"{base}: {new}", task_of(base), names[base], expected)
+    yield from _handed(f"unseen_wrong_{framework}")
 
 
 def counts(framework: str) -> dict[str, int]:

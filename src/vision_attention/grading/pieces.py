@@ -17,6 +17,8 @@ from vision_attention.parts import Part
 Arrays = Mapping[str, np.ndarray]
 Read = Callable[[Arrays], np.ndarray]
 
+HAND_WRITTEN = (1e-5, 1e-6)  # 手写的归一化看不出 ε，常见的就这两个
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -35,7 +37,39 @@ def expansions(
     parts: Sequence[Part], values: Arrays, slots: Slots, heads: int
 ) -> Iterator[list[Piece]]:
     """把每件东西写成位置要的样子：一个大矩阵拆成三段，几个小矩阵拼成一个。"""
-    for joined in _joined([_whole(part, values) for part in parts], slots):
+    for read in _readings(parts, values, slots):
+        yield from _expanded([_whole(part, values) for part in read], slots, heads)
+
+
+def _readings(
+    parts: Sequence[Part], values: Arrays, slots: Slots
+) -> Iterator[Sequence[Part]]:
+    """直接挂着的向量有几种读法：前一个矩阵的偏置，单独的一个，手写的归一化的两半。"""
+    yield parts
+    apart = [one for part in parts for one in _unpaired(part)]
+    if len(apart) > len(parts):
+        yield apart
+    norms = {shape for kind, shape in slots.values() if kind == "norm"}
+    loose = [p for p in parts if p.kind == "raw" and values[p.weight].shape in norms]
+    if loose and len(loose) % 2 == 0:
+        rest = [part for part in parts if part not in loose]
+        halves = list(zip(loose[::2], loose[1::2], strict=True))
+        for eps in HAND_WRITTEN:
+            yield rest + [
+                replace(scale, kind="norm", bias=shift.weight, eps=eps)
+                for scale, shift in halves
+            ]
+
+
+def _unpaired(part: Part) -> list[Part]:
+    """猜作偏置的向量拆出来，自成一件。"""
+    if part.kind != "raw" or part.bias is None:
+        return [part]
+    return [replace(part, bias=None), replace(part, weight=part.bias, bias=None)]
+
+
+def _expanded(pieces: list[Piece], slots: Slots, heads: int) -> Iterator[list[Piece]]:
+    for joined in _joined(pieces, slots):
         ways = [_ways(piece, slots, heads) for piece in joined]
         # 形状相同的几件用同一种拆法
         kinds = [(p.kind, p.part.kind, p.shape) for p in joined]

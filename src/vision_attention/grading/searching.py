@@ -78,6 +78,8 @@ def search(
     _drop_unused(exam, inputs[0], outputs[0])
     values = exam.lab.values(exam.module)
     gate = _is_gate(exam, outputs[0], inputs[0][0])
+    if gate:
+        exam.remarks.append("交出的是门，还没有乘回 x：单独用时别忘了这一步")
     found = None
     for found in islice(candidates(exam, gate), TRIES):
         weights = found.match.weights(values, found.slots)

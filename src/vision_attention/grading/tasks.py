@@ -139,10 +139,11 @@ def tokens(s: Settings, rng: np.random.Generator) -> list[list[np.ndarray]]:
 
 
 def masked(s: Settings, rng: np.random.Generator) -> list[list[np.ndarray]]:
-    """一串 token 与布尔掩码；写反了也每行都有看得见的。"""
+    """一串 token 与布尔掩码；不对称，写反了、转置了也每行都有看得见的。"""
     found = []
     for b, n in ((3, 7), (1, 6)):
-        seen = np.abs(np.subtract.outer(np.arange(n), np.arange(n))) < 3
+        ahead = np.subtract.outer(np.arange(n), np.arange(n)).T
+        seen = (ahead >= -1) & (ahead <= 2)
         found.append([_draw(rng, (b, n, s["embed_dim"])), seen])
     return found
 

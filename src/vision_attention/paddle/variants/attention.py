@@ -73,6 +73,7 @@ MASKS = {
     "seen": lambda scores, seen: scores + (seen - 1) * 1e9,
     "inverted": lambda scores, seen: scores - seen * 1e9,
     "zeroed": lambda scores, seen: scores * seen,
+    "transposed": lambda scores, seen: scores + (seen.T - 1) * 1e9,
     "ignored": lambda scores, seen: scores,
 }
 
