@@ -19,7 +19,7 @@ const bookSearch = (() => {
     for (const [page, anchor, title, level, body, names] of data.sections) {
       pages[page].sections.push({
         anchor, title, level, body,
-        heading: lower(title).replace(/^[\d.]+\s+/, ""), text: lower(body), names: lower(names).split(" ").filter(Boolean),
+        heading: lower(title.normalize("NFKC")).replace(/^[\d.]+\s+/, ""), text: lower(body), names: lower(names).split(" ").filter(Boolean),
       });
     }
     const all = pages.flatMap((p) => p.sections.map((s) => s.heading + "\n" + s.text + "\n" + s.names.join(" "))).join("\n");

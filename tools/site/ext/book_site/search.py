@@ -23,7 +23,7 @@ WORDS = Path(__file__).parents[4] / "book" / "_data" / "synonyms.yml"
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 NOISE = (
     "headerlink linenos eqno katex-html copybtn toggle-button launch visually-hidden"
-    " hide"  # 收起来的代码
+    " hide needs"  # 收起来的代码；先要懂什么、读几分钟
 ).split()
 HIDDEN = "ancestor::*[contains(concat(' ', @class, ' '), ' hide ')]"
 # 拍平了就读不通的公式：分数、上下标、矩阵；√K 这样的一行能读

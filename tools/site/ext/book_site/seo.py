@@ -73,6 +73,8 @@ def _canonical(app: Sphinx, pagename: str) -> str:
 def _lead(doctree: nodes.document) -> str:
     """第一个够长的自然段，取整句。"""
     for paragraph in doctree.findall(nodes.paragraph):
+        if "needs" in paragraph["classes"]:  # 先要懂什么、读几分钟
+            continue
         if isinstance(paragraph.parent, (nodes.section, nodes.document)):
             text = re.sub(r"\s+", " ", paragraph.astext()).strip()
             if len(text) >= 20:
