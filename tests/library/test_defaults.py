@@ -579,6 +579,19 @@ def test_spread_of_the_first_weights(wing, how, deviation):
     assert float(np.abs(tools.numpy(layer.bias)).max()) == 0
 
 
+def test_sines_and_cosines_by_hand():
+    """第 1 行第 1 列，D = 8：ω = 1 与 10000^(−1/2) = 0.01，行与列相同。"""
+    half = [0.841470985, 0.00999983333, 0.540302306, 0.999950000]
+    np.testing.assert_allclose(geometry.sincos_2d(2, 8)[3], half * 2, atol=1e-7)
+
+
+def test_widest_inverted_residual():
+    """最宽的一段 4 × 2048，中间再宽 32 倍：32 × 8192² = 2³¹，多了一个；31 倍装得下。"""
+    specs.named("mobile_narrow", width=2048, expansion=31)
+    with pytest.raises(ValueError, match="expansion 太大"):
+        specs.named("mobile_narrow", width=2048, expansion=32)
+
+
 def test_interval_by_hand():
     """1、2、3：均值 2，标准差 1；t(0.975, 2) = 4.302653，除以 √3 得 2.484138。"""
     found = statistics.mean_interval([1.0, 2.0, 3.0])
