@@ -68,8 +68,9 @@ colab-check: env ## 造 wheel，在像 Colab、AI Studio 的空环境里跑每�
 	@.venv/bin/python -m tools.launch.colab $(NOTEBOOKS)
 
 # —— 可信：锁定与松开依赖、查漏洞、反复测试、最低与最新的版本 ——
-# 变量：N=遍数，SUITES=只跑哪些（make flaky 用）；N=几处，SEED=种子（make mutants 用）
-.PHONY: lock unpin audit flaky mutants fuzz lowest newest
+# 变量：N=遍数，SUITES=只跑哪些（make flaky 用）；N=几处，SEED=种子（make mutants 用）；
+# N=几例（make fuzz 用）、几轮（make kills 用）
+.PHONY: lock unpin audit flaky mutants fuzz kills lowest newest
 
 lock: ## 从 requirements.txt 与 pyproject.toml 解出锁定的、带校验和的依赖
 	@$(COURSE) lock
@@ -86,8 +87,11 @@ flaky: ## 换着次序把测试跑 N 遍（默认 5），不过的报出种子�
 mutants: env ## 把程序库弄坏 N 处（默认 40，SEED=种子），看测试红不红
 	@N="$(N)" SEED="$(SEED)" .venv/bin/python -m tools.proof.mutants
 
-fuzz: env ## 把记录与研究文件随手弄乱 10,000 次，每一次都要有一句话
-	@FUZZ=10000 .venv/bin/python -m pytest -q tests/studies/test_fuzz.py
+fuzz: env ## 随手造 N 例（默认 10,000）参数、输入与文件：算得出，或者一句话
+	@N="$(N)" .venv/bin/python -m tools.proof.hostile fuzz
+
+kills: env ## 研究与训练各 N 轮（默认 20），随机的时刻 kill -9，接着做完要一模一样
+	@N="$(N)" .venv/bin/python -m tools.proof.hostile kills
 
 lowest: ## 在单独的环境里试 pyproject.toml 答应的最低版本（几 GB）
 	@$(COURSE) lowest

@@ -237,6 +237,17 @@ def test_attributes_of_allowed_objects_cannot_be_reached():
         pickles.loads(b"\x80\x04\x8c\x07_codecs\x8c\x0fencode.__self__\x93.")
 
 
+LONG_NUMBER = b"I" + b"x" * 9999 + b"\n."
+LONG_NAME = b"c" + b"x" * 9999 + b"\ny\n."
+
+
+@pytest.mark.parametrize("content", [LONG_NUMBER, LONG_NAME], ids=["number", "name"])
+def test_words_of_the_file_do_not_fill_the_sentence(content):
+    with pytest.raises(pickle.UnpicklingError) as caught:
+        pickles.loads(content)
+    assert len(str(caught.value)) < 300
+
+
 @pytest.mark.parametrize("content", [b"", b"\x80", b"garbage", b"\x80\x02]U\x09cata."])
 def test_broken_pickle_is_one_kind_of_error(content):
     with pytest.raises(pickle.UnpicklingError):

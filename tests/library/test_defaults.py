@@ -16,13 +16,12 @@ from frameworks import FRAMEWORKS
 
 import vision_attention
 from vision_attention import geometry, specs, statistics
-from vision_attention.data import augment, load
 from vision_attention.data import batches as batch_stream
+from vision_attention.data import load
 from vision_attention.studies.results import power
-from vision_attention.studies.running import verify
-from vision_attention.studies.tasks import metrics
 from vision_attention.training.config import TrainConfig
 from vision_attention.training.diagnosis import diagnose
+from vision_attention.training.sanity import one_batch
 from vision_attention.training.schedules import warmup_cosine
 
 # 类或函数、缺省、出处
@@ -279,6 +278,122 @@ training.batches(start=0)
 variants.gates.convolve(name="conv")
 variants.gates.mlp(first="fc1", second="fc2")
 """
+# 底层的常数：门槛、上限、幅度
+CONSTANTS = """
+checks.values.LARGEST = 2147483647  # 32 位的下标
+checks.values.LONG = 9223372036854775807  # 64 位的种子
+checks.values.WIDEST = 3.4028234663852886e38  # IEEE 754 的单精度
+checks.values.NARROWEST = 1.1754943508222875e-38
+checks.values.DEEPEST = 10000
+checks.values.WIDEST_KERNEL = 1023
+checks.values.LONGEST = 200
+data.augment.ROUNDS = 2  # Cubuk 等 2020，N = 2
+data.augment.MAGNITUDE = 0.5
+data.augment.JITTER = 0.3
+data.cifar10.LARGEST = 100000000
+data.cifar10.MOST_MEMBERS = 20
+data.cifar10.LONGEST_NAME = 1048576
+data.digits.TEST_SIZE = 500
+data.download.TIMEOUT = (10, 30)
+data.folder.SHOWN = 10
+data.grouping.SHOWN = 5
+data.harder.UNIFORMS = 12  # 12 个均匀数之和的方差恰为 1
+data.jpeg75.COUNTS = {"train": 50000, "test": 10000}
+data.jpeg75.LARGEST = 100000
+data.listing.TEST_SHARE = 0.2
+data.looking.SIDE = 32
+data.looking.LOW = 8
+data.looking.NEAR = 4
+data.looking.SHADE = 12
+data.looking.ROWS = 1000
+data.marks.SIZE = 16
+data.marks.POOL_SIZE = 4000
+data.marks.TEST_SIZE = 500
+data.marks.FAINTEST = 32
+data.marks.BRIGHT = 255
+data.marks.FURTHEST = 14  # 16 − 2
+data.pickles.MOST_OPERATIONS = 1000000
+data.pickles.MOST_ARRAYS = 8
+data.pictures.DEPTHS = (8, 10, 12, 14, 16)
+data.pictures.GRAY = (128, 128, 128)
+data.pictures.DARKEST = 64
+data.splits.POOL = 0
+data.splits.VALIDATION = 1
+data.splits.TEST = 2
+data.splits.NOISE = 3
+data.splits.ORDER = 4
+data.splits.AUGMENT = 5
+data.splits.SHIFT = 6
+data.splits.PIXELS = 7
+data.splits.PATCHES = 8
+data.splits.MARKS = 9
+data.splits.RESERVE = 10
+data.transforms.LUMA = [0.299, 0.587, 0.114]  # ITU-R BT.601
+measure.timing.ENOUGH = 0.004
+measure.timing.ASIDE = 4194304
+statistics.LEVEL = 0.95
+statistics.FLIPS = 20
+statistics.DRAWS = 200000
+storage.files.STALE = 3600
+storage.pretrained.SHOWN = 12
+storage.records.LONGEST = 1000000
+storage.records.DIGITS = 19
+storage.weights.MOST_DIMS = 32
+storage.weights.LARGEST = {"float16": 65504.0, "bfloat16": 3.3895313892515355e38,
+    "float32": 3.4028234663852886e38, "float64": 1.7976931348623157e308}
+studies.design.positions.LONGEST = 32000
+studies.design.positions.DEEPEST = 20
+studies.design.positions.MOST = 10000
+studies.design.schema.MOST_SEEDS = 1000
+studies.results.power.POWER = 0.8
+studies.results.verdicts.HALF_POINT = 0.005
+studies.running.cluster.ATTEMPTS = 5
+studies.running.cluster.KNOCK = 5.0
+studies.running.execute.SIGNIFICANT = 7
+studies.running.layout.PROBE_STEPS = 20
+studies.running.layout.WORTH_MEASURING = 4
+studies.running.pool.PATIENCE = 5.0
+studies.running.verify.TOLERANCE = {"test_accuracy": 0.04, "train_accuracy": 0.04,
+    "test_loss": 0.25, "train_loss": 0.1, "source_accuracy": 0.04,
+    "attention_distance": 0.5, "reach_share": 0.1, "reach_radius": 2.0,
+    "noticed_first": 0.1, "noticed_last": 0.1}
+studies.store.audit.MOST_ARMS = 1000
+studies.store.audit.MOST_RUNS = 10000
+studies.store.record.LARGEST = 1e38
+studies.tasks.cost.BATCH = 64
+studies.tasks.metrics.MARGINS = {"test_accuracy": 0.01, "train_accuracy": 0.01,
+    "accuracy_gap": 0.01, "source_accuracy": 0.01, "test_loss": 0.05,
+    "train_loss": 0.05, "steps_to_fit": 10, "attention_distance": 0.1,
+    "attention_distance_first": 0.1, "attention_distance_last": 0.1,
+    "reach_share": 0.01, "reach_radius": 0.1, "noticed_first": 0.01,
+    "noticed_last": 0.01, "latency_1_ratio": 0.05, "latency_64_ratio": 0.05,
+    "train_step_ratio": 0.05, "memory_ratio": 0.05}
+studies.tasks.reach.ENERGY = 0.95
+studies.tasks.reach.NOTICED = 0.0001
+studies.tasks.training.FITTED = 0.99
+studies.tasks.training.LOOKED_AT = 100
+training.checkup.ENOUGH = 3
+training.checkup.MARGIN = 0.02
+training.config.LEAST = {"steps": 1, "warmup_steps": 0, "batch_size": 1, "seed": 0,
+    "eval_every": 1, "max_train_eval": 1}
+training.diagnosis.NEGLIGIBLE = 0.05
+training.diagnosis.LEARNED = 0.5
+training.diagnosis.RISE = 0.1
+training.journal.READ_EVERY = 10
+training.sanity.FIRST_LOSS_TOLERANCE = 0.25
+training.sanity.BATCH_ACCURACY = 0.95
+training.sanity.BATCH_LOSS_SHARE = 0.1
+training.sanity.BATCH_SIZE = 16
+training.sanity.MOST_STEPS = 10000
+training.sanity.SHOWN = 8
+training.saved_run.FORMAT = 1
+training.snapshots.SHOWN = 12
+wording.DIGITS = {"parameters": 0, "macs": 0, "memory": 0, "steps_to_fit": 0,
+    "cpu_seconds": 1, "attention_distance": 2, "attention_distance_first": 2,
+    "attention_distance_last": 2, "reach_radius": 1, "parameters_ratio": 4,
+    "macs_ratio": 4, "latency_1_ratio": 2, "latency_64_ratio": 2, "train_step_ratio": 2,
+    "memory_ratio": 2}
+"""
 ROOMS = (
     *("checks", "data", "geometry", "initial", "measure", "parts", "specs"),
     *("statistics", "storage", "studies", "training", "wording"),
@@ -382,6 +497,56 @@ def test_every_other_default_of_the_ground_floor():
         if values and id(thing) not in known and not name.startswith(ELSEWHERE)
     }
     assert found == written(REST)
+
+
+def leaves(value):
+    """一个常数里的每个数；不全是数的，是空的。"""
+    value = value.tolist() if isinstance(value, np.ndarray) else value
+    if isinstance(value, dict | list | tuple):
+        inner = value.values() if isinstance(value, dict) else value
+        found = [leaves(item) for item in inner]
+        return [] if [] in found else [number for part in found for number in part]
+    return [value] if type(value) in (int, float) else []
+
+
+def constants(place):
+    """一个模块里自己写下的、全是数的常数。"""
+    module = importlib.import_module(place)
+    for node in ast.parse(inspect.getsource(module)).body:
+        if isinstance(node, ast.Assign):
+            for name in ast.walk(node.targets[0]):
+                if isinstance(name, ast.Name) and name.id.isupper():
+                    yield name.id, getattr(module, name.id)
+
+
+def test_every_constant_of_the_ground_floor():
+    found = {
+        f"{start}{name}": value
+        for place, start in modules(vision_attention, ROOMS)
+        for name, value in constants(place)
+        if leaves(value)
+        and not name.startswith("_")
+        and not start.startswith(ELSEWHERE)
+    }
+    told = {
+        ast.unparse(node.targets[0]): ast.literal_eval(node.value)
+        for node in ast.parse(CONSTANTS).body
+    }
+    rounded = [found.pop(name) for name in ("data.transforms.LUMA",)]
+    np.testing.assert_allclose(rounded, [told.pop("data.transforms.LUMA")], rtol=1e-6)
+    # He 等 2016，表 1；ImageNet 训练集的均值与标准差，torchvision 与 timm 都用
+    blocks = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
+    assert found.pop("specs.IMAGENET_BLOCKS") == blocks
+    mean, std = found.pop("storage.pretrained.IMAGENET")
+    assert (mean, std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    assert found == told
+
+
+def test_one_batch_is_learned_plainly():
+    """不衰减；升温占十五分之一。"""
+    config = one_batch(150)
+    assert (config.lr, config.weight_decay, config.batch_size) == (0.003, 0.0, 16)
+    assert (config.steps, config.warmup_steps, config.augment) == (150, 10, "none")
 
 
 def test_every_other_default_of_a_wing(wing):
@@ -579,6 +744,19 @@ def test_spread_of_the_first_weights(wing, how, deviation):
     assert float(np.abs(tools.numpy(layer.bias)).max()) == 0
 
 
+def test_sines_and_cosines_by_hand():
+    """第 1 行第 1 列，D = 8：ω = 1 与 10000^(−1/2) = 0.01，行与列相同。"""
+    half = [0.841470985, 0.00999983333, 0.540302306, 0.999950000]
+    np.testing.assert_allclose(geometry.sincos_2d(2, 8)[3], half * 2, atol=1e-7)
+
+
+def test_widest_inverted_residual():
+    """最宽的一段 4 × 2048，中间再宽 32 倍：32 × 8192² = 2³¹，多了一个；31 倍装得下。"""
+    specs.named("mobile_narrow", width=2048, expansion=31)
+    with pytest.raises(ValueError, match="expansion 太大"):
+        specs.named("mobile_narrow", width=2048, expansion=32)
+
+
 def test_interval_by_hand():
     """1、2、3：均值 2，标准差 1；t(0.975, 2) = 4.302653，除以 √3 得 2.484138。"""
     found = statistics.mean_interval([1.0, 2.0, 3.0])
@@ -586,25 +764,12 @@ def test_interval_by_hand():
     assert (found.low, found.high) == pytest.approx((-0.484138, 4.484138), abs=1e-6)
 
 
-def test_what_verify_allows():
-    """复核许可的差：准确率 4 点；换处理器两次训练的差见附录「状态」。"""
-    assert {
-        name: verify.TOLERANCE[name]
-        for name in ("test_accuracy", "train_accuracy", "test_loss", "train_loss")
-    } == {
-        "test_accuracy": 0.04,
-        "train_accuracy": 0.04,
-        "test_loss": 0.25,
-        "train_loss": 0.1,
-    }
+def test_difference_of_two_shares_by_hand():
+    """四粒种子，三粒与一粒做对：差 ½；只有两粒不同，都偏一边：p = 2 × ¼。
 
-
-def test_what_counts_as_close():
-    """δ：准确率 1 点，损失 0.05，步数 10。"""
-    wanted = {"test_accuracy": 0.01, "test_loss": 0.05, "steps_to_fit": 10}
-    assert {name: metrics.MARGINS[name] for name in wanted} == wanted
-
-
-def test_strength_of_augmentation():
-    """RandAugment 的 N = 2；小图的幅度取一半，颜色抖动三成。"""
-    assert (augment.ROUNDS, augment.MAGNITUDE, augment.JITTER) == (2, 0.5, 0.3)
+    97.5 % 的精确区间两端：4a³ − 3a⁴ = 0.0125，1 − b⁴ = 0.0125；另一臂是 1 − b 到 1 − a
+    """
+    found = statistics.share_difference([True, True, True, False], [True] + 3 * [False])
+    assert (found.n, found.mean, found.p) == (4, 0.5, 0.5)
+    a, b = (1 + found.low) / 2, (1 + found.high) / 2
+    assert (4 * a**3 - 3 * a**4, 1 - b**4) == pytest.approx((0.0125, 0.0125))

@@ -8,8 +8,10 @@ import math
 import os
 import random
 import re
+from functools import partial
 
 import pytest
+from hostility import outcome
 from test_hostile_studies import Slow
 
 from vision_attention.studies import StudyError, names
@@ -82,10 +84,8 @@ def test_a_spoiled_record_is_read_or_named(start):
     for seed in range(start, min(start + 500, 20 * CASES)):
         rng = random.Random(seed)
         line = spoiled_record(rng.choice(LINES), rng)
-        try:
-            record = Reader()(line)
-        except ValueError as error:
-            assert re.search("[一-鿿]", str(error)), (seed, line)
+        record = outcome(partial(Reader(), line))
+        if record is None:
             continue
         assert json.loads(line) == record, seed
         assert all(math.isfinite(value) for value in numbers(record)), seed

@@ -83,6 +83,66 @@ FAULTS = [
         "test_fuzz.py::test_a_spoiled_study_is_read_or_told",
     ),
     (
+        "研究、训练在随机的时刻被杀，一次又一次",
+        "不丢、不重、不撕破，做完与没有打断的一样，两翼都是",
+        "test_kills.py::test_killed_at_random_moments",
+    ),
+    (
+        "权重文件里同一个名字写了两次，或有一百维的一项",
+        "点名拒收，模型一位不变",
+        "test_interop.py::test_a_strange_header_is_one_sentence",
+    ),
+    (
+        "权重里混进 NaN、无穷、复数、整数、装不下的数",
+        "逐项点名，什么也不写入",
+        "test_interop.py::test_the_same_from_a_file",
+    ),
+    (
+        "权重文件随手弄乱",
+        "读得对，或者一句话而模型不变",
+        "test_properties_files.py::test_every_weight_file",
+    ),
+    (
+        "检查点里的曲线长短不一，或套了十万层括号",
+        "一句话，说怎么办",
+        "test_training.py::test_a_checkpoint_with_strange_curves_is_said",
+    ),
+    (
+        "检查点的位置上是管道",
+        "一句话，不挂住",
+        "test_training.py::test_a_pipe_in_place_of_a_checkpoint_does_not_hang",
+    ),
+    (
+        "预训练权重旁边的 `config.json` 里有 NaN、文字、四百位的数",
+        "一句话，不拿它去归一化",
+        "test_pretrained.py::test_a_broken_recipe_is_one_sentence",
+    ),
+    (
+        "几千字节的 pickle 要展开成几十亿个元素",
+        "不占内存就拒绝，不执行里面的任何东西",
+        "test_cifar10.py::test_pickles_that_would_fill_the_memory_are_refused",
+    ),
+    (
+        "压缩包里的成员有两份、太多、太大",
+        "点名拒绝，不占内存",
+        "test_cifar10.py::test_archives_that_would_fill_the_memory_are_refused",
+    ),
+    (
+        "随手放的图片文件夹：管道、设备、断链、怪名字",
+        "数得对，或者逐个点名；不挂住",
+        "test_properties_files.py::test_every_folder_of_pictures",
+    ),
+    (
+        "参数与输入随手改掉一两处",
+        "算得出有限的数，或者一句我们自己的话，两翼的每个类都是",
+        "test_properties.py::test_every_class",
+    ),
+    (
+        "特征图的数大到一平方就装不下",
+        "SimAM 的门照样算得对",
+        "test_precision.py::test_simam_answers_when_a_square_does_not_fit",
+    ),
+    (
         "家目录只读",
         "书照样造成；仓库之外，除了用完就删的临时文件，什么也不写",
         "test_faults.py::test_read_only_home_builds_the_book",

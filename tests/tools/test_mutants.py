@@ -1,10 +1,11 @@
 """弄坏一处的那把尺子：改的是说好的四种，两翼一起改，看得出红也看得出绿。"""
 
-import os
+import functools
+import time
 
 import pytest
 
-from tools.proof import mutants
+from tools.proof import mutants, touched
 
 CODE = b'''"""\xe8\xaf\xb4 1 + 1"""
 def f(x: int = 3, *, flag: bool = True) -> "list[1]":
@@ -56,21 +57,109 @@ def test_both_wings_are_broken_at_the_same_place():
     assert lines[0].strip() == lines[1].strip()
 
 
-def test_every_file_named_for_judging_exists():
-    for words in mutants.SUITES.values():
-        for word in words.split():
-            assert mutants.named(word).startswith("tests/"), word
+SHAKY = """\
+MOST = 3
 
 
-@pytest.mark.parametrize(("number", "code"), [(0, 1), (7, 0)])
-def test_a_noticed_change_is_red_and_an_unnoticed_one_green(
-    small, monkeypatch, number, code
-):
-    """缺省 3 变 4 看得出来；(1,) 变 (2,) 没有测试看。"""
-    small.write_text("def f(x=3):\n    return x\ny = [0, 0, 0, 0, 0, 0, 1]\n", "utf8")
+class Counter:
+    step: int = 1
+
+    def next(self, x):
+        if x > 0:
+            return x + self.step
+        return 0
+
+
+def least(x=MOST):
+    return min(
+        x,
+        2,
+    )
+"""
+# 第几行改了什么；要看的是哪几行
+NEAR = [
+    (1, "3", (1, 10**9)),
+    (5, "1", (4, 10)),
+    (8, ">", (8, 8)),
+    (9, "+", (9, 9)),
+    (16, "2", (14, 17)),
+]
+
+
+@pytest.mark.parametrize(("line", "old", "lines"), NEAR)
+def test_lines_that_a_change_concerns(small, line, old, lines):
+    small.write_text(SHAKY, "utf8")
+    (mutant,) = [m for m in mutants.mutants(small) if (m.line, m.old) == (line, old)]
+    assert mutants.nearby(mutant) == lines
+
+
+@pytest.fixture
+def judged(small, monkeypatch):
+    """小的程序库与它的测试，跑过一遍，记下了走过的行。"""
+    small.write_text(SHAKY, "utf8")
     test = small.with_name("test_shaky.py")
-    test.write_text("import shaky\n\n\ndef test():\n    assert shaky.f() == 3\n")
+    test.write_text(JUDGES, "utf8")
     monkeypatch.syspath_prepend(str(small.parent))
-    process = mutants.start([mutants.mutants(small)[number]], [str(test)])
-    _, status = os.waitpid(process, 0)
-    assert os.waitstatus_to_exitcode(status) == code
+    place = small.with_name("touched.json")
+    job = functools.partial(touched.watch, str(test), small.parent, place)
+    assert [code for _, code in mutants.together([(0, job)], 1)] == [1]
+    found = touched.Touched([place])
+    return small, found
+
+
+JUDGES = """
+import pytest
+import shaky
+
+
+@pytest.fixture(scope="module")
+def two():
+    return shaky.least(2)
+
+
+def test_next():
+    assert shaky.Counter().next(4) == 5
+
+
+def test_least():
+    assert shaky.least() == 2
+
+
+def test_shared(two):
+    assert two == 2
+
+
+def test_shared_again(two):
+    assert two == 2
+
+
+def test_wrong():
+    assert shaky.least(1) == 5
+"""
+
+
+def test_only_the_tests_that_walked_there_are_run(judged):
+    small, found = judged
+    lines = [(small.name, 9)], [(small.name, 15)]
+    names = [
+        [n.rpartition("::")[2] for n in found.order(places, 9)] for places in lines
+    ]
+    # 走错的不算；几个测试共用的夹具，走过的行算在每一个上
+    assert names[0] == ["test_next"]
+    assert set(names[1]) == {"test_least", "test_shared", "test_shared_again"}
+    assert len(found.order(lines[1], 0)) == 1  # 时间不够，也跑一个
+
+
+@pytest.mark.parametrize(("old", "new", "code"), [("1", "2", 1), ("0", "1", 0)])
+def test_a_noticed_change_is_red_and_an_unnoticed_one_green(judged, old, new, code):
+    """每步 1 变 2 看得出来；返回的 0 变 1，没有测试走到。"""
+    small, found = judged
+    changed = [m for m in mutants.mutants(small) if (m.old, m.new) == (old, new)][-1]
+    job = functools.partial(mutants.broken, [changed], mutants.judges(changed, found))
+    assert [code for _, code in mutants.together([(0, job)], 1)] == [code]
+
+
+def test_what_takes_too_long_is_killed(monkeypatch):
+    monkeypatch.setattr(mutants, "LIMIT", 0.1)
+    job = functools.partial(time.sleep, 60)
+    assert [code for _, code in mutants.together([(0, job)], 1)] == [-9]

@@ -428,6 +428,20 @@ def test_unchanged_status_is_not_written_again(monkeypatch, tmp_path):
     assert after == before
 
 
+def test_figures_of_hostile_input_and_of_kills_are_told():
+    counts = {"cases": 10_000, "right": 4000, "said": 5999, "hung": 0, "raw": 1}
+    text = status.fuzz_said({**counts, "silent": 0, "ran": 0, "bad": []})
+    assert text == (
+        "10,000 例：4,000 例算得出，5,999 例是一句话；0 例挂住，1 例是原话，"
+        "0 例悄悄给出 NaN 或无穷，0 例执行代码或写到外面"
+    )
+    rounds = {"study": [20, 55], "torch": [20, 61], "paddle": [20, 48]}
+    assert status.kills_said({**rounds, "bad": []}) == (
+        "研究 20 轮杀 55 次，PyTorch 训练 20 轮杀 61 次，"
+        "PaddlePaddle 训练 20 轮杀 48 次；都与没有打断的一样"
+    )
+
+
 def test_versions_never_tried_are_said_so():
     assert "还没有跑过" in status.trial_table({})
     done = {"passed": 5, "failed": 0, "skipped": 1, "finished": RUN["finished"]}

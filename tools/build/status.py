@@ -126,6 +126,23 @@ def mutants_said(trial: dict) -> str:
     )
 
 
+def fuzz_said(trial: dict) -> str:
+    """随手造的怪输入：几例，各是什么结局。"""
+    return (
+        f"{trial['cases']:,} 例：{trial['right']:,} 例算得出，{trial['said']:,} 例是"
+        f"一句话；{trial['hung']} 例挂住，{trial['raw']} 例是原话，"
+        f"{trial['silent']} 例悄悄给出 NaN 或无穷，{trial['ran']} 例执行代码或写到外面"
+    )
+
+
+def kills_said(trial: dict) -> str:
+    """随机的时刻杀掉：各几轮，共几次。"""
+    names = {"study": "研究", "torch": "PyTorch 训练", "paddle": "PaddlePaddle 训练"}
+    said = [f"{what} {trial[n][0]} 轮杀 {trial[n][1]} 次" for n, what in names.items()]
+    end = f"{len(trial['bad'])} 项不同" if trial["bad"] else "都与没有打断的一样"
+    return f"{'，'.join(said)}；{end}"
+
+
 def details(what: str, trial: dict) -> str:
     """返回表下面的一段：版本或种子、机器、提交，与没有通过的。"""
     facts = []
@@ -168,6 +185,8 @@ TRIALS = {
     "newest": ("此刻最新的版本", tests_said),
     "flaky": ("换着次序反复测试", flaky_said),
     "mutants": ("把程序库弄坏一处，测试红不红", mutants_said),
+    "fuzz": ("随手造出的参数、输入与文件", fuzz_said),
+    "kills": ("随机的时刻 kill -9，再接着做", kills_said),
     "audit": ("锁定的依赖有没有漏洞", audit_said),
 }
 

@@ -3,7 +3,8 @@
 用法: make mutants N=几处 SEED=种子，缺省 40 处、种子 0；JOBS=同时几处。
 结果写进附录「状态」；不到 ENOUGH 算不过。
 改的只有四种：常数（缺省值也是常数）、比较、算术、丢掉一次调用；两翼同样的一处一起改。
-每一处在一个分出来的进程里：框架已经载入，改过的代码从头载入，跑与它有关的测试。
+每一处在一个分出来的进程里：框架已经载入，改过的代码从头载入，只跑走过那几行的测试
+（见 touched），合计至多 BUDGET 秒。
 """
 
 from __future__ import annotations
@@ -16,27 +17,22 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tools.build.outcomes import commit, record
 from tools.build.workplace import ROOT, StepError, say
+from tools.proof.touched import QUIET, Touched, places, watch
 
 SOURCE = ROOT / "src" / "vision_attention"
-# 改了哪里、跑哪些测试；快的在前，红了就停
-SUITES = {
-    "torch/gates/": "defaults bad_input attention parity",
-    "torch/": "defaults bad_input attention architecture losses inspect training",
-    "studies/results/": "tuning verdicts findings studies",
-    "studies/store/record.py": "lying_records",
-    "studies/design/": "hostile_studies tuning studies",
-    "data/": "augment harder scoring data defaults cifar10 folder",
-    "training/": "schedules config diagnosis defaults training",
-    "statistics.py": "defaults tuning verdicts studies",
-    "geometry.py": "defaults bad_input attention inspect",
-    "specs.py": "defaults bad_input architecture",
-}
+# 从哪里抽
+SITES = (
+    *("torch/", "studies/results/", "studies/store/record.py", "studies/design/"),
+    *("data/", "training/", "statistics.py", "geometry.py", "specs.py"),
+)
 COMPARED = {"Lt": "< <=", "LtE": "<= <", "Gt": "> >=", "GtE": ">= >"}
 COMPARED |= {"Eq": "== !=", "NotEq": "!= =="}
 COMPUTED = {"Add": "+ -", "Sub": "- +", "Mult": "* /", "Div": "/ *"}
@@ -44,7 +40,8 @@ COMPUTED |= {"FloorDiv": "// /", "Mod": "% //", "Pow": "** *"}
 SWAPS = {name: pair.split() for name, pair in (COMPARED | COMPUTED).items()}
 # 分出去之前载入的大家伙；程序库自己不在里面
 LARGE = "torch paddle scipy.stats sklearn.datasets matplotlib.pyplot pydantic pytest"
-LIMIT = 600  # 秒；跑不完的不算红
+LIMIT = 1500  # 秒；机器忙的时候也够；跑不完的不算红
+BUDGET = 40.0  # 秒；一处至多跑这么久的测试
 ENOUGH = 0.95  # 至少几成要红
 NOT_RUN = 3  # pytest 的退出码：1 是测试不过，2 是载入时就出错，再往上是没有跑起来
 
@@ -59,6 +56,7 @@ class Mutant:
     old: str
     new: str
     line: int
+    last: int
 
     def __str__(self) -> str:
         return f"{inside(self.path)}:{self.line}  {self.old} → {self.new}"
@@ -74,27 +72,35 @@ def inside(path: Path) -> str:
     return path.relative_to(SOURCE).as_posix()
 
 
-def suites(path: Path) -> list[str]:
-    """与一个文件有关的测试。"""
-    known = (words for start, words in SUITES.items() if inside(path).startswith(start))
-    return [named(word) for word in next(known, "").split()]
-
-
-def named(word: str) -> str:
-    """一份测试在哪里；不管在哪一间。"""
-    (path,) = (ROOT / "tests").rglob(f"test_{word}.py")
-    return path.relative_to(ROOT).as_posix()
-
-
 def mutants(path: Path) -> list[Mutant]:
     """一个文件里能改的每一处，按次序。"""
     text = path.read_bytes()
     found = []
     for node in _nodes(ast.parse(text)):
         for start, stop, new in _changes(node, text):
-            old = text[start:stop].decode()
-            found.append(Mutant(path, start, stop, old, new, node.lineno))
+            old, rows = text[start:stop].decode(), (node.lineno, node.end_lineno)
+            found.append(Mutant(path, start, stop, old, new, *rows))
     return sorted(found, key=lambda mutant: (mutant.start, mutant.stop))
+
+
+def nearby(mutant: Mutant) -> tuple[int, int]:
+    """改的这一处是哪几行的事：它所在的那一句；写在函数的头里，是整个函数。
+
+    写在类里、文件里的，是整个类、整个文件。
+    """
+    first, last, inside_function = 1, 10**9, False
+    for each in ast.walk(ast.parse(mutant.path.read_bytes())):  # 由外到里
+        if not isinstance(each, ast.stmt):
+            continue
+        if each.lineno > mutant.line or each.end_lineno < mutant.last:
+            continue
+        large = isinstance(each, ast.FunctionDef | ast.ClassDef)
+        inside_function |= isinstance(each, ast.FunctionDef)
+        if large or inside_function:
+            first, last = each.lineno, each.end_lineno
+        if not large and inside_function and (body := getattr(each, "body", None)):
+            last = max(first, body[0].lineno - 1)
+    return first, last
 
 
 def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
@@ -166,20 +172,25 @@ def with_twin(mutant: Mutant) -> list[Mutant]:
 
 def every() -> list[Mutant]:
     """程序库里能改的每一处；PaddlePaddle 一翼跟着 PyTorch 一翼改，不另算。"""
-    files = [path for path in sorted(SOURCE.rglob("*.py")) if suites(path)]
+    files = [p for p in sorted(SOURCE.rglob("*.py")) if inside(p).startswith(SITES)]
     return [mutant for path in files for mutant in mutants(path)]
 
 
-def untouched(chosen: list[Mutant]) -> None:
-    """一处也不改，有关的测试应当全绿；不绿的话，红就不说明什么。"""
-    for name in sorted({name for mutant in chosen for name in suites(mutant.path)}):
-        _, status = os.waitpid(start([], [name]), 0)
-        if code := os.waitstatus_to_exitcode(status):
-            raise StepError(f"弄坏一处：还没有改，{name} 就不过（退出码 {code}）")
+def judges(mutant: Mutant, touched: Touched) -> list[str]:
+    """跑哪些测试：走过那几行的；一个也没有（例如只有一张表的文件），就是那一间的。"""
+    name = inside(mutant.path)
+    first, last = nearby(mutant)
+    lines = [number for file, number in touched.known if file == name]
+    near = [number for number in lines if first <= number <= last]
+    if found := touched.order([(name, number) for number in near], BUDGET):
+        return found
+    room = name.rpartition("/")[0]
+    beside = [place for place in touched.known if place[0].rpartition("/")[0] == room]
+    return touched.order(beside, BUDGET)
 
 
-def start(changed: list[Mutant], names: list[str]) -> int:
-    """在分出来的进程里改几处、跑几份测试；返回进程号。"""
+def start(job: Callable[[], int]) -> int:
+    """在分出来的进程里做一件事；返回进程号，退出码是它的答案。"""
     process = os.fork()
     if process:
         return process
@@ -188,8 +199,7 @@ def start(changed: list[Mutant], names: list[str]) -> int:
         os.setsid()
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.dup2(1, 2)
-        put_in(changed)
-        code = judge(names)
+        code = job()
     finally:
         os._exit(code)
 
@@ -208,54 +218,108 @@ def put_in(changed: list[Mutant]) -> None:
     importlib.machinery.SourceFileLoader.get_code = get_code
 
 
-def judge(names: list[str]) -> int:
-    """逐个文件跑，红了就停；0 是全绿，也就是没有看出来。"""
-    pytest = importlib.import_module("pytest")
-    off = ["no:cacheprovider", "no:randomly", "no:xdist"]
-    plugins = [word for name in off for word in ("-p", name)]
-    for name in names:
-        if code := pytest.main(["-x", "-q", *plugins, name]):
-            return int(code)
-    return 0
+def broken(changed: list[Mutant], names: list[str]) -> int:
+    """改几处，跑几个测试，红了就停；0 是全绿，也就是没有看出来。"""
+    put_in(changed)
+    code = importlib.import_module("pytest").main(["-x", *QUIET, *names])
+    return int(code)
 
 
-def measure(chosen: list[Mutant], jobs: int) -> list[Mutant]:
-    """逐处试，试完一处说一行；返回没有看出来的。"""
-    queue, running, alive = list(chosen), {}, []
-    while queue or running:
-        while queue and len(running) < jobs:
-            mutant = queue.pop(0)
-            process = start(with_twin(mutant), suites(mutant.path))
-            running[process] = (mutant, time.monotonic() + LIMIT)
+def together(
+    jobs: Iterable[tuple[Any, Callable[[], int]]], at_once: int
+) -> Iterator[tuple[Any, int]]:
+    """几件事同时做，做完一件给出一件的退出码；太久的杀掉，退出码是负的。"""
+    queue, running = iter(jobs), {}
+    while True:
+        while len(running) < at_once and (job := next(queue, None)):
+            running[start(job[1])] = (job[0], time.monotonic() + LIMIT)
+        if not running:
+            return
         process, status = os.waitpid(-1, os.WNOHANG)
         if process:
-            mutant, _ = running.pop(process)
-            code = os.waitstatus_to_exitcode(status)
-            if code >= NOT_RUN:
-                raise StepError(f"弄坏一处：{mutant}，测试没有跑起来（退出码 {code}）")
-            # 负的是太久、被杀掉的：看不出红不红，不算红
-            say(f"{'红' if code > 0 else '绿' if code == 0 else '太久'}  {mutant}")
-            alive += [] if code > 0 else [mutant]
+            yield running.pop(process)[0], os.waitstatus_to_exitcode(status)
             continue
         for process, (_, deadline) in running.items():
             if time.monotonic() > deadline:
                 os.killpg(process, signal.SIGKILL)
-        time.sleep(0.05)
+        time.sleep(0.02)
+
+
+def measure(chosen: list[Mutant], touched: Touched, jobs: int) -> list[Mutant]:
+    """逐处试，试完一处说一行；返回没有看出来的。"""
+    alive = []
+    work = (
+        (each, partial(broken, with_twin(each), judges(each, touched)))
+        for each in chosen
+    )
+    for mutant, code in together(work, jobs):
+        if code >= NOT_RUN:
+            raise StepError(f"弄坏一处：{mutant}，测试没有跑起来（退出码 {code}）")
+        # 负的是太久、被杀掉的：看不出红不红，不算红
+        say(f"{'红' if code > 0 else '绿' if code == 0 else '太久'}  {mutant}")
+        alive += [] if code > 0 else [mutant]
     return alive
+
+
+def watched(jobs: int) -> Touched:
+    """哪个测试走过哪一行；没有记下的先跑一遍。"""
+    missing = {n: p for n, p in places(SOURCE).items() if not p.exists()}
+    work = (
+        (name, partial(watch, name, SOURCE, place)) for name, place in missing.items()
+    )
+    for name, code in together(work, jobs):
+        say(f"记下走过的行（{code}）：{name}")
+    return Touched(places(SOURCE).values())
+
+
+def placed(name: str, line: str, old: str) -> Mutant:
+    """一个文件里，写着 line 的那一行上的 old。"""
+    path = SOURCE / name
+    lines = path.read_text("utf8").splitlines()
+    for mutant in mutants(path):
+        if mutant.old == old and lines[mutant.line - 1].strip() == line:
+            return mutant
+    raise StepError(f"弄坏一处：{name} 里没有这一行：{line}（{old}）；请照现在的改")
+
+
+def sample(rows: list[list[str]]) -> list[str]:
+    """固定的几处：文件、那一行、其中的几个字、该红的测试；返回没有红的。"""
+    prepare()
+    jobs = [
+        (f"{name} | {line} | {old}（{test}）", partial(broken, changed, [named(test)]))
+        for name, line, old, test in rows
+        for changed in [with_twin(placed(name, line, old))]
+    ]
+    done = together(jobs, os.cpu_count() or 1)
+    return [f"{what}：退出码 {code}" for what, code in done if code != 1]
+
+
+def named(test: str) -> str:
+    """文件::测试 → 它的完整名字；文件不管在哪一间。"""
+    word, _, function = test.partition("::")
+    (path,) = (ROOT / "tests").rglob(f"test_{word}.py")
+    return f"{path}::{function}"
+
+
+def prepare() -> None:
+    """分出去之前：一个线程，载入大家伙。"""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # 别的插件（换次序、并行）此处用不上，每个进程少等一秒
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    os.chdir(ROOT)
+    for name in LARGE.split():
+        importlib.import_module(name)
 
 
 def main() -> int:
     """抽几处量一次，记下结果；没有看出来的逐处列出，太多就不过。"""
     count = int(os.environ.get("N") or 40)
     seed = int(os.environ.get("SEED") or 0)
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.chdir(ROOT)
     started_from, sites = commit(), every()
     chosen = random.Random(seed).sample(sites, min(count, len(sites)))
-    for name in LARGE.split():
-        importlib.import_module(name)
-    untouched(chosen)
-    alive = measure(chosen, int(os.environ.get("JOBS") or os.cpu_count() or 1))
+    prepare()
+    jobs = int(os.environ.get("JOBS") or os.cpu_count() or 1)
+    alive = measure(chosen, watched(jobs), jobs)
     red, bad = len(chosen) - len(alive), [str(mutant) for mutant in alive]
     found = {"sites": len(sites), "tried": len(chosen), "red": red, "seed": seed}
     record("mutants", {**found, "bad": bad}, started_from)

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from vision_attention.checks import shortened
+
 MOST_OPERATIONS = 1_000_000  # 官方的一批约六万条
 MOST_ARRAYS = 8  # 官方的一批只有一个数组
 _ARRAY = object()  # 代替 ndarray 这个类：不许直接拿它造一个任意大的
@@ -70,11 +72,10 @@ def loads(content: bytes) -> Any:
     try:
         _walk(content)
         return _PlainUnpickler(content).load()
-    except pickle.UnpicklingError:
-        raise
     except Exception as error:
-        # 损坏的 pickle 什么错都可能抛，统一成一种
-        raise pickle.UnpicklingError(f"内容损坏：{error}") from error
+        # 损坏的 pickle 什么错都可能抛，统一成一种；文件里的话可能很长
+        known = "" if isinstance(error, pickle.UnpicklingError) else "内容损坏："
+        raise pickle.UnpicklingError(known + shortened(str(error))) from error
 
 
 def _walk(content: bytes) -> None:
