@@ -103,8 +103,7 @@ def fresh_folder(out: Path, name: str | None, run: Run) -> Path:
         _refuse_taken(out / name)
     number, chosen = 1, name or base_name(run)
     while name is None and (out / chosen).exists():
-        number += 1
-        chosen = f"{base_name(run)}-{number}"
+        chosen = f"{base_name(run)}-{(number := number + 1)}"
     try:
         (out / chosen).mkdir(parents=True, exist_ok=True)
     except OSError as error:
