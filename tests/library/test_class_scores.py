@@ -129,9 +129,10 @@ def test_the_weighted_loss_is_that_of_pytorch(framework, smoothing):
     assert float(ours) == pytest.approx(float(expected), rel=1e-5)
 
 
-def test_class_weights_are_recorded_only_when_asked_for(tmp_path):
+@pytest.mark.parametrize("framework", ["torch", "paddle"])
+def test_class_weights_are_recorded_only_when_asked_for(tmp_path, framework):
     words = ["train", "--n-train", "40", "--steps", "2", "--eval-every", "2", "--quiet"]
-    words += ["--framework", "torch", "--out", tmp_path]
+    words += ["--framework", framework, "--out", tmp_path]
     for name, more in (("plain", []), ("even", ["--class-weights", "balanced"])):
         assert call(*words, "--name", name, *more)[0] == 0
     plain, even = (

@@ -253,16 +253,30 @@ def test_square_pictures_need_no_word(tmp_path):
         data.load(f"folder:{tmp_path}", square="cut")
 
 
-def test_a_new_picture_is_squared_like_the_old_ones(tmp_path):
+@pytest.mark.parametrize(
+    ("framework", "square", "told", "corner"),
+    [
+        ("torch", "pad", "两边补灰", [128, 128, 128]),
+        ("paddle", "squash", "长宽比变了", [200, 0, 0]),
+        ("paddle", "crop", "居中裁掉两头", [0, 200, 0]),
+    ],
+)
+def test_a_new_picture_is_squared_like_the_old_ones(
+    tmp_path, framework, square, told, corner
+):
+    """说一次，记进运行；认新图照它，不看新图旁边有什么。"""
     photos = striped(tmp_path / "p")
-    words = ["train", "--data", f"folder:{photos}", "--square", "pad", *QUICK]
+    words = ["train", "--data", f"folder:{photos}", "--square", square, *QUICK]
+    words += ["--framework", framework]
     code, text = call(*words, "--out", tmp_path, "--name", "it")
-    assert (code, text.count("两边补灰")) == (0, 1)
+    assert (code, text.count(told)) == (0, 1)
     from vision_attention.training import saved_run
 
     run = saved_run.read(tmp_path / "it")
     images, _, _ = saved_run.read_pictures(run, [photos / "a" / "0.png"])
-    assert (run.square, images[0, :, 0, 0].tolist()) == ("pad", [128, 128, 128])
+    assert run.square == square
+    np.testing.assert_allclose(images[0, :, 0, 0], corner, atol=40)
+    assert call("predict", tmp_path / "it", photos / "a" / "0.png")[0] == 0
     record = json.loads((tmp_path / "it" / "record.json").read_text("utf8"))
     del record["input"]["square"]
     (tmp_path / "it" / "record.json").write_text(json.dumps(record), "utf8")

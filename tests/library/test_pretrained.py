@@ -18,8 +18,8 @@ import vision_attention.paddle
 import vision_attention.torch
 from vision_attention import data, interop, specs
 from vision_attention.cli import checkups, trials
-from vision_attention.storage import pretrained
 from vision_attention.storage.pretrained import IMAGENET, recipe, resize_positions
+from vision_attention.storage.timm_names import timm_name
 from vision_attention.studies.tasks.prepared import prepare
 from vision_attention.training.config import TrainConfig
 from vision_attention.wings import attention_names
@@ -364,7 +364,7 @@ def test_every_missing_name_is_the_one_of_timm(wing, depth, file):
     assert len(lines) == 12
     assert set(lines) <= values.keys() - kept.keys()
     ours = interop.state(wing.build(specs.named(f"resnet{depth}", **NARROW)))
-    assert {pretrained._theirs(name) for name in ours} == values.keys()
+    assert {timm_name(name) for name in ours} == values.keys()
 
 
 @pytest.mark.parametrize("depth", [18, 34, 50])

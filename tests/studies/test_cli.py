@@ -5,10 +5,13 @@ import json
 import os
 import re
 import shlex
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from commands import call
+from pictures import photographs
 from stand_ins import stand_in
 
 from vision_attention import interop, specs
@@ -394,3 +397,17 @@ def test_no_words_at_all_show_the_help():
     code, text = call()
     assert code == 2
     assert "study" in text
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows 的管道报别的错")
+def test_a_reader_that_went_away_is_no_error(tmp_path):
+    """Vision-attention look … | head：不说“系统的第 32 号错误”。"""
+    photos = photographs(tmp_path / "photos")
+    run = "import sys; from vision_attention.cli import app; app(sys.argv[1:])"
+    words = [sys.executable, "-W", "ignore", "-c", run, "look", f"folder:{photos}"]
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(words, check=False, stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    told = done.stderr.decode("utf8")
+    assert (done.returncode, "错误" in told, "Broken" in told) == (141, False, False)

@@ -4,8 +4,10 @@ import errno
 import html
 import importlib
 import json
+import os
 import re
 import shutil
+import signal
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -18,7 +20,7 @@ from PIL import Image
 from vision_attention import data
 from vision_attention.cli import checkup_findings, checkups
 from vision_attention.data import folder as folders
-from vision_attention.storage import files
+from vision_attention.storage import files, locks
 from vision_attention.studies.design.runs import Run
 from vision_attention.training.config import TrainConfig
 from vision_attention.training.history import TrainingDivergedError
@@ -161,13 +163,23 @@ def test_budget_stops_between_two_and_says_what_is_missing(run, monkeypatch):
             super().__init__(seconds, Clock())
 
     monkeypatch.setattr(command, "Budget", Short)
-    spoiled(run, "record.json", seconds=1.0)
+    spoiled(run, "record.json", seconds=1.0, cpu_seconds=1.0)
     code, text = call("diagnose", run, "--minutes", "0.25")
     assert code == 0
     assert "预算 0.25 分钟" in text
     assert re.search(r"训练 1/8：种子 1（已用 \d+ 秒，还要约 \d+ 秒）", text)
     assert re.search("没有做：.*--minutes", text)
     assert "没有做：" in (run / "report.html").read_text("utf8")
+
+
+def test_a_training_on_a_busy_machine_does_not_eat_the_budget(run):
+    """那次训练等了一千秒的处理器，不等于再做一次也要一千秒。"""
+    spoiled(run, "record.json", seconds=1000.0, cpu_seconds=0.5)
+    code, text = call("diagnose", run, "--attention", "skip", "--seeds", "2")
+    assert (code, "每次约 0 秒" in text, "没有做" in text) == (0, True, False)
+    spoiled(run, "record.json", seconds=1000.0, cpu_seconds=1000.0)
+    code, text = call("diagnose", run, "--attention", "skip", "--seeds", "3")
+    assert (code, "每次约 1000 秒" in text, "没有做" in text) == (0, True, True)
 
 
 def test_a_budget_allows_what_fits():
@@ -189,6 +201,73 @@ def test_no_run_at_all_trains_first_and_then_goes_on(tmp_path):
     kept = (tmp_path / "mine" / "model.safetensors").read_bytes()
     assert call(*words)[0] == 0
     assert (tmp_path / "mine" / "model.safetensors").read_bytes() == kept
+
+
+@pytest.mark.parametrize("framework", ["torch", "paddle"])
+def test_the_same_command_again_goes_on_without_a_name(tmp_path, framework):
+    """没有写 --name：再运行同一条命令，接着用上次的训练，不再从头来。"""
+    photos = photographs(tmp_path / "photos", 8)
+    words = ["diagnose", "--data", f"folder:{photos}", "--steps", "4"]
+    words += ["--framework", framework, "--out", tmp_path / "runs", "--quiet"]
+    words += ["--attention", "skip", "--seeds", "1"]
+    assert call(*words)[0] == call(*words)[0] == 0
+    made = f"small_cnn-{framework}-seed0"
+    assert [p.name for p in (tmp_path / "runs").iterdir()] == [made]
+    # 坏了的不用；图片变了，是另一次训练
+    (tmp_path / "runs" / made / "record.json").write_text("{")
+    assert call(*words)[0] == 0
+    (photos / "daisy" / "7.png").unlink()
+    assert call(*words)[0] == call(*words)[0] == 0
+    assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == [
+        made,
+        f"{made}-2",
+        f"{made}-3",
+    ]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows 锁不了文件夹")
+def test_two_at_once_do_not_overwrite_each_other(run, tmp_path, monkeypatch):
+    """第二个进程要等；诊断时文件夹是锁着的，做完就松开。"""
+    words = ["--quiet", "--attention", "skip", "--seeds", "1"]
+    before = {p.name: p.read_bytes() for p in run.iterdir()}
+    with locks.alone(run):
+        code, text = call("diagnose", run, *words)
+    assert (code, "正由另一个进程诊断；请等它做完" in text) == (2, True)
+    assert {p.name: p.read_bytes() for p in run.iterdir()} == before
+    seen, health = [], checkups.health
+    monkeypatch.setattr(
+        checkups, "health", lambda *a: seen.append(locks.busy(run)) or health(*a)
+    )
+    assert call("diagnose", run, *words)[0] == 0
+    assert (seen, locks.busy(run)) == ([True], False)
+    # 报告放在别处的，锁的是那里
+    with locks.alone(run):
+        assert call("diagnose", run, *words, "--to", tmp_path / "r")[0] == 0
+
+
+@pytest.mark.parametrize("framework", ["torch", "paddle"])
+def test_sigterm_is_like_ctrl_c(tmp_path, monkeypatch, framework):
+    """排队的时间到了：说怎样接着做，做完的存着，不留半截。"""
+    before = signal.getsignal(signal.SIGTERM)
+    run, execute, done = trained(tmp_path, framework), checkups.execute, []
+
+    def terminate_at_third(item, **options):
+        if len(done) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        done.append(item.key)
+        return execute(item, **options)
+
+    monkeypatch.setattr(checkups, "execute", terminate_at_third)
+    # 训练时改过的不算：诊断自己也要改
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        code, text = call("diagnose", run, "--quiet")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (code, "再运行同一条命令接着做" in text) == (130, True)
+    kept = json.loads((run / "diagnosis.json").read_text("utf8"))
+    assert len(kept["runs"]) == 3
+    assert not list(run.glob(".*"))
 
 
 def test_pictures_that_moved_are_found_again(tmp_path):

@@ -99,7 +99,8 @@ def test_pictures_are_answered_line_by_line(trained):
     assert lines[0][0] == str(photos / "daisy" / "0.png")
 
 
-def test_what_cannot_be_read_does_not_stop_the_rest(tmp_path):
+@pytest.mark.parametrize("framework", WINGS)
+def test_what_cannot_be_read_does_not_stop_the_rest(tmp_path, framework):
     folder = saved(tmp_path / "run")
     good, text = tmp_path / "good.png", tmp_path / "text.jpg"
     Image.new("RGB", (9, 9), "red").save(good)
@@ -107,7 +108,8 @@ def test_what_cannot_be_read_does_not_stop_the_rest(tmp_path):
     gif, large = tmp_path / "x.gif", tmp_path / "large.png"
     Image.new("L", (5, 5)).save(gif)
     Image.new("L", (7100, 7100)).save(large, compress_level=1)  # 五千万像素
-    code, said = call("predict", folder, text, good, gif, large, tmp_path / "无.png")
+    given = [text, good, gif, large, tmp_path / "无.png"]
+    code, said = call("predict", folder, *given, "--framework", framework)
     assert code == 2
     assert [line.split("\t")[0] for line in said.splitlines() if "\t" in line] == [
         str(good),
@@ -117,7 +119,7 @@ def test_what_cannot_be_read_does_not_stop_the_rest(tmp_path):
     assert f"读不了 {gif}：不是 .png" in said
     assert "无.png：没有这个文件" in said
     with pytest.raises(ValueError, match=r"有 1 个文件读不了：.*text\.jpg"):
-        WINGS["torch"].load_run(folder).predict(good, text)
+        WINGS[framework].load_run(folder).predict(good, text)
 
 
 def test_no_picture_at_all_is_said(tmp_path):

@@ -1,7 +1,8 @@
 """命令 diagnose 的里面：要做哪些训练，在预算之内逐个做，做完一个存一个。
 
 内容: Plan、plan_of（要做哪些）、Progress（做完的，停下再来不重做）、Budget、
-    carry_out（逐个做）、moved（图片搬了家）、health（体检）。
+    carry_out（逐个做）、only_one（同时只有一个进程）、moved（图片搬了家）、
+    health（体检）。
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 
 from vision_attention.checks import choice
 from vision_attention.specs import SPECS, AttentionSpec
-from vision_attention.storage import files, records
+from vision_attention.storage import files, locks, records
 from vision_attention.studies.design.runs import Run
 from vision_attention.studies.running.execute import execute, tidy
 from vision_attention.studies.tasks.prepared import PreparedRun, build_model
@@ -187,6 +188,23 @@ def _unwritable(path: Path) -> Iterator[None]:
             f"写不进 {files.printable(path)}（{files.reason(error)}）；"
             "请腾出空间，或用 --to 换一个文件夹；做完的训练不会丢"
         ) from error
+
+
+@contextlib.contextmanager
+def only_one(place: Path) -> Iterator[None]:
+    """一处同时只有一个进程诊断：两个会互相盖掉做完的训练。
+
+    错误: 别的进程正在诊断，或文件夹建不起来时抛出 ValueError 或 OSError
+    """
+    with _unwritable(place):
+        place.mkdir(parents=True, exist_ok=True)
+    with locks.alone(place) as ours:
+        if not ours:
+            raise ValueError(
+                f"{files.printable(place)} 正由另一个进程诊断；请等它做完，"
+                "或先在那里按 Ctrl-C 停下"
+            )
+        yield
 
 
 def write_page(path: Path, text: str) -> None:

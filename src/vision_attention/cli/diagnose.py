@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import functools
+import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -16,12 +18,13 @@ from vision_attention.cli import checkups, trials
 from vision_attention.cli.checkup_findings import Case, report_of
 from vision_attention.cli.checkup_page import Report, page_of
 from vision_attention.cli.checkups import Budget, Plan, Progress
+from vision_attention.cli.stopping import stop_like_ctrl_c
 from vision_attention.cli.user_errors import user_errors
 from vision_attention.data.folder import remembered
 from vision_attention.storage import files
 from vision_attention.studies.design.runs import Run
 from vision_attention.studies.store.faults import faults_of
-from vision_attention.studies.tasks.prepared import PreparedRun, prepare
+from vision_attention.studies.tasks.prepared import PreparedRun, load_data, prepare
 from vision_attention.training import saved_run
 from vision_attention.training.checkup import (
     ENOUGH,
@@ -123,14 +126,26 @@ def _first(
 def _trained(
     run: Run, out: Path, name: str | None, data_root: str | None, quiet: bool
 ) -> Path:
-    """训练一次，存下；名字被同样的一次训练占着，就接着用它。"""
-    taken = out / name if name else None
-    if taken is not None and (taken / saved_run.RECORD).exists():
-        if saved_run.read(taken).record.get("key") == run.key:
+    """训练一次，存下；已有同样的一次训练，图片也没有变，就接着用它。"""
+    base = trials.base_name(run)
+    for taken in [out / name] if name else [out / base, *sorted(out.glob(f"{base}-*"))]:
+        if _same(taken, run, data_root):
             return taken
     if not quiet:
         typer.echo("先训练一次，存下来", err=True)
     return trials.carry_out(run, out, name, data_root, progress=not quiet).folder
+
+
+def _same(folder: Path, run: Run, data_root: str | None) -> bool:
+    """文件夹里是不是同样的设置、同样的图片做完的一次训练。"""
+    try:
+        record = json.loads((folder / saved_run.RECORD).read_text("utf8"))
+        if record["key"] != run.key:
+            return False
+        fingerprint = record["data"]["fingerprint"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return load_data(run, data_root).fingerprint == fingerprint
 
 
 def _case(folder: Path, data: str | None, data_root: str | None) -> Case:
@@ -182,11 +197,27 @@ def _done(
     data_root: str | None,
     quiet: bool,
 ) -> Report:
-    """做完要做的，写下报告。"""
+    """做完要做的，写下报告；一处同时只有一个进程诊断。"""
+    stop_like_ctrl_c()  # 框架载入时也登记过自己的 SIGTERM，所以在这里才改
     fingerprint = case.record["data"]["fingerprint"]
-    progress = Progress(place / checkups.PROGRESS, fingerprint)
-    progress.records[plan.seeds[0].key] = case.record
-    budget.longest = float(case.record["seconds"])
+    with checkups.only_one(place):
+        progress = Progress(place / checkups.PROGRESS, fingerprint)
+        progress.records[plan.seeds[0].key] = case.record
+        rest = {"data_root": data_root, "quiet": quiet}
+        return _examined(case, plan, budget, progress, **rest)
+
+
+def _examined(
+    case: Case,
+    plan: Plan,
+    budget: Budget,
+    progress: Progress,
+    *,
+    data_root: str | None,
+    quiet: bool,
+) -> Report:
+    """体检，逐个训练，写下报告。"""
+    budget.longest = _guess(case.record)
     told = (lambda line: None) if quiet else functools.partial(typer.echo, err=True)
     told(
         f"至多再做 {len(plan.runs) - 1} 次训练，每次约 {budget.longest:.0f} 秒；"
@@ -195,8 +226,13 @@ def _done(
     sanity = checkups.health(case.prepared, progress)
     undone = checkups.carry_out(plan, progress, budget, data_root, told)
     report = report_of(case, plan, progress, sanity, undone)
-    checkups.write_page(place / REPORT, page_of(report))
+    checkups.write_page(progress.path.with_name(REPORT), page_of(report))
     return report
+
+
+def _guess(record: dict) -> float:
+    """再训练一次要多少秒：那次训练时机器正忙的，墙上的钟说多了，照处理器的。"""
+    return float(min(record["seconds"], record.get("cpu_seconds") or math.inf))
 
 
 def _tell(report: Report, place: Path) -> None:

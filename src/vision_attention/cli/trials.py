@@ -1,7 +1,7 @@
 """命令 train 的里面：一次训练，存下模型、记录与曲线。
 
 内容: Trial、settle（选项 → 设置，逐项检查）、carry_out（训练并存盘）、
-    go_on（接着做）。
+    go_on（接着做）、base_name（缺省的名字）。
 """
 
 from __future__ import annotations
@@ -101,11 +101,9 @@ def fresh_folder(out: Path, name: str | None, run: Run) -> Path:
     """
     if name is not None:
         _refuse_taken(out / name)
-    base = f"{run.model['name']}-{run.framework}-seed{run.seed}"
-    number, chosen = 1, name or base
+    number, chosen = 1, name or base_name(run)
     while name is None and (out / chosen).exists():
-        number += 1
-        chosen = f"{base}-{number}"
+        chosen = f"{base_name(run)}-{(number := number + 1)}"
     try:
         (out / chosen).mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -114,6 +112,11 @@ def fresh_folder(out: Path, name: str | None, run: Run) -> Path:
             "请用 --out 换一个地方"
         ) from error
     return out / chosen
+
+
+def base_name(run: Run) -> str:
+    """没有指定名字时，文件夹叫什么；重名的再添号码。"""
+    return f"{run.model['name']}-{run.framework}-seed{run.seed}"
 
 
 def _refuse_taken(folder: Path) -> None:

@@ -19,18 +19,14 @@ import numpy as np
 from vision_attention import checks
 from vision_attention.specs import SPECS, ViTSpec
 from vision_attention.storage import files, records, weights
+from vision_attention.storage.timm_names import RESNET, renamed, timm_name
 from vision_attention.storage.weights import Fault, Slot
 
 Arrays = Mapping[str, np.ndarray]
-# timm 与 torchvision 的 ResNet → 本书的；第 k 个卷积在支路里排第 3(k − 1)，中间隔着
-# 批归一化与 ReLU
-STEM, HEAD = {"conv1": "stem.0", "bn1": "stem.1", "fc": "head"}, "head."
-BLOCK = re.compile(r"layer(\d+)\.(\d+)\.(conv|bn|downsample\.)(\d+)\.(\w+)")
-OWN = re.compile(r"stages\.(\d+)\.(\d+)\.(branch|shortcut)\.(\d+)\.(\w+)")
+HEAD = "head."
 GATE = re.compile(r"(branch|identity|output)_attention\.")
 SHOWN = 12
 # 认得出一种模型的名字
-RESNET = "layer1.0.conv1.weight"
 ANCHORS = (RESNET, "blocks.0.attn.qkv.weight")
 # 装得上公开权重的模型里有的：第四个阶段，与 ViT 的块
 LOADABLE = ("stages.3.0.branch.0.weight", ANCHORS[1])
@@ -95,46 +91,6 @@ def fit(
     loaded = Loaded(len(wanted), head, (theirs, rows), grids, own)
     values = {name: found[name] for name in wanted}
     return values | {name: slots[name].read() for name in left}, loaded
-
-
-def renamed(given: Iterable[str]) -> dict[str, str]:
-    """本书的名字 → 文件里的名字；包装加的各节去掉，批次计数器不要，不认识的照旧。"""
-    kept = [name for name in given if not weights.is_counter(name)]
-    plain = {weights.bare(name): name for name in kept}
-    if len(plain) < len(kept):  # 去掉之后撞了名，就分不清谁是谁
-        return {name: name for name in kept}
-    resnet = RESNET in plain
-    return {_ours(bare) if resnet else bare: name for bare, name in plain.items()}
-
-
-def _ours(name: str) -> str:
-    first, _, rest = name.partition(".")
-    if first in STEM:
-        return f"{STEM[first]}.{rest}"
-    found = BLOCK.fullmatch(name)
-    if not found:
-        return name
-    layer, block, kind, number, last = found.groups()
-    place = f"stages.{int(layer) - 1}.{block}"
-    if kind == "downsample.":
-        return f"{place}.shortcut.{number}.{last}"
-    return f"{place}.branch.{3 * (int(number) - 1) + (kind == 'bn')}.{last}"
-
-
-def _theirs(name: str) -> str:
-    """本书的名字 → timm 的 ResNet 的；不是 ResNet 的照旧。"""
-    for theirs, ours in STEM.items():
-        if name.startswith(f"{ours}."):
-            return f"{theirs}{name.removeprefix(ours)}"
-    found = OWN.fullmatch(name)
-    if not found:
-        return name
-    stage, block, kind, number, last = found.groups()
-    place = f"layer{int(stage) + 1}.{block}"
-    if kind == "shortcut":
-        return f"{place}.downsample.{number}.{last}"
-    which, norm = divmod(int(number), 3)
-    return f"{place}.{'bn' if norm else 'conv'}{which + 1}.{last}"
 
 
 def _head(slots: Mapping[str, Slot]) -> list[str]:
@@ -223,7 +179,7 @@ def _refuse(
             f"{_wants(slots, wanted)}；{_advice(found)}"
         )
     public = RESNET in map(weights.bare, names.values())
-    lacking = map(_theirs, missing) if public else missing
+    lacking = map(timm_name, missing) if public else missing
     lines = [fault.text for fault in bad]
     lines += [f"缺少 {name}" for name in lacking] + [f"多余 {name}" for name in extra]
     rest = [f"……另有 {len(lines) - SHOWN} 处"] if lines[SHOWN:] else []
@@ -245,7 +201,7 @@ def _wants(slots: Mapping[str, Slot], wanted: list[str]) -> str:
     """模型要哪些名字；没有公开权重的模型，说哪些有。"""
     if not any(name in slots for name in LOADABLE):
         return f"这种模型没有公开的权重；有的是 {'、'.join(PUBLIC)}"
-    names = map(_theirs, wanted) if LOADABLE[0] in slots else wanted
+    names = map(timm_name, wanted) if LOADABLE[0] in slots else wanted
     return f"模型要 {_some(names)}"
 
 
