@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import paddle
 import pytest
 import torch
+import yaml
 from gaps import close
 
 import vision_attention.paddle
@@ -13,10 +16,60 @@ import vision_attention.torch
 from vision_attention import interop
 
 RNG = np.random.default_rng(0)
+BOOK = Path(__file__).resolve().parents[2] / "book"
+CALLS = yaml.safe_load((BOOK / "_data" / "calls.yaml").read_text("utf8"))
 
 
 def batch(*shape):
     return RNG.standard_normal(shape).astype("f4")
+
+
+def called(framework, code):
+    """调用对照的一句，换成 NumPy 的数；一对值的，逐个给出。"""
+    turn = torch.tensor if framework is torch else paddle.to_tensor
+    rng = np.random.default_rng(1)
+    given = {
+        "x": turn(rng.standard_normal((2, 6, 4)).astype("f4")),
+        "z": turn(rng.standard_normal((2, 3, 5, 5)).astype("f4")),
+        "y": turn(np.array([0, 2])),
+        "nn": framework.nn,
+        "F": framework.nn.functional,
+        framework.__name__: framework,
+    }
+    found = eval(code, given)
+    parts = found if isinstance(found, tuple | list) else [found]
+    return [np.asarray(p.detach() if hasattr(p, "detach") else p) for p in parts]
+
+
+@pytest.mark.parametrize(
+    "row", [row for rows in CALLS.values() for row in rows], ids=lambda row: row["做"]
+)
+def test_both_calls_of_a_row_give_the_same(row):
+    ours = called(torch, row["torch"])
+    theirs = called(paddle, row.get("paddle", row["torch"]))
+    for left, right in zip(ours, theirs, strict=True):
+        assert left.shape == right.shape
+        np.testing.assert_allclose(left, right, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("torch.split(x, 2, 1)[1]", "paddle.split(x, 2, 1)[1]"),  # 每份几个，切成几份
+        ("x.max(1)", "x.max(1)"),  # 一对，一个
+        ("x.transpose(1, 2)", "x.transpose((1, 2, 0))"),
+    ],
+)
+def test_calls_that_look_alike_and_are_not(ours, theirs):
+    left, right = called(torch, ours), called(paddle, theirs)
+    assert [a.shape for a in left] != [a.shape for a in right]
+
+
+def test_paddle_relu_swallows_nan_on_the_cpu():
+    x = np.array([np.nan, -1, 1], "f4")
+    assert np.isnan(torch.relu(torch.tensor(x)).numpy()[0])
+    found = paddle.nn.functional.relu(paddle.to_tensor(x)).numpy()
+    np.testing.assert_array_equal(found, [0, 0, 1])
 
 
 def test_linear_weights_are_transposed_and_a_square_one_hides_it():
