@@ -202,6 +202,117 @@ def test_page_is_whole_on_a_phone(phone, root, path):
     assert {fault: where for fault, where in found.items() if where} == {}
 
 
+@pytest.mark.parametrize("path", sampled([*BOOK, "book/which/measured.html"]))
+def test_page_is_whole_on_a_desk(browser, root, path):
+    """宽屏上也一样：结论都在框里，还有一截的都有记号。"""
+    with opened(browser, width=1440) as page:
+        page.goto(root + path)
+        page.evaluate("document.fonts.ready.then(() => 0)")
+        found = page.evaluate(PHONE)
+        assert {fault: where for fault, where in found.items() if where} == {}
+
+
+NUMBERS = """[...document.querySelectorAll('article div.math > .eqno')].map(number => {
+  const formula = number.parentElement.querySelector('.math-scroll');
+  const [a, b] = [number, formula].map(node => node.getBoundingClientRect());
+  return [a.top >= b.bottom - 2, a.left >= b.right - 2];
+})"""
+
+
+@pytest.mark.parametrize(("width", "place"), [(390, 0), (1440, 1)])
+def test_number_of_an_equation_is_below_on_a_phone(browser, root, width, place):
+    """手机上编号在公式下面，公式占满一行；宽屏上在右边。"""
+    with opened(browser, width=width) as page:
+        page.goto(root + "book/self_attention/reach.html")
+        found = page.evaluate(NUMBERS)
+        assert len(found) >= 3
+        assert all(where[place] for where in found)
+
+
+LINES = """[...document.querySelectorAll("article .math-scroll .katex-html")].map(
+  line =>
+  new Set([...line.querySelectorAll(':scope > .katex-base')].map(
+    part => Math.round(part.getBoundingClientRect().bottom))).size)"""
+
+
+def test_long_equation_breaks_at_an_operator_on_a_phone(browser, root):
+    with opened(browser, width=390) as page:
+        page.goto(root + "book/self_attention/four_steps.html")
+        narrow = page.evaluate(LINES)
+        page.set_viewport_size({"width": 1440, "height": 900})
+        wide = page.evaluate(LINES)
+        assert max(narrow) > 1 == max(wide)
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_first_picture_weighs_some_more_than_others(browser, root, width):
+    """封面的图一打开就有轻有重，不是九道一样粗的弧。"""
+    with opened(browser, width=width, reduced_motion="reduce") as page:
+        page.goto(root)
+        arcs = page.locator(".hero-arcs path")
+        bold = arcs.evaluate_all("all => all.map(p => p.getAttribute('stroke-width'))")
+        assert len(set(bold)) >= 4
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_folded_code_is_printed(browser, root, width):
+    """打印之前折着的代码都打开，字看得见；打印完照旧折着。"""
+    with opened(browser, width=width) as page:
+        page.goto(root + PAGE)
+        folded = page.locator("article details:not([open]) pre").count()
+        assert folded > 0
+        page.evaluate(AT_PRINT)
+        page.pdf()
+        sizes = page.evaluate("window.printed")
+        assert len(sizes) >= folded
+        assert min(sizes) > 10
+        assert page.locator("article details:not([open]) pre").count() == folded
+
+
+AT_PRINT = """addEventListener('beforeprint', () => {
+  window.printed = [...document.querySelectorAll('article details pre')]
+    .map(pre => pre.getBoundingClientRect().height);
+})"""
+# 图里每个字在屏幕上多大：把 SVG 摊进页面，照图此刻的宽
+LETTERS = """async () => {
+  const least = {};
+  for (const image of document.querySelectorAll('article img[src$=".svg"]')) {
+    const box = document.createElement('div');
+    box.innerHTML = await (await fetch(image.src)).text();
+    const svg = box.querySelector('svg');
+    document.body.append(box);
+    svg.setAttribute('width', image.getBoundingClientRect().width);
+    svg.removeAttribute('height');
+    const sizes = [...svg.querySelectorAll('text')].filter(t => t.textContent.trim())
+      .map(t => parseFloat(getComputedStyle(t).fontSize) * Math.hypot(
+        t.getScreenCTM().a, t.getScreenCTM().b));
+    if (sizes.length) least[image.alt] = Math.min(...sizes);
+    box.remove();
+  }
+  return least;
+}"""
+
+
+@pytest.mark.parametrize("path", sampled(BOOK))
+def test_letters_of_the_figures_are_legible_on_a_phone(phone, root, path):
+    phone.goto(root + path)
+    found = phone.evaluate(LETTERS)
+    assert {alt: size for alt, size in found.items() if size < 7} == {}
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_references_are_named_by_author_and_year(browser, root, width):
+    with opened(browser, width=width) as page:
+        page.goto(root + PAGE)
+        cited = page.locator("article a.reference.internal[href*='references.html#']")
+        for words in cited.all_inner_texts():
+            assert not words.strip("[]（）").isdigit()
+        page.goto(root + "book/references.html")
+        first = page.locator("article .citation").all_inner_texts()
+        assert len(first) > 20
+        assert not [words for words in first if words.lstrip().startswith("[")]
+
+
 def test_sign_follows_the_finger(phone, root):
     """还有一截在右边，右边淡出；滚到头，换成左边。"""
     phone.goto(root + "notebooks/torch/cbam.html")

@@ -1,4 +1,4 @@
-"""用 Lighthouse 给封面、一章、一本笔记本打分（模拟手机）。
+"""用 Lighthouse 给封面、正文、结果、笔记本、显微镜各一页打分（模拟手机）。
 
 用法：python -m tools.site.lighthouse，每页五次取中位数；性能低于 95，或其余三项不满
 100，退出码为 1。Lighthouse 来自 npm，装在 .cache/lighthouse，要有 Node ≥ 18.16。
@@ -26,6 +26,7 @@ PROGRAM = HOME / "node_modules" / "lighthouse" / "cli" / "index.js"
 OLDEST = (18, 16)
 RUNS = 5
 FASTEST = 95
+RESULTS, MICROSCOPE = "book/which/measured", "book/self_attention/microscope"
 FIXED = ("accessibility", "best-practices", "seo")
 HOW = (
     "没有 Node ≥ 18.16 与 npm。Debian/Ubuntu：sudo apt-get install nodejs npm；"
@@ -38,11 +39,12 @@ class NoLighthouseError(Exception):
 
 
 def pages() -> list[str]:
-    """封面、第一章的第一节、第一本笔记本。"""
+    """封面、第一章的第一节、一页结果、第一本笔记本、显微镜。"""
     names = toc.names()
     section = next(n for n in names if n.count("/") == 2 and not n.endswith("/index"))
     notebook = next(n for n in names if n.startswith("notebooks/"))
-    return ["index.html", f"{section}.html", f"{notebook}.html"]
+    shown = (section, RESULTS, notebook, MICROSCOPE)
+    return ["index.html", *(f"{name}.html" for name in shown)]
 
 
 def node() -> str:

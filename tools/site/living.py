@@ -21,7 +21,7 @@ from types import SimpleNamespace
 import numpy as np
 from playwright.sync_api import Browser
 
-from tools.site import chrome, weights
+from tools.site import chrome
 from tools.site.hero import encoded
 from tools.site.server import serving
 from vision_attention import data, studies
@@ -38,8 +38,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STATIC = ROOT / "book" / "_static"
 TEMPLATES = ROOT / "book" / "_templates"
 RECORD = ROOT / "book" / "_data" / "living.json"
-# 一份权重就占去整页的预算：读者按了才取
-ASKED = {"microscope": ("vit-late",), "photo": ("photo-late", "photos")}
+ASKED = {"microscope": "vit-late.safetensors"}  # 一份权重就占去整页的预算
 CONTROL = re.compile(r"<(button|input)\b")
 
 
@@ -84,18 +83,6 @@ def microscope() -> tuple[dict[str, str], str]:
         "你的图不离开这一页。"
     )
     return {"digits": digits(), "facts": json.dumps(facts("vit-"))}, note
-
-
-def photo() -> tuple[dict[str, str], str]:
-    """照片上的显微镜。"""
-    note = (
-        "同样的尺寸，块是 8×8 像素，在 50,000 张 CIFAR-10 的照片（JPEG 副本，32×32）上"
-        f"练了 {weights.PHOTO_STEPS:,} 步，PyTorch，种子 0；学习率没有挑，别拿它与别的"
-        "网络比。它只认十类：飞机、轿车、鸟、猫、鹿、狗、蛙、马、船、卡车；四张现成的"
-        "照片里只有猫在其中。照片：猫 Stéfan van der Walt，火箭 SpaceX，咖啡 Rachel "
-        "Michetti，人 美国海军，都是 CC0 或属公有领域。你的照片不离开这一页。"
-    )
-    return {"facts": json.dumps(facts("photo-"))}, note
 
 
 ARMS = {
@@ -193,7 +180,6 @@ def reach() -> tuple[dict[str, str], str]:
 PICTURES: dict[str, Callable[[], tuple[dict[str, str], str]]] = {
     "gate": gate,
     "microscope": microscope,
-    "photo": photo,
     "deal": deal,
     "diagnosis": diagnosis,
     "reach": reach,
@@ -204,9 +190,7 @@ def ask(name: str) -> str:
     """网络大的，先说多大，读者按了才取。"""
     if name not in ASKED:
         return ""
-    folder = STATIC / "living" / "weights"
-    paths = [folder / f"{one}.safetensors" for one in ASKED[name]]
-    size = sum(path.stat().st_size for path in paths)
+    size = (STATIC / "living" / "weights" / ASKED[name]).stat().st_size
     return (
         '<p class="living-tools"><button type="button" class="living-ask">'
         f"让它动起来：取 {round(size / 1024)} KB 的网络</button></p>\n"

@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import cbook
-from PIL import Image
 from safetensors.numpy import save
 from torch import nn
 
@@ -39,25 +37,6 @@ MODELS = {
     "vit-early": ("vit_data_size", VIT, 100),
     "vit-late": ("vit_data_size", VIT, 400),
 }
-# 照片上的一份不属于哪项研究：尺寸与数字上的相同，块是 8×8 像素，学习率没有挑
-PHOTO_STEPS = 4000
-PHOTO = Run(
-    task="train",
-    framework="torch",
-    data={"name": "cifar10_jpeg75"},
-    model={"name": "vit_tiny", "patch_size": 8},
-    train={
-        "lr": 0.001,
-        "steps": PHOTO_STEPS,
-        "warmup_steps": 200,
-        "batch_size": 64,
-        "augment": "weak",
-    },
-    options={},
-    seed=0,
-)
-PHOTOS = {"photo-untrained": 0, "photo-early": 400, "photo-late": PHOTO_STEPS}
-MODELS |= {name: ("", {}, steps) for name, steps in PHOTOS.items()}
 # 谁看得见这个像素：每一层都有七份没有训练的权重，加在第几层就用第几份
 REACH, SLOTS, CHANNELS = "reach", 7, 8
 LARGEST = 300 * 1024  # 一份权重最多这么多字节：读者在手机上等得起
@@ -65,9 +44,7 @@ MEAN = "mean_gate"  # 每道门在训练图上的平均，与权重同住一个�
 
 
 def run_of(study: str, levels: dict[str, Any]) -> Run:
-    """研究里的一次运行：PyTorch，种子 0；没有写研究的，是照片上的那一次。"""
-    if not study:
-        return PHOTO
+    """研究里的一次运行：PyTorch，种子 0。"""
     wanted = {**levels, "framework": "torch"}
     runs = studies.open_study(study).runs
     return next(r for r in runs if r.levels == wanted and r.seed == 0)
@@ -163,26 +140,6 @@ def reach() -> dict[str, Any]:
     return {"seed": 0, "bytes": pack(REACH, arrays, {}), "command": again(REACH)}
 
 
-def photos() -> dict[str, Any]:
-    """显微镜上的四张照片，取正中的方块缩小；scikit-image 与 matplotlib 带着的。"""
-    from skimage import data as pictures
-
-    with cbook.get_sample_data("grace_hopper.jpg") as file:
-        person = np.asarray(Image.open(file).convert("RGB"))
-    found = [pictures.chelsea(), pictures.rocket(), pictures.coffee(), person]
-    arrays = {"photos": np.stack([*map(shrunk, found)])}
-    return {"bytes": pack("photos", arrays, {}), "command": again("photos")}
-
-
-def shrunk(pixels: np.ndarray, side: int = 32) -> np.ndarray:
-    """正中的方块缩小，(3, 边, 边)，0 到 1。"""
-    image = Image.fromarray(pixels[..., :3])
-    left, top = ((n - min(image.size)) // 2 for n in image.size)
-    box = (left, top, left + min(image.size), top + min(image.size))
-    small = image.resize((side, side), Image.Resampling.BOX, box)
-    return np.moveaxis(np.asarray(small), 2, 0) / np.float32(255)
-
-
 def pack(name: str, arrays: dict[str, np.ndarray], header: dict[str, str]) -> int:
     """存成 16 位；返回有多少字节。"""
     halves = {k: np.ascontiguousarray(v, np.float16) for k, v in arrays.items()}
@@ -230,9 +187,8 @@ def model_part(path: Path) -> dict[str, np.ndarray]:
 def main(names: Iterable[str], say: Callable[[str], None] = print) -> None:
     """写下这几份权重；没有点名的都写。"""
     known = json.loads(RECORD.read_text("utf8")) if RECORD.exists() else {}
-    others = {REACH: reach, "photos": photos}
-    for name in names or (*MODELS, *others):
-        known[name] = others[name]() if name in others else write(name)
+    for name in names or (*MODELS, REACH):
+        known[name] = reach() if name == REACH else write(name)
         say(f"{name}：{known[name]['bytes']:,} 字节")
     text = json.dumps(known, ensure_ascii=False, indent=1) + "\n"
     with files.replacing(RECORD) as temporary:

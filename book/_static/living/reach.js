@@ -12,7 +12,7 @@ const READY = {
   small: ["小卷积网络", SMALL], resnet: ["窄 ResNet 那样的七层", ["conv", "conv", "conv", "stride", "conv", "stride", "conv"]],
   one: ["一层卷积", ["conv"]], se: ["一道 SE", ["se"]], attention: ["一层自注意力", ["attention"]],
 };
-const [SIDE, MOST, HEAVY] = [16, 7, 3]; // 自注意力至多三层：再多，手机上拖不动
+const [SIDE, MOST] = [16, 7];
 const LEVELS = 8; // 深浅的档；每档是 5 / 8 个数量级
 
 /** 一层的一张图：八档深浅各一条路径，再加看得见的边界 */
@@ -74,7 +74,7 @@ export async function picture(figure) {
       state.sheets.push({ draw, node: element("div", { class: "living-layer" }, node, words) });
     }
     list.replaceChildren(...state.sheets.map(({ node }) => node));
-    for (const [name, button] of Object.entries(adds)) button.disabled = state.names.length === MOST || (name === "attention" && state.names.filter((one) => one === name).length === HEAVY);
+    for (const [name, button] of Object.entries(adds)) button.disabled = state.names.length === MOST || (name === "attention" && state.names.includes(name)); // 自注意力只加一层：再多，手机上拖不动
     back.disabled = !state.names.length;
     show();
   }
