@@ -6,7 +6,7 @@ const bookSearch = (() => {
   const LATIN = `(?:(?![${WIDE}])[\\p{L}\\p{N}_])+`;
   const TOKEN = new RegExp(`[${WIDE}]+|${LATIN}(?:[.\\-+×/']${LATIN})*`, "gu");
   const CHINESE = new RegExp(`^[${WIDE}]`);
-  const FILLER = /为什么|怎么样|怎样|怎么|如何|什么|哪些|哪里|哪种|是否|可以|应该|的|了|吗|呢|在|是|和|与|或/;
+  const FILLER = /为什么|怎么办|怎么回事|怎么样|怎样|怎么|如何|什么|哪些|哪里|哪种|是否|可以|应该|的|了|吗|呢|在|是|和|与|或/;
   let index = null;
   let waiting = [];
 
@@ -23,8 +23,10 @@ const bookSearch = (() => {
       });
     }
     const all = pages.flatMap((p) => p.sections.map((s) => s.heading + "\n" + s.text + "\n" + s.names.join(" "))).join("\n");
-    const alias = data.alias.map((group) => group.map(lower)).filter((group) => group.length > 1);
-    index = { pages, all, alias };
+    const words = data.words.map((group) => group.map(lower));
+    const alias = [...data.alias.map((group) => group.map(lower)), ...words].filter((group) => group.length > 1);
+    const said = words.flat().sort((a, b) => b.length - a.length); // 读者的说法，长的先认
+    index = { pages, all, alias, said };
     waiting.splice(0).forEach((go) => go());
   }
 
@@ -45,14 +47,31 @@ const bookSearch = (() => {
     const cleaned = lower(query.normalize("NFKC")).trim().slice(0, LIMIT).replace(/\s+/g, " ");
     const whole = group(cleaned);
     if (whole) return { phrase: cleaned, terms: [whole], missing: [] };
-    const terms = [];
+    const { terms, rest } = taken(cleaned);
     const missing = [];
-    for (const token of cleaned.match(TOKEN) || []) {
+    for (const token of rest.match(TOKEN) || []) {
       const found = resolve(token);
       if (found) terms.push(...found);
       else missing.push(token);
     }
     return { phrase: cleaned, terms, missing };
+  }
+
+  /* 句子里有读者的说法（“train 高 test 低”“OOM”）：整个认出来，换成书里的词，其余的再拆 */
+  function taken(query) {
+    const terms = [];
+    let rest = query;
+    const known = (query.match(TOKEN) || []).filter(has); // “错误率”书里有，就不拆成“错误”与“率”
+    for (const name of index.said) {
+      const at = rest.indexOf(name);
+      if (at < 0 || !boundary(rest, at, name)) continue;
+      if (known.some((token) => token !== name && token.includes(name))) continue;
+      const words = group(name);
+      if (!words) continue;
+      terms.push(words);
+      rest = rest.slice(0, at) + " " + rest.slice(at + name.length);
+    }
+    return { terms, rest };
   }
 
   const has = (text) => index.all.includes(text);
@@ -147,7 +166,7 @@ const bookSearch = (() => {
   const best = (section, words) =>
     Math.max(...words.map((word, i) => worth(section, word) * (i ? 0.85 : 1)));
 
-  function scored(page, { terms, phrase }) {
+  function scored(page, { terms, phrase }, least) {
     const rows = page.sections.map((section) => {
       const each = terms.map((words) => best(section, words));
       const all = each.every(Boolean);
@@ -156,21 +175,32 @@ const bookSearch = (() => {
       else if (all && terms.length > 1 && section.text.includes(phrase)) score += 20;
       return { section, each, score, all };
     });
-    const covered = terms.every((_, i) => rows.some((row) => row.each[i]));
-    if (!covered) return null;
+    const covered = terms.filter((_, i) => rows.some((row) => row.each[i])).length;
+    if (covered < least) return null;
     const hits = rows.filter((row) => row.score > 0).sort((a, b) => b.all - a.all || b.score - a.score);
     const top = hits[0];
     const title = terms.some((words) => words.some((w) => page.sections[0].heading.includes(w)));
     const score = top.score + (title ? 6 : 0) + (top.all ? 20 : 0);
-    return { page, hits: hits.slice(0, 3), score: page.url.startsWith("notebooks/") ? PRACTICE * score : score };
+    const practice = page.url.startsWith("notebooks/");
+    return { page, hits: hits.slice(0, 3), score: practice ? PRACTICE * score : score, whole: !practice && titled(top.section, phrase) };
+  }
+
+  /* 标题里整个有读者打的那几个字：排在最前；标题就是那几个字，再往前 */
+  function titled({ heading }, phrase) {
+    const at = heading.indexOf(phrase);
+    return at < 0 || !boundary(heading, at, phrase) ? 0 : heading === phrase ? 2 : 1;
   }
 
   function search(query) {
     const request = parse(query);
     if (!request.terms.length || request.missing.length) return { ...request, pages: [] };
-    const pages = index.pages.map((page) => scored(page, request)).filter(Boolean);
-    pages.sort((a, b) => b.score - a.score || a.page.order - b.page.order);
-    return { ...request, pages };
+    let least = request.terms.length; // 先要每个词都有；一页也没有，就少要一个
+    let pages = [];
+    for (; least && !pages.length; least -= pages.length ? 0 : 1) {
+      pages = index.pages.map((page) => scored(page, request, least)).filter(Boolean);
+    }
+    pages.sort((a, b) => b.whole - a.whole || b.score - a.score || a.page.order - b.page.order);
+    return { ...request, pages, part: least < request.terms.length };
   }
 
   /* ---------- 摘录与高亮 ---------- */
@@ -217,7 +247,7 @@ const bookSearch = (() => {
 /* ---------- 界面：搜索框里边打边出，搜索页上全部列出 ---------- */
 (() => {
   "use strict";
-  const EXAMPLES = ["通道注意力", "过拟合", "reduction_ratio", "ViT 小数据集"];
+  const EXAMPLES = ["掉点", "过拟合", "显存", "安装", "reduction_ratio", "ViT 小数据"];
   const make = (tag, className, ...children) => {
     const element = document.createElement(tag);
     if (className) element.className = className;
@@ -226,13 +256,14 @@ const bookSearch = (() => {
   };
 
   function message(result, query) {
-    if (!query.trim()) return "打几个字试试：" + EXAMPLES.join("、");
+    if (!query.trim()) return "打几个字试试，或者点一个：";
     if (!result) return "正在载入索引…";
     if (!result.terms.length && !result.missing.length) return "没有可以搜的字：请打汉字、字母或数字。";
     const cut = query.trim().length > bookSearch.LIMIT ? `（只看了前 ${bookSearch.LIMIT} 个字）` : "";
+    if (result.part) return `没有一页同时含有这几个词${cut}；下面 ${result.pages.length} 页有其中几个。`;
     if (result.pages.length) return `找到 ${result.pages.length} 页${cut}`;
     if (result.missing.length) return `全书没有「${result.missing[0].slice(0, 20)}」${cut}。换个说法，或去掉它再试。`;
-    return `没有一页同时含有这几个词${cut}。去掉一个再试。`;
+    return `没有找到${cut}。换个说法再试。`;
   }
 
   function block({ page, hits }, words, width, most) {
@@ -253,12 +284,27 @@ const bookSearch = (() => {
     return item;
   }
 
-  function show(place, status, query, options) {
+  /* 输入框下的例子：点一下，就像打了那几个字 */
+  function examples(input) {
+    return EXAMPLES.map((words) => {
+      const button = make("button", "", words);
+      button.type = "button";
+      button.addEventListener("click", () => {
+        input.value = words;
+        input.focus();
+        input.dispatchEvent(new Event("input"));
+      });
+      return make("li", "hit-example", button);
+    });
+  }
+
+  function show(place, status, input, options) {
+    const query = input.value;
     const failed = () => { status.textContent = "索引没有载入：请检查网络，或从目录与术语表里找。"; };
     if (!query.trim() || !bookSearch.loaded()) status.textContent = message(null, query);
     place.dataset.query = query;
     if (!query.trim()) { // 一个字还没有打：索引先不载
-      place.replaceChildren();
+      place.replaceChildren(...examples(input));
       return Promise.resolve(null);
     }
     return bookSearch.ready().then(() => {
@@ -284,7 +330,7 @@ const bookSearch = (() => {
     const panel = make("div", "hit-panel", status, list, more);
     form.after(panel);
     let timer = 0;
-    const update = () => show(list, status, input.value, { pages: 8, sections: 1, width: 90 }).then((result) => {
+    const update = () => show(list, status, input, { pages: 8, sections: 1, width: 90 }).then((result) => {
       more.hidden = !result || !result.pages.length;
       more.textContent = result ? `在搜索页看全部 ${result.pages.length} 页` : "";
       more.href = form.action + "?q=" + encodeURIComponent(input.value);
@@ -297,7 +343,7 @@ const bookSearch = (() => {
 
   function walk(event, input, panel) {
     if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
-    const stops = [input, ...panel.querySelectorAll("a[href]:not([hidden])")];
+    const stops = [input, ...panel.querySelectorAll("a[href]:not([hidden]), button")];
     const here = stops.indexOf(document.activeElement);
     const step = event.key === "ArrowDown" ? 1 : -1;
     event.preventDefault();
@@ -311,7 +357,7 @@ const bookSearch = (() => {
     status.setAttribute("role", "status");
     const list = make("ol", "hit-list");
     place.replaceChildren(status, list);
-    const update = () => show(list, status, input.value, { pages: 50, sections: 3, width: 140 });
+    const update = () => show(list, status, input, { pages: 50, sections: 3, width: 140 });
     let timer = 0;
     input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(update, 60); });
     form.addEventListener("submit", (event) => {

@@ -64,6 +64,21 @@ def sincos_2d(grid: int, embed_dim: int) -> np.ndarray:
     return np.concatenate(waves, 1).astype(np.float32)
 
 
+def sincos_1d(grid: int, embed_dim: int) -> np.ndarray:
+    """一维正弦余弦位置编码：只看行优先的编号，不分行列。
+
+    形状: 返回 float32 (N, D)，N = grid²
+    参数: grid 为每边的 token 数；embed_dim 即 D，应为 4 的倍数，与 sincos_2d 相同
+    错误: embed_dim 不是 4 的倍数时抛出 ValueError
+    出处: Vaswani 等 2017，§3.5；该文正弦与余弦交错排，这里各占一半
+    """
+    half = 2 * checks.quarter(embed_dim)
+    numbers = np.arange(len(_places(grid)[0]))
+    checks.within("embed_dim", len(numbers) * embed_dim, "位置编码")
+    angles = numbers[:, None] * 10000.0 ** (-np.arange(half) / half)
+    return np.concatenate([np.sin(angles), np.cos(angles)], 1).astype(np.float32)
+
+
 def _places(grid: int) -> tuple[np.ndarray, np.ndarray]:
     """每个 token 的行与列。"""
     grid = checks.positive("grid", grid)

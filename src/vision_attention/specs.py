@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from vision_attention import checks
 
 PLACEMENTS = ("branch", "output", "identity")
+POSITIONS = ("learned", "sincos", "sincos_1d", "none")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +41,10 @@ class ViTSpec(ImageSpec):
 
     参数: patch_size 即 P；embed_dim 即 D；depth 为块数 L；num_heads 即 A；mlp_ratio 为
         MLP 中间宽与 D 之比；qkv_bias 为投影的偏置；pool 为分类前的汇集（class、
-        mean、sequence）；position 为位置编码（learned、sincos、none）；tokenizer 为
-        图像到 token 的方式（patch、shifted、conv）；attention 为注意力的范围
-        （global、window、locality）；window 为窗口宽（奇数，单位为 token）；
-        drop_path_rate 为最后一块的丢弃率，从 0 线性增加
+        mean、sequence）；position 为位置编码（learned、sincos、sincos_1d、none，
+        sincos 是二维的）；tokenizer 为图像到 token 的方式（patch、shifted、conv）；
+        attention 为注意力的范围（global、window、locality）；window 为窗口宽（奇数，
+        单位为 token）；drop_path_rate 为最后一块的丢弃率，从 0 线性增加
     错误: 任何一项不认识或不相容时抛出 ValueError
     """
 
@@ -68,12 +69,12 @@ class ViTSpec(ImageSpec):
         checks.mlp_width(self.embed_dim, self.mlp_ratio)
         checks.flag("qkv_bias", self.qkv_bias)
         checks.choice("pool", self.pool, ("class", "mean", "sequence"))
-        checks.choice("position", self.position, ("learned", "sincos", "none"))
+        checks.choice("position", self.position, POSITIONS)
         checks.choice("tokenizer", self.tokenizer, ("patch", "shifted", "conv"))
         checks.choice("attention", self.attention, ("global", "window", "locality"))
         checks.odd("window", self.window)
         checks.fraction("drop_path_rate", self.drop_path_rate)
-        if self.position == "sincos":
+        if self.position.startswith("sincos"):
             checks.quarter(self.embed_dim)
         if self.tokenizer == "shifted":
             checks.half_patch(self.patch_size)

@@ -384,7 +384,7 @@ def test_the_last_block_may_skip_what_the_head_never_reads(wing, pool, attention
     close(run(wing, model, x), run(wing, whole, x))
 
 
-@pytest.mark.parametrize("position", ["learned", "sincos", "none"])
+@pytest.mark.parametrize("position", ["learned", "sincos", "sincos_1d", "none"])
 def test_only_the_position_code_tells_patches_apart(wing, position):
     from vision_attention import specs
 

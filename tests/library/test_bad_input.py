@@ -164,6 +164,19 @@ CONSTRUCTIONS = [
             ("embed_dim", (8, 10**9)),
         )
     ],
+    *[
+        refused(f"kernel_size={size} 太大；应不超过 1,023", build)
+        for size in (1025, 10**9 + 1)
+        for build in (
+            lambda wing, size=size: wing.SpatialAttention(size),
+            lambda wing, size=size: wing.ECA(12, size),
+            lambda wing, size=size: wing.CBAM(12, 4, size),
+        )
+    ],
+    refused(
+        "dilation=1000000000 太大；应不超过 1,023",
+        lambda wing: wing.BAM(12, 4, dilation=10**9),
+    ),
     # 没有宽度的层
     refused("hidden_dim=0 应为正整数", lambda wing: wing.MLP(8, 0)),
     refused("embed_dim=0 应为正整数", lambda wing: wing.MLP(0, 8)),
@@ -274,6 +287,11 @@ SPECS = [
     (
         "vit_tiny",
         {"position": "sincos", "embed_dim": 6, "num_heads": 2},
+        "embed_dim=6 应为 4 的倍数.*例如 4 或 8",
+    ),
+    (
+        "vit_tiny",
+        {"position": "sincos_1d", "embed_dim": 6, "num_heads": 2},
         "embed_dim=6 应为 4 的倍数.*例如 4 或 8",
     ),
     (
@@ -449,3 +467,5 @@ def test_geometry_refuses_what_cannot_be():
         geometry.sincos_2d(4, 10)
     with pytest.raises(ValueError, match=r"embed_dim=2 应为 4 的倍数.*例如 4 或 8"):
         geometry.sincos_2d(4, 2)
+    with pytest.raises(ValueError, match=r"embed_dim=6 应为 4 的倍数"):
+        geometry.sincos_1d(4, 6)

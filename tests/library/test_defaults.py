@@ -3,14 +3,18 @@
 表里的数由出处来，不由被测的代码来；代码里多一个缺省而表里没有，也是红的。
 """
 
+import ast
 import dataclasses
 import importlib
 import inspect
+import math
+import pkgutil
 
 import numpy as np
 import pytest
 from frameworks import FRAMEWORKS
 
+import vision_attention
 from vision_attention import geometry, specs, statistics
 from vision_attention.data import augment, load
 from vision_attention.data import batches as batch_stream
@@ -198,6 +202,141 @@ GROUND = [
 ]
 
 
+# 其余的公开函数与类，照调用的样子写；None、空的与函数不算取值
+REST = """
+checks.building.bottleneck(min_hidden=0)
+checks.tensors.batch_norm_input(stride=1)
+checks.tensors.image(patch_size=1)
+# 32 位整数装得下的最大的数
+checks.values.positive(most=2147483647)
+checks.values.number(expected="有限的小数", least=-INF, above=-INF, below=INF)
+data.batches.batch(augment="none", label_smoothing=0.0, class_weights="none")
+# 16 位的图默认用满 16 位；torchvision 的惯例：按短边缩放、居中裁
+data.dataset.Dataset(bits=16, square="crop")
+data.dataset.Source(bits=16, square="crop")
+data.digits.read(blocks=False)
+# 缺省的边长与 CIFAR-10 相同
+data.folder.read(image_size=32, square="crop")
+data.folder.read_all(square="crop")
+data.harder.harder(shift=0, pixel_noise=0.0)
+# 训练与测试各要一张
+data.listing.list_classes(least=2)
+data.loading.check_kinds(label_noise=0.0)
+data.pictures.read_pixels(bits=16, square="crop")
+data.pictures.to_rgb(bits=16)
+# 时钟的分辨率远小于 4 毫秒；十五次取中位数
+measure.timing.alternate(rounds=15, least=0.004)
+parts.Part(transposed=False, padded=True, eps=0.0)
+specs.AttentionSpec(image_size=32, in_channels=3, num_classes=10, attention="none",
+    placement="branch", stages=(1, 2, 3))
+specs.ImageSpec(image_size=32, in_channels=3, num_classes=10)
+specs.StageSpec(image_size=32, in_channels=3, num_classes=10, attention="none",
+    placement="branch", stages=(1, 2, 3), width=16)
+# 分类 token 一个
+storage.pretrained.resize_positions(first=1)
+storage.records.append(unique="key")
+storage.weights.fault(finite=True)
+storage.weights.fill(finite=True)
+studies.design.positions.Loader.construct_object(deep=False)
+studies.design.schema.Budget(machine="2 核 CPU")
+studies.design.schema.Study(metric="test_accuracy", task="train", common_start=False,
+    frameworks=["torch"])
+studies.design.schema.Tune(metric="test_accuracy", goal="max")
+# 数字的测试集 500 张
+studies.results.evidence.Findings.diagnosed(test_size=500)
+studies.results.forest.Forest.column(field="difference")
+studies.results.forest.Forest.said(field="sentence")
+studies.results.judgement.amount(digits=3)
+studies.running.cluster.RayExecutor(threads=1)
+studies.running.execute.execute(threads=1)
+studies.running.runner.Tally(done=0, elsewhere=0)
+studies.running.runner.work(threads=1)
+studies.running.verify.verify(workers=1)
+studies.store.library.StudyStore(records_name="records.jsonl", waiting=0)
+studies.store.study_file.parse(source="study.yaml")
+studies.tasks.cost.cost(rounds=15)
+studies.tasks.outcome.Task(version=1)
+studies.tasks.reach.reach(trained=True, images=32)
+studies.tasks.training.train(progress=False, freeze=False)
+training.checkup.advise(grouped=False)
+training.checkup.spread(signs=False)
+training.history.History(seconds=0.0, cpu_seconds=0.0, images_per_second=0.0)
+training.journal.Journal(progress=False)
+wording.number(digits=3)
+wording.signed(digits=3)
+wording.span(digits=3)
+"""
+# 两翼里不在门面上的
+PARTS = """
+device.find_device(precision="float32")
+init.batch_norm(momentum=0.1)
+init.transformer(std=0.02)
+# He 等 2016：只有每个阶段的第一块缩小
+resnet.conv_norm(stride=1)
+runs.odds(batch_size=500)
+specimen.running.forward(training=False, still=False)
+training.batches(start=0)
+variants.gates.convolve(name="conv")
+variants.gates.mlp(first="fc1", second="fc2")
+"""
+ROOMS = (
+    *("checks", "data", "geometry", "initial", "measure", "parts", "specs"),
+    *("statistics", "storage", "studies", "training", "wording"),
+)
+# 书里的话逐句核对判词，不是这里的事
+ELSEWHERE = "studies.claims."
+
+
+def written(text):
+    """表里的一行：名字与各个取值。"""
+    calls = [node.value for node in ast.parse(text).body]
+    values = {"INF": math.inf}
+    return {
+        ast.unparse(call.func): {
+            word.arg: eval(ast.unparse(word.value), values) for word in call.keywords
+        }
+        for call in calls
+    }
+
+
+def valued(thing):
+    """有取值的缺省。"""
+    kinds = bool | int | float | str | tuple | list
+    found = {
+        name: item.default
+        for name, item in inspect.signature(thing).parameters.items()
+        if isinstance(item.default, kinds)
+    }
+    return {k: v for k, v in found.items() if v not in ("", (), [])}
+
+
+def public(place, name):
+    """一个模块里自己的公开函数、类与类里的公开函数，连同有取值的缺省。"""
+    module = importlib.import_module(place)
+    for word, thing in vars(module).items():
+        mine = getattr(thing, "__module__", None) == place and callable(thing)
+        if word.startswith("_") or not mine:
+            continue
+        inner = vars(thing).items() if inspect.isclass(thing) else ()
+        owner = getattr(thing.__init__, "__module__", "") if inner else ""
+        if owner.startswith("paddle."):
+            continue  # 从框架继承来的
+        named = [(k, v) for k, v in inner if k[0] != "_" and inspect.isfunction(v)]
+        for more, each in (("", thing), *((f".{k}", v) for k, v in named)):
+            try:
+                yield f"{name}{word}{more}", each, valued(each)
+            except ValueError:  # 没有签名的，例如异常
+                continue
+
+
+def modules(package, rooms):
+    """一个包里这几间的全部模块。"""
+    for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        name = info.name.removeprefix(f"{package.__name__}.")
+        if rooms is None or name.partition(".")[0] in rooms:
+            yield info.name, f"{name}."
+
+
 def defaults(thing):
     """写在签名里的缺省；dataclass 里每次新做的（空字典）不算。"""
     found = {
@@ -229,9 +368,31 @@ def test_default_of_the_ground_floor(thing, expected):
 
 
 def test_no_default_is_missing_from_the_table(wing):
-    public = {name: getattr(wing, name) for name in wing.__all__}
-    listed = {n for n, o in public.items() if callable(o) and defaults(o)}
+    facade = {name: getattr(wing, name) for name in wing.__all__}
+    listed = {n for n, o in facade.items() if callable(o) and defaults(o)}
     assert listed == {name for name in WING if "." not in name}
+
+
+def test_every_other_default_of_the_ground_floor():
+    known = {id(thing) for thing, _ in GROUND}
+    found = {
+        name: values
+        for place, start in modules(vision_attention, ROOMS)
+        for name, thing, values in public(place, start)
+        if values and id(thing) not in known and not name.startswith(ELSEWHERE)
+    }
+    assert found == written(REST)
+
+
+def test_every_other_default_of_a_wing(wing):
+    known = {id(find(wing, name)) for name in WING if "." not in name}
+    found = {
+        name: values
+        for place, start in modules(wing, None)
+        for name, thing, values in public(place, start)
+        if values and id(thing) not in known
+    }
+    assert found == written(PARTS)
 
 
 DIGITS = {"image_size": 8, "in_channels": 1, "num_classes": 10}

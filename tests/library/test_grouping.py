@@ -75,6 +75,51 @@ def test_a_table_says_the_group(tmp_path):
     assert {frozenset(train), frozenset(test)} == {frozenset("ab"), frozenset("cd")}
 
 
+def test_one_row_for_the_same_name_in_several_classes_is_said(tmp_path):
+    """两类里都有的名字，一行就把两个文件算成一组：照做，可是说出来。"""
+    root, table = shots(tmp_path / "p", "abcd", 1), tmp_path / "who.csv"
+    rows = [f"{person}-0.png,{person}" for person in "abc"]
+    rows += [f"{kind}/d-0.png,{kind}" for kind in ("left", "right")]
+    table.write_text("\n".join(["file,who", *rows]), "utf8")
+    code, text = call("look", f"folder:{root}", "--groups", f"{table}:who")
+    told = (
+        "表里有 3 行各对上几个同名的文件，例如 a-0.png 对上 left/a-0.png、right/a-0.png"
+    )
+    assert (code, told in text, "都算 a 一组" in text) == (0, True, True)
+    assert "“类/文件名”" in text
+    words = ["train", "--data", f"folder:{root}", "--groups", f"{table}:who", *QUICK]
+    assert told in call(*words, "--out", tmp_path / "runs")[1]
+    rows = [f"{k}/{p}-0.png,{k}{p}" for k in ("left", "right") for p in "abcd"]
+    table.write_text("\n".join(["file,who", *rows]), "utf8")
+    code, text = call("look", f"folder:{root}", "--groups", f"{table}:who")
+    assert (code, "同名" in text) == (0, False)
+
+
+def test_one_name_with_two_groups_is_refused(tmp_path):
+    """后一行不能悄悄盖掉前一行。"""
+    root, table = shots(tmp_path / "p", "abcd", 1), tmp_path / "who.csv"
+    rows = [f"{p}-0.png,{kind}{p}" for kind in ("left", "right") for p in "abcd"]
+    table.write_text("\n".join(["file,who", *rows]), "utf8")
+    told = (
+        "'a-0.png' 写了两种组，lefta 与 righta；几类里都有这个名字的，请写“类/文件名”"
+    )
+    with pytest.raises(ValueError, match=told):
+        list_pictures(root, f"{table}:who")
+
+
+def test_a_table_may_name_the_side(tmp_path):
+    """train/ 与 val/ 里同名的两张，写从最上一层算起的路径分得开。"""
+    for part, seed in (("train", 0), ("val", 9)):
+        for k, name in enumerate(("a", "b")):
+            (tmp_path / "p" / part / name).mkdir(parents=True)
+            smooth(seed + k).save(tmp_path / "p" / part / name / "0.png")
+    table = tmp_path / "who.csv"
+    rows = [f"{part}/{name}/0.png,{part}" for part in ("train", "val") for name in "ab"]
+    table.write_text("\n".join(["file,who", *rows]), "utf8")
+    found = list_pictures(tmp_path / "p", f"{table}:who")
+    assert found.notes[1:] == ("2 组，没有一组站在两边",)
+
+
 def test_whole_match_is_the_group_when_there_are_no_brackets(tmp_path):
     listing = list_pictures(shots(tmp_path), "^[a-z]")
     assert sides(listing)[0] & sides(listing)[1] == set()

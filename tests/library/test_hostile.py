@@ -120,6 +120,7 @@ FUNCTIONS = [
     (geometry.window_mask, {"grid": 3, "window": 3, "class_token": True}),
     (geometry.self_excluded, {"num_tokens": 3}),
     (geometry.sincos_2d, {"grid": 3, "embed_dim": 8}),
+    (geometry.sincos_1d, {"grid": 3, "embed_dim": 8}),
     (
         schedules.warmup_cosine,
         {"step": 1, "total_steps": 9, "warmup_steps": 2, "peak": 0.1, "floor": 0.0},

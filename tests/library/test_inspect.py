@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 
 import differences
 import numpy as np
@@ -481,6 +482,25 @@ def test_window_mask_by_hand():
     with_class = geometry.window_mask(3, 3, class_token=True)
     assert with_class[0].all() and with_class[:, 0].all()
     np.testing.assert_array_equal(with_class[1:, 1:], mask)
+
+
+@pytest.mark.parametrize("grid", [2, 3])
+def test_one_dimensional_sincos_follows_the_formula(grid):
+    code = geometry.sincos_1d(grid, 8)
+    for n in range(grid**2):
+        for k in range(4):
+            angle = n / 10000 ** (k / 4)
+            assert code[n, k] == pytest.approx(math.sin(angle), abs=1e-6)
+            assert code[n, 4 + k] == pytest.approx(math.cos(angle), abs=1e-6)
+
+
+def test_the_fixed_codes_reach_the_model(wing):
+    for name in ("sincos_1d", "sincos_2d"):
+        position = "sincos" if name == "sincos_2d" else name
+        model = wing.build(specs.named("vit_tiny", position=position))
+        code = np.asarray(model.pos_embed)[0]
+        assert not code[0].any()
+        np.testing.assert_array_equal(code[1:], getattr(geometry, name)(4, 64))
 
 
 def test_sincos_tells_every_position_apart():

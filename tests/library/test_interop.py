@@ -376,6 +376,31 @@ def test_types_that_cannot_be_read_are_named(wing, tmp_path):
         interop.load(linear(wing), path)
 
 
+def doubled(head):
+    """同一个名字写两次；字节对得上，safetensors 自己不说什么。"""
+    return head[:-1] + ", " + head[1:]
+
+
+def deep(head):
+    """一百维。"""
+    return head.replace("[9]", json.dumps([1] * 99 + [9]))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [(doubled, "键 'weight' 写了两次"), (deep, "1 项超过 32 维：weight")],
+)
+@pytest.mark.parametrize("kind", ["F32", "BF16"])
+def test_a_strange_header_is_one_sentence(wing, tmp_path, kind, spoil, told):
+    content = np.zeros(9 * (4 if kind == "F32" else 2), "u1").tobytes()
+    path = write_file(tmp_path / "x.safetensors", {"weight": (kind, (9,), content)})
+    head, size = path.read_bytes()[8:], len(content)
+    text = spoil(head[:-size].decode()).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + content)
+    with pytest.raises(ValueError, match=told):
+        interop.load(linear(wing), path)
+
+
 def test_a_mask_of_infinities_is_carried_but_no_new_infinity():
     import torch
 

@@ -137,3 +137,52 @@ def test_folder_of_unreadable_files_only(tmp_path):
             (tmp_path / name / f"{n}.png").write_text("x")
     code, text = call("look", f"folder:{tmp_path}")
     assert (code, "共 4 个读不了" in text) == (1, True)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_class_too_small_is_named_and_the_rest_is_told(photos, count):
+    """不能训练，可是别的照报。"""
+    (photos / "c").mkdir()
+    if count:
+        smooth(77).save(photos / "c" / "0.png")
+    (photos / "b" / "text.jpg").write_text("不是图")
+    code, text = call("look", f"folder:{photos}")
+    assert code == 1
+    for told in (
+        "11 个文件，2 类",
+        "  a：5 张，训练 4，测试 1",
+        "彩色 10 张",
+        "没有几乎相同的图",
+        f"“c”类只有 {count} 张，以上都没有算它",
+        "补充图片或移走它才能训练",
+        "读不了 b/text.jpg",
+    ):
+        assert told in text
+    code, told = call("train", "--data", f"folder:{photos}", "--out", photos / "runs")
+    assert (code, f"1 类不足两张图片：c（{count} 张）" in told) == (2, True)
+
+
+def test_a_class_missing_on_one_side_is_named(tmp_path):
+    """已经分好的：一边没有图的类，两边都不算。"""
+    for part, names in (("train", "abc"), ("val", "ab")):
+        for k, name in enumerate(names):
+            (tmp_path / part / name).mkdir(parents=True)
+            for n in range(2):
+                smooth(50 * len(names) + 10 * k + n).save(
+                    tmp_path / part / name / f"{n}.png"
+                )
+    (tmp_path / "val" / "c").mkdir()
+    code, text = call("look", f"folder:{tmp_path}")
+    assert (code, "“c”类只有 0 张" in text, "8 个文件，2 类" in text) == (1, True, True)
+
+
+def test_two_classes_one_too_small(photos):
+    """只剩一类：不说“一律答它就全对”。"""
+    for n in range(1, 5):
+        (photos / "b" / f"{n}.png").unlink()
+    code, text = call("look", f"folder:{photos}")
+    assert (code, "a：5 张" in text, "一律答" in text) == (1, True, False)
+    for n in range(1, 5):
+        (photos / "a" / f"{n}.png").unlink()
+    code, text = call("look", f"folder:{photos}")
+    assert (code, "2 类不足两张图片：a（1 张）、b（1 张）" in text) == (2, True)

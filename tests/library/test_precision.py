@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import cases
+import numpy as np
 import pytest
 from differences import disturb
 from frameworks import FRAMEWORKS
@@ -17,6 +18,7 @@ WINGS = {"torch": vision_attention.torch, "paddle": vision_attention.paddle}
 COARSE = {"float16": 16 * 2.0**-11, "bfloat16": 16 * 2.0**-8, "float64": 1e-5}
 # 没有权重可对照的：数据类型跟着 x 走
 FREE = {"DropPath"} | {kind.build for kind in cases.KINDS if kind.loose}
+HALF_OF_PADDLE = {("paddle", "float16"), ("paddle", "bfloat16")}
 everything = pytest.mark.parametrize("case", cases.ALL, ids=lambda c: c.name)
 
 
@@ -93,13 +95,13 @@ def test_paddle_says_so_for_the_parts_of_a_vit_too(name):
         cast("paddle", part, "float16")(x)
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float16"])
+@pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16"])
 @pytest.mark.parametrize("wing", WINGS)
 @everything
 def test_another_precision_than_the_weights(case, wing, dtype):
     model, _ = made(wing, case, "float32")
     x = cast(wing, tensor(wing, case.values()), dtype)
-    if case.build in FREE and (wing, dtype) != ("paddle", "float16"):
+    if case.build in FREE and (wing, dtype) not in HALF_OF_PADDLE:
         y = model(x)
         assert y.dtype == x.dtype
         assert gap(plain(case), numbers(y)) <= COARSE[dtype]
@@ -135,3 +137,25 @@ def test_mixed_precision_is_the_frameworks_own_affair(case):
         y = model(x)
     assert 0 < size(numbers(y)) < 100
     assert gap(plain(case), numbers(y)) <= COARSE["bfloat16"]
+
+
+@pytest.mark.parametrize("height", [1e18, 1e19, 1e20, 1e30, 3e38])
+@pytest.mark.parametrize("wing", WINGS)
+def test_simam_answers_when_a_square_does_not_fit(wing, height):
+    """有一个通道装不下平方：它的门照双精度的算，别的通道不受牵连。"""
+    values = cases.GATES[0].values().clip(-1, 1).astype("f8")
+    values[0, :2] *= height
+    values[1, 3] = height / 2  # 处处一样：门是 σ(½)
+    given = values.astype("f4")
+    wide = given.astype("f8")
+    distance = (wide - wide.mean((2, 3), keepdims=True)) ** 2
+    variance = distance.sum((2, 3), keepdims=True) / (wide[0, 0].size - 1)
+    expected = expit(distance / (4 * (variance + 1e-4)) + 0.5)
+    expected[1, 3] = expit(0.5)
+    x = FRAMEWORKS[wing].tensor(given, grad=True)
+    gate = WINGS[wing].SimAM(12).gate(x)
+    found, kept = numbers(gate), np.ones((2, 12), bool)
+    kept[1, 3] = height > 1e19  # 还装得下平方的，处处一样的一格里是舍入
+    assert gap(expected[kept], found[kept]) <= 1e-5
+    gate.sum().backward()
+    assert np.isfinite(x.grad.numpy()).all()

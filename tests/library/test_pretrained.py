@@ -18,6 +18,7 @@ import vision_attention.paddle
 import vision_attention.torch
 from vision_attention import data, interop, specs
 from vision_attention.cli import checkups, trials
+from vision_attention.storage import pretrained
 from vision_attention.storage.pretrained import IMAGENET, recipe, resize_positions
 from vision_attention.studies.tasks.prepared import prepare
 from vision_attention.training.config import TrainConfig
@@ -320,14 +321,50 @@ def test_names_that_match_nothing_are_one_sentence(wing, file):
     path = file({"encoder.layer.0.weight": np.ones(3, "f4"), "b": np.ones(2, "f4")})
     told = refused(wing, specs.named("resnet18", **NARROW), path)
     assert "\n" not in told
-    assert re.search(
-        "一个也对不上：文件里是 (b|encoder).*模型要 stem.*timm 的名字", told
-    )
+    # 读者去查的是 timm 的名字
+    wanted = "一个也对不上：文件里是 (b|encoder).*模型要 conv1.weight、bn1.weight 等；"
+    assert re.search(f"{wanted}.*timm 的名字", told)
+    assert "stem" not in told
+    told = refused(wing, specs.named("vit_tiny_patch16_224", **SMALL), path)
+    assert "模型要 cls_token、pos_embed 等" in told
     # 只有头同名，也是一个也对不上
     path = file(drawn(vit_names()))
     told = refused(wing, specs.named("small_cnn", in_channels=3), path)
     assert "一个也对不上" in told
     assert "像是 ViT，embed_dim=24、depth=1、patch_size=16" in told
+
+
+PUBLIC = "resnet18、resnet34、resnet50、vit_tiny_patch16_224、vit_small_patch16_224"
+
+
+@pytest.mark.parametrize(
+    "name", ["small_cnn", "mlp_small", "resnet20", "mobile_narrow"]
+)
+def test_a_model_without_public_weights_says_which_have(wing, name, file):
+    path = file({"encoder.layer.0.weight": np.ones(3, "f4")})
+    told = refused(wing, specs.named(name, in_channels=3, image_size=32), path)
+    assert f"这种模型没有公开的权重；有的是 {PUBLIC}、vit_base_patch16_224；" in told
+
+
+def test_the_size_of_a_public_vit_is_named(wing, file):
+    names = vit_names(width=192) | {
+        f"blocks.{n}.norm1.weight": (192,) for n in range(12)
+    }
+    told = refused(wing, specs.named("small_cnn", in_channels=3), file(drawn(names)))
+    assert "例如 --model vit_tiny_patch16_224" in told
+
+
+@pytest.mark.parametrize("depth", [18, 34, 50])
+def test_every_missing_name_is_the_one_of_timm(wing, depth, file):
+    """去掉哪一项，就说缺少哪一项。"""
+    values = drawn(resnet_names(depth, classes=5))
+    kept = {n: v for n, v in values.items() if n == "layer1.0.conv1.weight"}
+    told = refused(wing, specs.named(f"resnet{depth}", **NARROW), file(kept))
+    lines = [line.split()[1] for line in told.splitlines() if "缺少 " in line[:5]]
+    assert len(lines) == 12
+    assert set(lines) <= values.keys() - kept.keys()
+    ours = interop.state(wing.build(specs.named(f"resnet{depth}", **NARROW)))
+    assert {pretrained._theirs(name) for name in ours} == values.keys()
 
 
 @pytest.mark.parametrize("depth", [18, 34, 50])
@@ -345,8 +382,8 @@ def test_names_that_match_in_part_are_counted(wing, file):
     values["layer1.0.se.fc1.weight"] = np.ones((2, 2), "f4")
     told = refused(wing, specs.named("resnet18", **NARROW), file(values))
     assert f"文件 {total - 1} 项，对上 {total - 2} 项，缺少 2 项，多余 1 项" in told
-    assert "缺少 stem.1.bias" in told
-    assert "缺少 stages.1.1.branch.3.weight" in told
+    assert "缺少 bn1.bias" in told
+    assert "缺少 layer2.1.conv2.weight" in told
     assert "多余 layer1.0.se.fc1.weight" in told
     assert "什么也没有写入" in told
 
@@ -403,6 +440,14 @@ def test_recipe_is_the_one_beside_the_file(tmp_path):
         '{"mean": [0.5], "std": [0]}',
         '{"mean": "x", "std": [1]}',
         '{"pretrained_cfg": 3}',
+        '{"mean": [NaN], "std": [1]}',
+        '{"mean": [0.5], "std": [Infinity]}',
+        '{"mean": [1e39], "std": [1]}',
+        '{"mean": ["0.5"], "std": [1]}',
+        '{"mean": [true], "std": [1]}',
+        '{"mean": [0.5], "std": [1], "std": [2]}',
+        f'{{"mean": [{"9" * 400}], "std": [1]}}',
+        "[" * 99_999,
     ],
 )
 def test_a_broken_recipe_is_one_sentence(tmp_path, content):

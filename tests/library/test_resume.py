@@ -201,7 +201,11 @@ def test_wrong_folder_is_one_plain_sentence(half, tmp_path):
     settings = json.loads((half / "settings.json").read_text("utf8"))
     for content, words in (
         ("{", "损坏"),
+        ("[" * 99_999, "损坏"),
+        ("[1]", "损坏"),
         (json.dumps({"format": 1}), "损坏"),
+        (json.dumps(settings | {"format": "2"}), "损坏"),
+        (json.dumps(settings | {"run": 3}), "损坏"),
         (json.dumps(settings | {"run": {"what": 1}}), "损坏"),
         (json.dumps(settings | {"format": 2}), "更新的版本"),
     ):

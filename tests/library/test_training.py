@@ -809,6 +809,34 @@ def test_damaged_checkpoint_is_said(room, saved, damage):
         room.training.fit(network(room), DIGITS, QUICK, checkpoint=saved)
 
 
+@pytest.mark.parametrize(
+    ("history", "told"),
+    [
+        ('{"step": [1], "lr": []}', "曲线不是一样长的几列数"),
+        ('{"step": ["1"]}', "曲线不是一样长的几列数"),
+        ('{"step": 1}', "读不出来"),
+        ('{"steps": []}', "读不出来"),
+        ("[" * 99_999, "读不出来"),
+    ],
+)
+def test_a_checkpoint_with_strange_curves_is_said(room, saved, history, told):
+    from safetensors.numpy import save
+
+    header = {"identity": "{}", "history": history}
+    saved.write_bytes(save({"model.x": np.zeros(3, "f4")}, header))
+    with pytest.raises(ValueError, match=told):
+        room.training.fit(network(room), DIGITS, QUICK, checkpoint=saved)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="管道要 Unix")
+def test_a_pipe_in_place_of_a_checkpoint_does_not_hang(room, tmp_path):
+    os.mkfifo(tmp_path / "run.safetensors")
+    with pytest.raises(ValueError, match="是管道或设备"):
+        room.training.fit(
+            network(room), DIGITS, QUICK, checkpoint=tmp_path / "run.safetensors"
+        )
+
+
 def test_full_disk_keeps_the_old_checkpoint(room, tmp_path, monkeypatch):
     path = tmp_path / "run.safetensors"
     with power_cut(room, monkeypatch, after=5):

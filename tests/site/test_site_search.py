@@ -10,6 +10,7 @@ from conftest import SUBPATH, opened
 
 from tools.build import toc
 from tools.build.workplace import ROOT
+from tools.site.ext.book_site import search
 
 EXAM = yaml.safe_load((ROOT / "tests" / "site" / "queries.yml").read_text("utf8"))
 FOUND = [(row["q"], row["page"]) for row in EXAM["found"]]
@@ -20,6 +21,7 @@ ASK = """query => bookSearch.ready().then(() => {
   const start = performance.now();
   const result = bookSearch.search(query);
   return { time: performance.now() - start, missing: result.missing,
+           words: result.terms.flat(),
            pages: result.pages.map(p => p.page.url),
            heading: result.pages.slice(0, 1).map(p => p.hits[0].section.title) };
 })"""
@@ -88,6 +90,103 @@ def test_every_glossary_alias_finds_the_glossary(book, ask):
         if not any("glossary" in url for url in ask(name)["pages"])
     ]
     assert lost == []
+
+
+def test_every_word_a_reader_may_use_finds_a_page(ask):
+    """同义词表的每一行：书里有第一个词，每种说法都找得到东西。"""
+    words = yaml.safe_load(search.WORDS.read_text("utf8"))
+    assert len(words) >= 30
+    asked = {name: ask(str(name)) for group in words for name in group}
+    assert [name for name, found in asked.items() if not found["pages"]] == []
+    lost = [g[0] for g in words if g[0].lower() not in asked[g[0]]["words"]]
+    assert lost == []
+
+
+def test_a_word_stands_in_one_row_only():
+    words = [
+        str(n).lower()
+        for g in yaml.safe_load(search.WORDS.read_text("utf8"))
+        for n in g
+    ]
+    assert sorted(set(words)) == sorted(words)
+
+
+def headings(book):
+    """书里只出现一次、够长的标题：标题 → 网址。"""
+    text = (book / "search-index.js").read_text("utf8")
+    index = json.loads(text.split("receive(")[1][:-3])
+    seen = {}
+    for page, _, title, level, *_ in index["sections"]:
+        seen.setdefault(re.sub(r"^[\d.]+\s+", "", title), []).append((page, level))
+    return {
+        title: index["pages"][places[0][0]][0]
+        for title, places in seen.items()
+        if len(places) == 1 and places[0][1] < 3 and 6 <= len(title) < 40
+    }
+
+
+def test_a_whole_heading_comes_first(book, ask):
+    """照着标题打字，那一页排第一（笔记本除外：先讲解，后动手）。"""
+    asked = {t: url for t, url in headings(book).items() if "notebooks/" not in url}
+    assert len(asked) > 100
+    late = [t for t, url in asked.items() if ask(t)["pages"][:1] != [url]]
+    assert late == []
+
+
+def test_words_that_never_meet_still_find_their_pages(book, tab, root):
+    """没有一页同时含有的两个词：各自的页都给出来，并且说清楚。"""
+    text = (book / "search-index.js").read_text("utf8")
+    index = json.loads(text.split("receive(")[1][:-3])
+    own = {}
+    for page, _, title, _, body, names in index["sections"]:
+        for word in re.findall(r"[a-z]{9,}", f"{title} {body} {names}"):
+            own.setdefault(word, set()).add(page)
+    rare = [word for word, pages in own.items() if len(pages) == 1]
+    first = rare[0]
+    other = next(word for word in rare if own[word] != own[first])
+    tab.goto(f"{root}search.html?q={first} {other}")
+    tab.get_by_text("没有一页同时含有这几个词").wait_for()
+    hrefs = tab.locator("#search-results .hit-page").evaluate_all(
+        "links => links.map(a => a.getAttribute('href'))"
+    )
+    for page in own[first] | own[other]:
+        assert any(index["pages"][page][0] in href for href in hrefs)
+
+
+def test_hidden_code_and_flat_formulas_are_not_indexed(book):
+    """收起来的代码不进索引，摆出来的进；分数与下标拍平了就读不通，也不进。"""
+    text = (book / "search-index.js").read_text("utf8")
+    assert "plots.use_style()" not in text
+    assert "FOUND.forest" not in text
+    assert "ChannelAttention" in text
+    assert "∑mPn,m" not in text.replace(" ", "")
+    assert "√K" in text
+
+
+@pytest.mark.parametrize("where", ["search.html", "index.html"])
+def test_examples_can_be_clicked(tab, root, where):
+    """输入框下的例子点一下就出结果；键盘也走得到。"""
+    tab.goto(root + where)
+    if where == "index.html":
+        tab.keyboard.press("Control+k")
+        tab.keyboard.press("ArrowDown")
+        assert tab.evaluate("document.activeElement.tagName") == "BUTTON"
+    place = "#search-results" if where == "search.html" else DIALOG
+    examples = tab.locator(f"{place} .hit-example button")
+    examples.first.wait_for()
+    for k in range(examples.count()):
+        words = examples.nth(k).inner_text()
+        examples.nth(k).click()
+        tab.locator(f"{place} .hit").first.wait_for()
+        box = tab.locator(
+            f"{DIALOG} input"
+            if place == DIALOG
+            else ".bd-search-container input[name=q]"
+        )
+        assert box.input_value() == words
+        box.fill("")
+        examples.first.wait_for()
+    assert tab.seen["errors"] == []
 
 
 def typed(page, query):

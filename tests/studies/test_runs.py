@@ -231,8 +231,15 @@ def input_named(**changes):
         ({"model": {"widht": 3}}, "损坏"),
         ({"run": {"model": {"name": "没有"}}}, "损坏"),
         (input_named(class_names=["甲"]), "1 个类名，模型分 2 类"),
-        (input_named(std=[0.2, 0.0, 0.2]), "std 大于 0"),
+        (input_named(std=[0.2, 0.0, 0.2]), "std=0.0 不合适；应为大于 0 的数"),
         (input_named(mean="x"), "损坏"),
+        (input_named(mean=[0.1, 1e39, 0.2]), "mean=1e+39 不合适"),
+        (input_named(mean=[0.1, "0.1", 0.2]), "mean='0.1' 不合适"),
+        (input_named(class_names="甲乙"), "class_names='甲乙' 应为一组数"),
+        (input_named(bits=9), "bits=9 不认识"),
+        (input_named(bits=-8), "bits=-8 不认识"),
+        ({"framework": {"name": "jax"}}, "framework='jax' 不认识"),
+        ({"framework": 3}, "损坏"),
     ],
 )
 def test_damaged_record_is_one_plain_sentence(tmp_path, changes, told):
@@ -251,11 +258,16 @@ def test_folder_that_is_no_run_is_refused(tmp_path):
     (tmp_path / "half" / "settings.json").write_text("{}")
     torn = saved(tmp_path / "torn")
     (torn / "record.json").write_text('{"format": 1', "utf8")
+    deep, infinite = saved(tmp_path / "deep"), saved(tmp_path / "infinite")
+    (deep / "record.json").write_text("[" * 99_999, "utf8")
+    changed(infinite, input={"mean": [float("nan")]})
     told = {
         tmp_path / "none": "没有文件夹",
         tmp_path: "不是 train 存下的文件夹",
         tmp_path / "half": "train --resume",
         torn: "不是完整的 JSON",
+        deep: "不是完整的 JSON",
+        infinite: "不是完整的 JSON",
     }
     for folder, words in told.items():
         code, text = call("export", folder, "--to", "onnx")

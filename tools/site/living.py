@@ -21,7 +21,7 @@ from types import SimpleNamespace
 import numpy as np
 from playwright.sync_api import Browser
 
-from tools.site import chrome
+from tools.site import chrome, weights
 from tools.site.hero import encoded
 from tools.site.server import serving
 from vision_attention import data, studies
@@ -38,7 +38,8 @@ ROOT = Path(__file__).resolve().parents[2]
 STATIC = ROOT / "book" / "_static"
 TEMPLATES = ROOT / "book" / "_templates"
 RECORD = ROOT / "book" / "_data" / "living.json"
-ASKED = {"microscope": "vit-late.safetensors"}  # 一份权重就占去整页的预算
+# 一份权重就占去整页的预算：读者按了才取
+ASKED = {"microscope": ("vit-late",), "photo": ("photo-late", "photos")}
 CONTROL = re.compile(r"<(button|input)\b")
 
 
@@ -65,7 +66,7 @@ def facts(prefix: str) -> dict[str, dict[str, float]]:
 def gate() -> tuple[dict[str, str], str]:
     """画一个数字，看门怎么开。"""
     note = (
-        "六个窄 ResNet，就是研究 <code>which_gate</code> 里 PyTorch、种子 0 的那几次，"
+        "六个窄 ResNet，就是研究“四种门与对照”里 PyTorch、种子 0 的那几次，"
         "200 张图训练，没有为这张图另挑。“换成平均”把一道门换成它在训练图上的平均，"
         "不再看输入；“去掉”是不乘它。条是逐通道的开度，方块是逐位置的开度，"
         "SimAM 逐个数开，两样都画平均。你的图不离开这一页。"
@@ -76,13 +77,25 @@ def gate() -> tuple[dict[str, str], str]:
 def microscope() -> tuple[dict[str, str], str]:
     """注意力显微镜。"""
     note = (
-        "三份权重是研究 <code>vit_data_size</code> 里同一次运行（PyTorch、种子 0、"
+        "三份权重是研究“图像从少到多”里同一次运行（PyTorch、种子 0、"
         "1,297 张图）的第 0、100、400 步。每张 4×4 的小图是这一块在那一头的一行权重，"
         "一半浓是一视同仁（1/17），每多一倍浓一档，4 倍到顶；下面第一个数是平均看多远"
         "（单位：块，2×2 像素），第二个数是给分类 token 的一份。"
         "你的图不离开这一页。"
     )
     return {"digits": digits(), "facts": json.dumps(facts("vit-"))}, note
+
+
+def photo() -> tuple[dict[str, str], str]:
+    """照片上的显微镜。"""
+    note = (
+        "同样的尺寸，块是 8×8 像素，在 50,000 张 CIFAR-10 的照片（JPEG 副本，32×32）上"
+        f"练了 {weights.PHOTO_STEPS:,} 步，PyTorch，种子 0；学习率没有挑，别拿它与别的"
+        "网络比。它只认十类：飞机、轿车、鸟、猫、鹿、狗、蛙、马、船、卡车；四张现成的"
+        "照片里只有猫在其中。照片：猫 Stéfan van der Walt，火箭 SpaceX，咖啡 Rachel "
+        "Michetti，人 美国海军，都是 CC0 或属公有领域。你的照片不离开这一页。"
+    )
+    return {"facts": json.dumps(facts("photo-"))}, note
 
 
 ARMS = {
@@ -115,7 +128,7 @@ def deal() -> tuple[dict[str, str], str]:
     records = {"arms": arms, "seeds": len(listed), "margin": margin}
     note = (
         "每个点是一粒种子：装了减去对照，测试准确率之差；横线是 95 % 区间，"
-        f"灰带是 ±{margin:g}。数是研究 <code>which_module</code> 的记录："
+        f"灰带是 ±{margin:g}。数是研究“七种写法与对照”的记录："
         "窄 ResNet，PyTorch，500 张数字。与不装比的七种模块是一族，一起校正；"
         "对照各自单独。"
     )
@@ -159,18 +172,31 @@ def diagnosis() -> tuple[dict[str, str], str]:
         "chance": chance_bound(10, 500),
     }
     note = (
-        "研究 <code>vit_data_size</code> 的记录，PyTorch，每一种十粒种子，400 步。"
+        "研究“图像从少到多”的记录，PyTorch，每一种十粒种子，400 步。"
         "左边实线是训练、虚线是测试；右边是诊断的平面，一个点一粒种子，细线是选中的"
         "那一粒走过的路。诊断由程序库的 <code>diagnose</code> 给出，只看到那一步为止。"
     )
     return {"records": json.dumps(records, ensure_ascii=False)}, note
 
 
+def reach() -> tuple[dict[str, str], str]:
+    """谁看得见这个像素。"""
+    note = (
+        "点一个像素，看每一层里谁看得见它。框是结构上可能看得见的；深浅是实测的梯度，"
+        "各通道之和的绝对值，颜色按对数分八档，最浅的是最大的十万分之一，没有颜色的"
+        "恰好是 0。图是测试集里的第一个“0”，放大到 16×16；网络 8 个通道，没有训练，"
+        "权重由种子 0 定下。"
+    )
+    return {"digits": digits().partition(",")[0]}, note
+
+
 PICTURES: dict[str, Callable[[], tuple[dict[str, str], str]]] = {
     "gate": gate,
     "microscope": microscope,
+    "photo": photo,
     "deal": deal,
     "diagnosis": diagnosis,
+    "reach": reach,
 }
 
 
@@ -178,7 +204,9 @@ def ask(name: str) -> str:
     """网络大的，先说多大，读者按了才取。"""
     if name not in ASKED:
         return ""
-    size = (STATIC / "living" / "weights" / ASKED[name]).stat().st_size
+    folder = STATIC / "living" / "weights"
+    paths = [folder / f"{one}.safetensors" for one in ASKED[name]]
+    size = sum(path.stat().st_size for path in paths)
     return (
         '<p class="living-tools"><button type="button" class="living-ask">'
         f"让它动起来：取 {round(size / 1024)} KB 的网络</button></p>\n"

@@ -15,12 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import cbook
+from PIL import Image
 from safetensors.numpy import save
+from torch import nn
 
-from vision_attention import interop, studies
+from vision_attention import initial, interop, studies
 from vision_attention.storage import files, weights
 from vision_attention.studies.design.runs import Run
 from vision_attention.studies.tasks.prepared import PreparedRun, prepare
+from vision_attention.torch import CBAM, SelfAttention2d, SqueezeExcitation, init
 from vision_attention.training import schedules
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,12 +39,35 @@ MODELS = {
     "vit-early": ("vit_data_size", VIT, 100),
     "vit-late": ("vit_data_size", VIT, 400),
 }
+# 照片上的一份不属于哪项研究：尺寸与数字上的相同，块是 8×8 像素，学习率没有挑
+PHOTO_STEPS = 4000
+PHOTO = Run(
+    task="train",
+    framework="torch",
+    data={"name": "cifar10_jpeg75"},
+    model={"name": "vit_tiny", "patch_size": 8},
+    train={
+        "lr": 0.001,
+        "steps": PHOTO_STEPS,
+        "warmup_steps": 200,
+        "batch_size": 64,
+        "augment": "weak",
+    },
+    options={},
+    seed=0,
+)
+PHOTOS = {"photo-untrained": 0, "photo-early": 400, "photo-late": PHOTO_STEPS}
+MODELS |= {name: ("", {}, steps) for name, steps in PHOTOS.items()}
+# 谁看得见这个像素：每一层都有七份没有训练的权重，加在第几层就用第几份
+REACH, SLOTS, CHANNELS = "reach", 7, 8
 LARGEST = 300 * 1024  # 一份权重最多这么多字节：读者在手机上等得起
 MEAN = "mean_gate"  # 每道门在训练图上的平均，与权重同住一个文件
 
 
 def run_of(study: str, levels: dict[str, Any]) -> Run:
-    """研究里的一次运行：PyTorch，种子 0。"""
+    """研究里的一次运行：PyTorch，种子 0；没有写研究的，是照片上的那一次。"""
+    if not study:
+        return PHOTO
     wanted = {**levels, "framework": "torch"}
     runs = studies.open_study(study).runs
     return next(r for r in runs if r.levels == wanted and r.seed == 0)
@@ -118,6 +145,60 @@ def header(prepared: PreparedRun, name: str) -> dict[str, str]:
     return {"facts": json.dumps(facts)}
 
 
+def reach() -> dict[str, Any]:
+    """没有训练的几层，初值由种子 0 定下；卷积的偏置不是 0，空白处才有动静。"""
+    init.seed(0)
+    arrays = {"stem.weight": initial.normal((CHANNELS, 1, 1, 1), 1.0)}
+    for number in range(SLOTS):
+        conv = nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1)
+        init.convolutions(conv)
+        made = {
+            "conv": interop.state(conv) | {"bias": initial.normal((CHANNELS,), 0.1)},
+            "se": interop.state(SqueezeExcitation(CHANNELS, 2)),
+            "cbam": interop.state(CBAM(CHANNELS, 2)),
+            "attention": interop.state(SelfAttention2d(CHANNELS, gamma=1.0)),
+        }
+        for kind, own in made.items():
+            arrays |= {f"{kind}.{number}.{name}": part for name, part in own.items()}
+    return {"seed": 0, "bytes": pack(REACH, arrays, {}), "command": again(REACH)}
+
+
+def photos() -> dict[str, Any]:
+    """显微镜上的四张照片，取正中的方块缩小；scikit-image 与 matplotlib 带着的。"""
+    from skimage import data as pictures
+
+    with cbook.get_sample_data("grace_hopper.jpg") as file:
+        person = np.asarray(Image.open(file).convert("RGB"))
+    found = [pictures.chelsea(), pictures.rocket(), pictures.coffee(), person]
+    arrays = {"photos": np.stack([*map(shrunk, found)])}
+    return {"bytes": pack("photos", arrays, {}), "command": again("photos")}
+
+
+def shrunk(pixels: np.ndarray, side: int = 32) -> np.ndarray:
+    """正中的方块缩小，(3, 边, 边)，0 到 1。"""
+    image = Image.fromarray(pixels[..., :3])
+    left, top = ((n - min(image.size)) // 2 for n in image.size)
+    box = (left, top, left + min(image.size), top + min(image.size))
+    small = image.resize((side, side), Image.Resampling.BOX, box)
+    return np.moveaxis(np.asarray(small), 2, 0) / np.float32(255)
+
+
+def pack(name: str, arrays: dict[str, np.ndarray], header: dict[str, str]) -> int:
+    """存成 16 位；返回有多少字节。"""
+    halves = {k: np.ascontiguousarray(v, np.float16) for k, v in arrays.items()}
+    packed = save(halves, header)
+    if len(packed) > LARGEST:
+        raise ValueError(f"{name} 有 {len(packed)} 字节，多于 {LARGEST}")
+    with files.replacing(FOLDER / f"{name}.safetensors") as temporary:
+        temporary.write_bytes(packed)
+    return len(packed)
+
+
+def again(name: str) -> str:
+    """重做的命令。"""
+    return f"python -m tools.site.weights {name}"
+
+
 def write(name: str) -> dict[str, Any]:
     """重做一次运行，写下权重，返回它的来历。"""
     study, levels, steps = MODELS[name]
@@ -125,25 +206,19 @@ def write(name: str) -> dict[str, Any]:
     walk(prepared, steps)
     before = accuracy(prepared)
     arrays = interop.state(prepared.model) | mean_gates(prepared)
-    halves = {key: value.astype(np.float16) for key, value in arrays.items()}
-    packed = save(halves, header(prepared, name))
-    if len(packed) > LARGEST:
-        raise ValueError(f"{name} 有 {len(packed)} 字节，多于 {LARGEST}")
-    path = FOLDER / f"{name}.safetensors"
-    with files.replacing(path) as temporary:
-        temporary.write_bytes(packed)
-    interop.load_state(prepared.model, model_part(path))
+    size = pack(name, arrays, header(prepared, name))
+    interop.load_state(prepared.model, model_part(FOLDER / f"{name}.safetensors"))
     return {
         "study": study,
         "levels": levels,
         "seed": prepared.run.seed,
         "key": prepared.run.key,
         "steps": steps,
-        "bytes": len(packed),
+        "bytes": size,
         "test_accuracy": before,
         "test_accuracy_16": accuracy(prepared),
         **closed(prepared, arrays),
-        "command": f"python -m tools.site.weights {name}",
+        "command": again(name),
     }
 
 
@@ -155,9 +230,10 @@ def model_part(path: Path) -> dict[str, np.ndarray]:
 def main(names: Iterable[str], say: Callable[[str], None] = print) -> None:
     """写下这几份权重；没有点名的都写。"""
     known = json.loads(RECORD.read_text("utf8")) if RECORD.exists() else {}
-    for name in names or MODELS:
-        known[name] = write(name)
-        say(f"{name}：{known[name]['bytes']:,} 字节，{known[name]['test_accuracy']}")
+    others = {REACH: reach, "photos": photos}
+    for name in names or (*MODELS, *others):
+        known[name] = others[name]() if name in others else write(name)
+        say(f"{name}：{known[name]['bytes']:,} 字节")
     text = json.dumps(known, ensure_ascii=False, indent=1) + "\n"
     with files.replacing(RECORD) as temporary:
         temporary.write_text(text, "utf8")

@@ -1,10 +1,14 @@
-/* 注意力显微镜：点一块，看它的那一行权重，逐层逐头；旋钮是锐度、窗口、打乱的位置。 */
+/* 注意力显微镜：点一块，看它的那一行权重，逐层逐头；旋钮是锐度、窗口、打乱的位置。
+   数字与照片共用：各有各的画板、权重与类名（world）。 */
 import { bars, choice, element, heat, largest, number, slider, spoken, toggle } from "./parts/dom.js";
 import { decoded, pad } from "./parts/pad.js";
 import { load } from "./engine/safetensors.js";
 import { distance, vit } from "./engine/vit.js";
 
-const NAMES = { untrained: "没训练", early: "第 100 步", late: "练完" };
+const DIGITS = {
+  weights: "vit", names: { untrained: "没训练", early: "第 100 步", late: "练完" }, short: [..."0123456789"], classes: [..."0123456789"],
+  tested: "500 张测试图", board: async (figure, heard) => pad(decoded(figure.dataset.digits), heard),
+};
 const WINDOWS = { 0: "看全图", 3: "3×3", 1: "只看自己" };
 const [GRID, LAYERS, HEADS] = [4, 4, 4];
 /** 浓淡看倍数：一视同仁（1/N）是一半浓，每多一倍浓一档，4 倍到顶，四分之一就空 */
@@ -34,15 +38,15 @@ function shuffled() {
 
 const named = (token) => (token ? `第 ${Math.floor((token - 1) / GRID) + 1} 行第 ${((token - 1) % GRID) + 1} 列那一块` : "分类 token");
 
-export async function picture(figure) {
+export async function picture(figure, world = DIGITS) {
   const facts = JSON.parse(figure.dataset.facts);
   const state = { name: "late", run: null, seen: null, query: 6, knobs: { sharpness: 1, window: 0, order: null } };
   const said = spoken();
   const trouble = element("p", { class: "living-trouble", role: "alert" });
-  const classes = bars(10, "十个数字各自的概率", [..."0123456789"]);
+  const classes = bars(10, "十类各自的概率", world.short);
   const lenses = Array.from({ length: LAYERS }, (_, layer) => Array.from({ length: HEADS }, (_, head) => lens(layer, head)));
   const frame = element("rect", { class: "living-token", width: 2, height: 2 });
-  const board = pad(decoded(figure.dataset.digits), {
+  const board = await world.board(figure, {
     changed: () => { trouble.textContent = ""; update(); },
     picked: (row, column) => look(1 + (row >> 1) * GRID + (column >> 1)),
     failed: (why) => { trouble.textContent = why; },
@@ -89,8 +93,8 @@ export async function picture(figure) {
   function read(shares) {
     const { sharpness, window, order } = state.knobs;
     const touched = sharpness !== 1 || window || order;
-    const wide = touched ? "动了旋钮，网络没有这样练过" : `500 张测试图上对 ${number(facts[state.name].test_accuracy_16)}`;
-    return `${NAMES[state.name]}的网络说是 ${largest(shares)}（概率 ${number(Math.max(...shares), 2)}）；${wide}。`;
+    const wide = touched ? "动了旋钮，网络没有这样练过" : `${world.tested}上对 ${number(facts[state.name].test_accuracy_16)}`;
+    return `${world.names[state.name]}的网络说是 ${world.classes[largest(shares)]}（概率 ${number(Math.max(...shares), 2)}）；${wide}。`;
   }
   function told(found) {
     const place = ({ layer, head }) => `第 ${layer + 1} 层第 ${head + 1} 头`;
@@ -108,7 +112,7 @@ export async function picture(figure) {
   async function choose(name) {
     asked = name;
     try {
-      const run = vit(await load(new URL(`weights/vit-${name}.safetensors`, import.meta.url)));
+      const run = vit(await load(new URL(`weights/${world.weights}-${name}.safetensors`, import.meta.url)));
       if (name !== asked) return;
       Object.assign(state, { name, run });
       trouble.textContent = "";
@@ -120,7 +124,7 @@ export async function picture(figure) {
     update();
   }
 
-  const models = choice("哪个网络", NAMES, state.name, choose);
+  const models = choice("哪个网络", world.names, state.name, choose);
   const windows = choice("窗口", WINDOWS, 0, (value) => turn("window", +value));
   const order = toggle("打乱位置", false, (on) => turn("order", on ? shuffled() : null));
   const times = (value) => `1/√K × ${Number((2 ** value).toFixed(2))}`;

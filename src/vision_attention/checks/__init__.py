@@ -35,12 +35,14 @@ from vision_attention.checks.tensors import (
     wide,
 )
 from vision_attention.checks.values import (
+    WIDEST_KERNEL,
     ArgumentError,
     choice,
     deep,
     divisible,
     flag,
     fraction,
+    kernel,
     kind,
     number,
     odd,
@@ -58,6 +60,7 @@ from vision_attention.checks.values import (
 )
 
 __all__ = [
+    "WIDEST_KERNEL",
     "ArgumentError",
     "array",
     "backbone",
@@ -76,6 +79,7 @@ __all__ = [
     "fused_axis",
     "half_patch",
     "image",
+    "kernel",
     "kind",
     "mask",
     "mlp_width",

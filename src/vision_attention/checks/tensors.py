@@ -42,11 +42,19 @@ def floating(x: Any) -> None:
     """
     tensor(x)
     if not x.is_floating_point():
-        raise ArgumentError(
-            f"x 的数据类型是 {x.dtype}，应为浮点；"
-            "请先换算，例如 x.astype('float32') / 255（NumPy）后再转成张量",
-            "x",
-        )
+        not_floating(x)
+
+
+def not_floating(x: Any) -> None:
+    """数据类型不是浮点。
+
+    错误: 总是抛出 ArgumentError
+    """
+    raise ArgumentError(
+        f"x 的数据类型是 {x.dtype}，应为浮点；"
+        "请先换算，例如 x.astype('float32') / 255（NumPy）后再转成张量",
+        "x",
+    )
 
 
 def other_dtype(got: Any, wanted: Any) -> None:
@@ -88,17 +96,19 @@ def feature_map(x: Any, in_channels: int) -> None:
             "单张图请先加上批次一维：x.unsqueeze(0)",
             "x",
         )
-    if in_channels and known(shape[1]) not in (None, in_channels):
+    _, channels, height, width = shape
+    if in_channels and known(channels) not in (None, in_channels):
         raise ArgumentError(
-            f"x 有 {shape[1]} 个通道，而构造时 in_channels={in_channels}；"
-            f"请改成 in_channels={shape[1]}，或检查 x 是否为 (B, C, H, W)",
+            f"x 有 {channels} 个通道，而构造时 in_channels={in_channels}；"
+            f"请改成 in_channels={channels}，或检查 x 是否为 (B, C, H, W)",
             "x",
         )
-    if 0 in sizes(x)[1:]:
+    if known(height) == 0 or known(width) == 0 or known(channels) == 0:
         raise ArgumentError(
             f"x 的形状是 {sizes(x)}，里面一个数也没有；通道、高与宽都应不小于 1", "x"
         )
-    floating(x)
+    if not x.is_floating_point():
+        not_floating(x)
 
 
 def tokens(x: Any, embed_dim: int, bias: Any = None) -> None:

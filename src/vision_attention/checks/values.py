@@ -22,6 +22,7 @@ LONG = 2**63 - 1  # 种子与步数是 64 位整数
 # float32 装得下的：再大变成无穷，再小（除了 0）变成 0
 WIDEST, NARROWEST = float(np.finfo(np.float32).max), float(np.finfo(np.float32).tiny)
 DEEPEST = 10_000  # 层；文献里最深的 CIFAR 网络是 1,202 层
+WIDEST_KERNEL = 1_023  # 格；文献里最宽的核是 61
 LONGEST = 200  # 报错里一个取值最多写几个字
 
 
@@ -194,6 +195,14 @@ def odd(name: str, value: int) -> int:
             name,
         )
     return value
+
+
+def kernel(name: str, value: int) -> int:
+    """卷积核宽：奇数，至多 1,023；更宽的，一个核就有上百万个数。
+
+    错误: value 不是正整数、为偶数或太大时抛出 ArgumentError
+    """
+    return odd(name, positive(name, value, WIDEST_KERNEL))
 
 
 def power_of_two(name: str, value: int) -> int:

@@ -19,7 +19,7 @@ import numpy as np
 
 from vision_attention.checks import choice
 from vision_attention.specs import SPECS, AttentionSpec
-from vision_attention.storage import files
+from vision_attention.storage import files, records
 from vision_attention.studies.design.runs import Run
 from vision_attention.studies.running.execute import execute, tidy
 from vision_attention.studies.tasks.prepared import PreparedRun, build_model
@@ -152,12 +152,13 @@ class Progress:
         away = "请把它移走，再运行一次"
         shown = files.printable(self.path)
         try:
-            content = json.loads(self.path.read_text("utf8"))
-            version, whose = content["format"], content["fingerprint"]
+            files.readable(self.path)
+            content = records.plain_json(self.path.read_bytes())
+            newer, whose = content["format"] > FORMAT, content["fingerprint"]
             found = content["sanity"], dict(content["runs"])
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{shown} 损坏；{away}") from error
-        if version > FORMAT:
+        if newer:
             raise ValueError(f"{shown} 由更新的版本写成；请升级，或{away.lstrip('请')}")
         if whose != self.fingerprint:
             raise ValueError(f"{shown} 属于另一份数据；{away}")

@@ -41,11 +41,27 @@ def look(
     )
     for line in [*_counts(seen), *_sizes(seen), *_twins(seen)]:
         typer.echo(line)
-    for number, why in list(seen.broken.items())[:SHOWN]:
-        typer.secho(f"读不了 {_name(seen, number)}：{why}", fg="red", err=True)
-    if seen.broken:
-        typer.secho(f"共 {len(seen.broken)} 个读不了；移走它们才能训练", err=True)
+    faults = _faults(seen)
+    for line in faults:
+        typer.secho(line, fg="red", err=True)
+    if faults:
         raise typer.Exit(1)
+
+
+def _faults(seen: Look) -> list[str]:
+    """不改就训练不了的：图片太少的类，读不了的文件。"""
+    lines = [
+        f"“{name}”类只有 {count} 张，以上都没有算它；训练与测试各要至少一张，"
+        "补充图片或移走它才能训练"
+        for name, count in seen.listing.few.items()
+    ]
+    lines += [
+        f"读不了 {_name(seen, number)}：{why}"
+        for number, why in list(seen.broken.items())[:SHOWN]
+    ]
+    if seen.broken:
+        lines.append(f"共 {len(seen.broken)} 个读不了；移走它们才能训练")
+    return lines
 
 
 def _name(seen: Look, number: int) -> str:
@@ -64,6 +80,8 @@ def _counts(seen: Look) -> list[str]:
         f"  {name}：{total[k]} 张，训练 {total[k] - tested[k]}，测试 {tested[k]}"
         for k, name in enumerate(listing.class_names)
     ]
+    if len(total) == 1:
+        return lines
     top = max(tested, key=tested.__getitem__)
     share = tested[top] / len(test)
     return [

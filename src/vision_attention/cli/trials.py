@@ -19,7 +19,7 @@ from vision_attention.cli.stopping import StoppedError, stop_like_ctrl_c
 from vision_attention.data import looking
 from vision_attention.data.folder import folder_of
 from vision_attention.specs import SPECS
-from vision_attention.storage import files, locks
+from vision_attention.storage import files, locks, records
 from vision_attention.studies.design.runs import SECTIONS, Run, merge
 from vision_attention.studies.running.execute import record_of
 from vision_attention.studies.store.faults import faults_of
@@ -222,14 +222,15 @@ def saved_settings(folder: Path) -> tuple[Run, str | None]:
     if not (folder / SETTINGS).exists():
         raise ValueError(f"{shown} 不是停在半路的训练：里面没有 {SETTINGS}")
     try:
-        settings = json.loads((folder / SETTINGS).read_text("utf8"))
-        version, place = settings["format"], settings["data_root"]
+        files.readable(folder / SETTINGS)
+        settings = records.plain_json((folder / SETTINGS).read_bytes())
+        newer, place = settings["format"] > saved_run.FORMAT, settings["data_root"]
         run = Run.from_settings(settings["run"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{folder / SETTINGS} 损坏，接不下去；请换一个 --name 从头训练"
         ) from error
-    if version > saved_run.FORMAT:
+    if newer:
         raise ValueError(f"{shown} 由更新的版本开始训练；请用那个版本接着做")
     return run, place
 

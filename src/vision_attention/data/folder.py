@@ -126,7 +126,7 @@ def read_all(
     if broken:
         more = f"\n  ……另有 {len(broken) - SHOWN} 个" if broken[SHOWN:] else ""
         raise ValueError(
-            f"有 {len(broken)} 个文件读不了：\n"
+            f"有 {len(broken)} 个文件读不了（共 {len(members)} 个）：\n"
             + "\n".join(broken[:SHOWN])
             + more
             + f"\n{remedy(broken)}"

@@ -1,6 +1,6 @@
 """按组切分：同一个人、同一位病人、同一次连拍的图，不分到训练与测试两边。
 
-- `groups_of`：每个文件属于哪一组，由文件名的模式或 CSV 的一列说
+- `groups_of`、`Groups`：每个文件属于哪一组，由文件名的模式或 CSV 的一列说
 - `hold_out`：整组整组地留出测试
 - `refuse_shared`：已经分好的，有没有一组站在两边
 """
@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,13 +24,24 @@ SHOWN = 5
 FILE = "file"
 
 
-def groups_of(root: Path, members: Sequence[Path], how: str) -> np.ndarray:
+class Groups(NamedTuple):
+    """每个文件的组，与要当心的几句话。
+
+    形状: names str (N,)
+    """
+
+    names: np.ndarray
+    notes: tuple[str, ...] = ()
+
+
+def groups_of(root: Path, members: Sequence[Path], how: str) -> Groups:
     """每个文件的组。
 
-    形状: → str (N,)
     参数: how 为文件名的模式（正则表达式，有括号的取第一个括号里的，例如 "(.+)-"），或
-        “表.csv:列名”：表里的 file 一列写文件名，或“类/文件名”
-    错误: 模式不合写法、有文件不合模式、表读不了、缺列、缺文件时抛出 ValueError，点名
+        “表.csv:列名”：表里的 file 一列写文件名、“类/文件名”，或从 root 算起的路径；
+        一行对上几个同名的文件，就都算这一组，写在 notes 里
+    错误: 模式不合写法、有文件不合模式、表读不了、缺列、缺文件、同一个文件写了两种
+        组时抛出 ValueError，点名
     """
     if not isinstance(how, str) or not how:
         raise checks.ArgumentError(
@@ -41,8 +54,9 @@ def groups_of(root: Path, members: Sequence[Path], how: str) -> np.ndarray:
             f"groups={checks.shown(how)} 没有说是哪一列；写法是 {how}:列名", "groups"
         )
     table, sign, column = how.rpartition(":")
+    notes: tuple[str, ...] = ()
     if sign and table.lower().endswith(".csv"):
-        found = _by_table(root, members, Path(table), column)
+        found, notes = _by_table(root, members, _rows(Path(table), column))
     else:
         found = _by_pattern(members, how)
     missing = [m for m, group in zip(members, found, strict=True) if group is None]
@@ -53,7 +67,7 @@ def groups_of(root: Path, members: Sequence[Path], how: str) -> np.ndarray:
             f"{told}{'……' if missing[SHOWN:] else ''}；请改模式，或补全表",
             "groups",
         )
-    return np.array(found)
+    return Groups(np.array(found), notes)
 
 
 def _by_pattern(members: Sequence[Path], how: str) -> list[str | None]:
@@ -70,8 +84,30 @@ def _by_pattern(members: Sequence[Path], how: str) -> list[str | None]:
 
 
 def _by_table(
-    root: Path, members: Sequence[Path], table: Path, column: str
-) -> list[str | None]:
+    root: Path, members: Sequence[Path], told: dict[str, str]
+) -> tuple[list[str | None], tuple[str, ...]]:
+    """照表说的；一行对上几个同名的文件，提醒一句。"""
+    found: list[str | None] = []
+    shared = defaultdict(list)
+    for member in members:
+        path = member.relative_to(root).as_posix()
+        names = (path, f"{member.parent.name}/{member.name}", member.name)
+        name = next((name for name in names if name in told), None)
+        found.append(name and told[name])
+        shared[name].append(path)
+    several = {k: paths for k, paths in shared.items() if k and len(paths) > 1}
+    if not several:
+        return found, ()
+    name, paths = next(iter(several.items()))
+    return found, (
+        f"表里有 {len(several)} 行各对上几个同名的文件，例如 {name} 对上 "
+        f"{'、'.join(map(files.printable, paths[:SHOWN]))}，都算 {told[name]} 一组；"
+        "若不是同一组，请在 file 一列写“类/文件名”",
+    )
+
+
+def _rows(table: Path, column: str) -> dict[str, str]:
+    """表 → 文件的名字：组；没有写组的行不算。"""
     try:
         files.readable(table)
     except (ValueError, OSError) as error:
@@ -92,11 +128,20 @@ def _by_table(
                 f"应有 {FILE} 与 {column} 两列",
                 "groups",
             )
-    told = {row[FILE]: row[column] for row in rows if row[column]}
-    return [
-        told.get(f"{member.parent.name}/{member.name}", told.get(member.name))
-        for member in members
-    ]
+    return _consistent(table, [(row[FILE], row[column]) for row in rows if row[column]])
+
+
+def _consistent(table: Path, pairs: list[tuple[str, str]]) -> dict[str, str]:
+    """同一个名字只能有一种组：两类里各有一个 1.png 的，要写明是哪一类的。"""
+    told: dict[str, str] = {}
+    for name, group in pairs:
+        if told.setdefault(name, group) != group:
+            raise checks.ArgumentError(
+                f"groups：{files.printable(table)} 里 {checks.shown(name)} 写了两种组，"
+                f"{told[name]} 与 {group}；几类里都有这个名字的，请写“类/文件名”",
+                "groups",
+            )
+    return told
 
 
 def hold_out(

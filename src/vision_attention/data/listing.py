@@ -8,7 +8,8 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ class Listing:
 
     形状: labels int64 (N,)；in_test bool (N,)
     参数: class_names 为类名，按名字排序；files 为 N 个文件；in_test 为真的在测试集；
-        notes 为怎样切分的，几句话
+        notes 为怎样切分的，几句话；few 为图片太少、没有列进来的类 → 张数
     """
 
     class_names: tuple[str, ...]
@@ -38,37 +39,55 @@ class Listing:
     labels: np.ndarray
     in_test: np.ndarray
     notes: tuple[str, ...]
+    few: Mapping[str, int] = field(default_factory=dict)
 
 
-def list_pictures(root: Path, groups: str | None = None) -> Listing:
+def list_pictures(
+    root: Path, groups: str | None = None, *, spare: bool = False
+) -> Listing:
     """列出图片，定下切分：有 train/ 与 test/（或 val/）就照它，没有就留下五分之一。
 
     test/ 与 val/ 都有时，用 test/ 打分，val/ 不用，写在 notes 里。
     参数: groups 为怎样认出一组（见 grouping.groups_of）：同组的不分到两边；已经分好的，
-        有一组站在两边就拒绝
+        有一组站在两边就拒绝；spare 为真时，图片太少的类不拒绝，记在 few 里，不列进来
     错误: 文件夹不存在时 FileNotFoundError；少于两类、某类的图片太少、两边的类名
         不同、类名不能用，或有断了的链接时 ValueError
     """
     refuse_unwritable_name(root)
-    parts = divided(root)
-    if not parts:
-        names, members, labels = _members(list_classes(root))
-        test, how = _divide(root, names, members, labels, groups)
-        return Listing(names, members, labels, test, (how,))
+    if parts := divided(root):
+        return _ready_made(root, parts, groups, spare)
+    classes = list_classes(root)
+    few = _few(classes, 2)
+    if not (spare and few.keys() < classes.keys()):
+        _refuse_few(root, few, 2)
+    names, members, labels = _members(classes, few)
+    test, notes = _divide(root, names, members, labels, groups)
+    return Listing(names, members, labels, test, notes, few)
+
+
+def _ready_made(
+    root: Path, parts: list[Path], groups: str | None, spare: bool
+) -> Listing:
+    """已经分好的。"""
     train, held, *unused = parts
-    sides = [list_classes(part, least=1) for part in (train, held)]
+    sides = [list_classes(part) for part in (train, held)]
     _refuse_different(train, held, *sides)
-    (names, members, labels), (_, others, marks) = map(_members, sides)
+    lacking = [_few(side, 1) for side in sides]
+    few = lacking[0] | lacking[1]
+    if not (spare and few.keys() < sides[0].keys()):
+        for part, one in zip((train, held), lacking, strict=True):
+            _refuse_few(part, one, 1)
+    (names, members, labels), (_, others, marks) = (_members(s, few) for s in sides)
     trained, tested = f"{train.name}/ {len(labels)} 张", f"{held.name}/ {len(marks)} 张"
     how = f"照分好的：训练 {trained}，测试 {tested}"
     notes = (how, *(f"{part.name}/ 没有用到" for part in unused))
     everything = np.concatenate([labels, marks])
     test = np.arange(len(everything)) >= len(labels)
     if groups is not None:
-        found = grouping.groups_of(root, members + others, groups)
+        found, more = grouping.groups_of(root, members + others, groups)
         grouping.refuse_shared(found, test)
-        notes += (f"{len(np.unique(found))} 组，没有一组站在两边",)
-    return Listing(names, members + others, everything, test, notes)
+        notes += (f"{len(np.unique(found))} 组，没有一组站在两边", *more)
+    return Listing(names, members + others, everything, test, notes, few)
 
 
 def divided(root: Path) -> list[Path]:
@@ -87,9 +106,10 @@ def divided(root: Path) -> list[Path]:
 
 
 def _members(
-    classes: dict[str, list[Path]],
+    classes: dict[str, list[Path]], few: Mapping[str, int]
 ) -> tuple[tuple[str, ...], list[Path], np.ndarray]:
-    """各类的文件排成一列，连同标签。"""
+    """各类的文件排成一列，连同标签；few 里的类不算。"""
+    classes = {name: group for name, group in classes.items() if name not in few}
     members = [file for group in classes.values() for file in group]
     sizes = [len(group) for group in classes.values()]
     return tuple(classes), members, np.repeat(np.arange(len(sizes)), sizes)
@@ -101,20 +121,21 @@ def _divide(
     members: list[Path],
     labels: np.ndarray,
     groups: str | None,
-) -> tuple[np.ndarray, str]:
-    """没有分好的：谁在测试，与那一句话。"""
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """没有分好的：谁在测试，与那几句话。"""
     count = len(labels)
     if groups is None:
         test = _held_out(labels)
         how = f"没有分好：从 {count} 张里固定留出 {test.sum()} 张作测试，每类都有"
-        return test, how
-    found = grouping.groups_of(root, members, groups)
+        return test, (how,)
+    found, notes = grouping.groups_of(root, members, groups)
     test = grouping.hold_out(found, labels, TEST_SHARE, names)
     kept = np.unique(found[test])
     shown = "、".join(kept[:3]) + ("……" if len(kept) > 3 else "")
     return test, (
         f"按组切分：{len(np.unique(found))} 组里留出 {len(kept)} 组（{shown}）作测试，"
-        f"{count} 张里的 {test.sum()} 张"
+        f"{count} 张里的 {test.sum()} 张",
+        *notes,
     )
 
 
@@ -153,12 +174,26 @@ def refuse_unwritable_name(path: Path) -> None:
         ) from error
 
 
-def list_classes(root: Path, least: int = 2) -> dict[str, list[Path]]:
+def _few(classes: dict[str, list[Path]], least: int) -> dict[str, int]:
+    """不足 least 张的类 → 张数。"""
+    return {name: len(f) for name, f in classes.items() if len(f) < least}
+
+
+def _refuse_few(root: Path, few: Mapping[str, int], least: int) -> None:
+    """有图片太少的类就拒绝。"""
+    if few:
+        told = "、".join(f"{name}（{count} 张）" for name, count in few.items())
+        raise ValueError(
+            f"{root} 下有 {len(few)} 类不足{'一两'[least - 1]}张图片：{told}；"
+            "训练与测试各要至少一张，请补充图片或移走这些子文件夹"
+        )
+
+
+def list_classes(root: Path) -> dict[str, list[Path]]:
     """各类的名字与文件，都按名字排序。
 
-    参数: least 为每类至少几张
-    错误: 文件夹不存在时 FileNotFoundError；类太少、某类不足 least 张、类名不能用，
-        或有断了的链接时 ValueError
+    错误: 文件夹不存在时 FileNotFoundError；类太少、类名不能用，或有断了的链接时
+        ValueError
     """
     if not files.is_folder(root):
         why = files.why_unreadable(root)
@@ -174,12 +209,6 @@ def list_classes(root: Path, least: int = 2) -> dict[str, list[Path]]:
         raise ValueError(
             f"{root} 下只有 {len(classes)} 个子文件夹，分类至少要两类；"
             "请把每一类的图片放进各自的子文件夹"
-        )
-    few = [f"{name}（{len(f)} 张）" for name, f in classes.items() if len(f) < least]
-    if few:
-        raise ValueError(
-            f"{root} 下有 {len(few)} 类不足{'一两'[least - 1]}张图片："
-            f"{'、'.join(few)}；训练与测试各要至少一张，请补充图片或移走这些子文件夹"
         )
     return classes
 

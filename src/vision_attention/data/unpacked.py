@@ -26,7 +26,7 @@ def cached(folder: Path, unpack: Callable[[], Source]) -> Source:
     参数: folder 的名字应由压缩包的内容决定；unpack 无参数，返回 Source
     """
     # 残缺的、别的程序放在那里的，都不算
-    with contextlib.suppress(OSError, ValueError, TypeError, EOFError):
+    with contextlib.suppress(OSError, ValueError, TypeError, EOFError, RecursionError):
         return recall(folder)
     source = unpack()
     with contextlib.suppress(OSError):

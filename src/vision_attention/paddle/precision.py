@@ -2,6 +2,7 @@
 
 - `match`：入口检查
 - `widened`：半精度换成单精度
+- `overflowed`：算出了无穷
 """
 
 from __future__ import annotations
@@ -39,3 +40,8 @@ def match(x: Tensor, layer: nn.Layer | None = None) -> None:
 def widened(x: Tensor) -> Tensor:
     """半精度换成 float32，别的原样。"""
     return x.to(paddle.float32) if x.dtype in HALVES else x
+
+
+def overflowed(x: Tensor) -> bool:
+    """算出了无穷；画图、在 GPU 上时不问：一问就要等它算完。"""
+    return eager() and x.place.is_cpu_place() and bool(x.isinf().any())

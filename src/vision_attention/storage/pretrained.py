@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -18,7 +17,8 @@ from typing import NamedTuple
 import numpy as np
 
 from vision_attention import checks
-from vision_attention.storage import files, weights
+from vision_attention.specs import SPECS, ViTSpec
+from vision_attention.storage import files, records, weights
 from vision_attention.storage.weights import Fault, Slot
 
 Arrays = Mapping[str, np.ndarray]
@@ -26,11 +26,15 @@ Arrays = Mapping[str, np.ndarray]
 # 批归一化与 ReLU
 STEM, HEAD = {"conv1": "stem.0", "bn1": "stem.1", "fc": "head"}, "head."
 BLOCK = re.compile(r"layer(\d+)\.(\d+)\.(conv|bn|downsample\.)(\d+)\.(\w+)")
+OWN = re.compile(r"stages\.(\d+)\.(\d+)\.(branch|shortcut)\.(\d+)\.(\w+)")
 GATE = re.compile(r"(branch|identity|output)_attention\.")
 SHOWN = 12
 # 认得出一种模型的名字
 RESNET = "layer1.0.conv1.weight"
 ANCHORS = (RESNET, "blocks.0.attn.qkv.weight")
+# 装得上公开权重的模型里有的：第四个阶段，与 ViT 的块
+LOADABLE = ("stages.3.0.branch.0.weight", ANCHORS[1])
+PUBLIC = [name for name, spec in SPECS.items() if spec.image_size == 224]
 # timm 没有写明时用的：ImageNet 训练集的均值与标准差
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -117,6 +121,22 @@ def _ours(name: str) -> str:
     return f"{place}.branch.{3 * (int(number) - 1) + (kind == 'bn')}.{last}"
 
 
+def _theirs(name: str) -> str:
+    """本书的名字 → timm 的 ResNet 的；不是 ResNet 的照旧。"""
+    for theirs, ours in STEM.items():
+        if name.startswith(f"{ours}."):
+            return f"{theirs}{name.removeprefix(ours)}"
+    found = OWN.fullmatch(name)
+    if not found:
+        return name
+    stage, block, kind, number, last = found.groups()
+    place = f"layer{int(stage) + 1}.{block}"
+    if kind == "shortcut":
+        return f"{place}.downsample.{number}.{last}"
+    which, norm = divmod(int(number), 3)
+    return f"{place}.{'bn' if norm else 'conv'}{which + 1}.{last}"
+
+
 def _head(slots: Mapping[str, Slot]) -> list[str]:
     return [name for name in slots if name.startswith(HEAD)]
 
@@ -189,7 +209,7 @@ def _bicubic(old: int, new: int) -> np.ndarray:
 def _refuse(
     found: Arrays, slots: Mapping[str, Slot], wanted: list[str], names: dict[str, str]
 ) -> None:
-    """有一处对不上就抛出 ValueError；文件那一边照文件里的名字说。"""
+    """有一处对不上就抛出 ValueError；照文件里的名字说，文件里没有的照 timm 的。"""
     missing = [name for name in wanted if name not in found]
     extra = [names[name] for name in found if name not in slots]
     both = [name for name in wanted if name in found]
@@ -200,10 +220,12 @@ def _refuse(
     if missing and all(name.startswith(HEAD) for name in both):
         raise ValueError(
             f"权重里的名字与模型一个也对不上：文件里是 {_some(names.values())}，"
-            f"模型要 {_some(wanted)}；{_advice(found)}"
+            f"{_wants(slots, wanted)}；{_advice(found)}"
         )
+    public = RESNET in map(weights.bare, names.values())
+    lacking = map(_theirs, missing) if public else missing
     lines = [fault.text for fault in bad]
-    lines += [f"缺少 {name}" for name in missing] + [f"多余 {name}" for name in extra]
+    lines += [f"缺少 {name}" for name in lacking] + [f"多余 {name}" for name in extra]
     rest = [f"……另有 {len(lines) - SHOWN} 处"] if lines[SHOWN:] else []
     listed = "\n  ".join(lines[:SHOWN] + rest)
     raise ValueError(
@@ -217,6 +239,14 @@ def _refuse(
 def _some(names: Iterable[str]) -> str:
     listed = list(names)
     return "、".join(listed[:2]) + (" 等" if listed[2:] else "") or "空的"
+
+
+def _wants(slots: Mapping[str, Slot], wanted: list[str]) -> str:
+    """模型要哪些名字；没有公开权重的模型，说哪些有。"""
+    if not any(name in slots for name in LOADABLE):
+        return f"这种模型没有公开的权重；有的是 {'、'.join(PUBLIC)}"
+    names = map(_theirs, wanted) if LOADABLE[0] in slots else wanted
+    return f"模型要 {_some(names)}"
 
 
 def _advice(found: Arrays) -> str:
@@ -241,9 +271,16 @@ def _likely(found: Arrays) -> str:
     if len(patch) != 4:
         return ""
     depth = len({n.split(".")[1] for n in found if n.startswith("blocks.")})
+    told = f"embed_dim={patch[0]}、depth={depth}、patch_size={patch[2]}"
+    same = [
+        f"，例如 --model {name}"
+        for name in PUBLIC
+        if isinstance(spec := SPECS[name], ViTSpec)
+        and (spec.embed_dim, spec.depth, spec.patch_size) == (patch[0], depth, patch[2])
+    ]
     return (
-        f"文件像是 ViT，embed_dim={patch[0]}、depth={depth}、patch_size={patch[2]}、"
-        f"in_channels={patch[1]}；请用同样尺寸的模型"
+        f"文件像是 ViT，{told}、in_channels={patch[1]}；"
+        f"请用同样尺寸的模型{''.join(same)}"
     )
 
 
@@ -268,14 +305,15 @@ def recipe(path: Path) -> Recipe:
         return Recipe(*IMAGENET, "旁边没有 config.json，用 ImageNet 的")
     files.readable(place)
     try:
-        settings = json.loads(place.read_text("utf8"))
+        settings = records.plain_json(place.read_bytes())
         settings = settings.get("pretrained_cfg", settings)
-        mean, std = (tuple(map(float, settings[name])) for name in ("mean", "std"))
-        if not mean or len(mean) != len(std) or not all(0 < s < math.inf for s in std):
+        mean = tuple(checks.number("mean", value) for value in settings["mean"])
+        std = tuple(checks.number("std", value, above=0) for value in settings["std"])
+        if not mean or len(mean) != len(std):
             raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{files.printable(place)} 读不懂：应有 pretrained_cfg 的 mean 与 std，"
-            "各是一列数，std 大于 0；请重新取一份，或把它移走"
+            "各是一列有限的数，std 大于 0；请重新取一份，或把它移走"
         ) from error
     return Recipe(mean, std, "照它的 config.json")

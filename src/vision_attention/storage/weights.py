@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +18,11 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from vision_attention import checks
-from vision_attention.storage import files
+from vision_attention.storage import files, records
 
 # NumPy 有的类型；此外只认 bfloat16，它是 float32 的前一半
 KNOWN = {*"F64 F32 F16 I64 I32 I16 I8 U64 U32 U16 U8 BOOL C64".split(), "BF16"}
+MOST_DIMS = 32  # NumPy 1 的数组至多这么多维
 COUNTER = "num_batches_tracked"  # 批次计数器只有 PyTorch 有，不搬
 # torch 的 DataParallel、compile、FSDP 与检查点包装，Paddle 的 DataParallel 加的一节
 WRAPPERS = {
@@ -71,12 +71,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
     try:
         with safe_open(path, "np") as file:
             entries = _entries(path)
-            unknown = [f"{n}（{e['dtype']}）" for n, e in entries if _strange(e)]
-            if unknown:
-                raise ValueError(
-                    f"{path} 里有 {len(unknown)} 项的类型读不了："
-                    f"{'、'.join(unknown)}；请先换成 float32 或 bfloat16 再存"
-                )
+            _refuse_strange(path, entries)
             # 先读 NumPy 认识的，再读 bfloat16
             plain = [name for name, entry in entries if entry["dtype"] != "BF16"]
             values = {name: file.get_tensor(name) for name in plain}
@@ -87,14 +82,36 @@ def read(path: Path) -> dict[str, np.ndarray]:
     return values | _bfloat16(path, entries)
 
 
+def _refuse_strange(path: Path, entries: list[tuple[str, dict]]) -> None:
+    """有 NumPy 装不下的就抛出 ValueError，逐项点名。"""
+    types = [
+        f"{checks.shortened(n)}（{e['dtype']}）" for n, e in entries if _strange(e)
+    ]
+    if types:
+        raise ValueError(
+            f"{path} 里有 {len(types)} 项的类型读不了："
+            f"{'、'.join(types)}；请先换成 float32 或 bfloat16 再存"
+        )
+    deep = [checks.shortened(n) for n, e in entries if len(e["shape"]) > MOST_DIMS]
+    if deep:
+        raise ValueError(
+            f"{path} 里有 {len(deep)} 项超过 {MOST_DIMS} 维：{'、'.join(deep)}；"
+            "这不是模型的权重，请换一份"
+        )
+
+
 def _strange(entry: dict) -> bool:
     return entry["dtype"] not in KNOWN
 
 
 def _entries(path: Path) -> list[tuple[str, dict]]:
-    """文件头里的各项；已由 safe_open 核对过。"""
+    """文件头里的各项；已由 safe_open 核对过，只差同一个名字不许写两次。"""
     with path.open("rb") as file:
-        header = json.loads(file.read(_header_size(file.read(8))))
+        text = file.read(_header_size(file.read(8)))
+    try:
+        header = records.plain_json(text)
+    except ValueError as error:
+        raise ValueError(f"{path} 的文件头不对（{error}）；请换一份完整的") from error
     return [(name, e) for name, e in header.items() if name != "__metadata__"]
 
 

@@ -2,6 +2,7 @@
 
 - `match`：入口检查
 - `widened`：半精度换成单精度
+- `overflowed`：算出了无穷
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from vision_attention import checks
+
+from .modes import eager
 
 HALVES = (torch.float16, torch.bfloat16)
 
@@ -24,12 +27,19 @@ def match(x: Tensor, layer: nn.Module | None = None) -> None:
     if isinstance(layer, nn.Sequential):
         layer = layer[0]
     weight = getattr(layer, "weight", None)
+    if getattr(weight, "dtype", x.dtype) is x.dtype:  # 每次前向都走，先走最短的路
+        return
     if not isinstance(weight, Tensor) or not weight.is_floating_point():
         return
-    if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+    if not torch.is_autocast_enabled(x.device.type):
         checks.other_dtype(x.dtype, weight.dtype)
 
 
 def widened(x: Tensor) -> Tensor:
     """半精度换成 float32，别的原样。"""
     return x.to(torch.float32) if x.dtype in HALVES else x
+
+
+def overflowed(x: Tensor) -> bool:
+    """算出了无穷；画图、在 GPU 上时不问：一问就要等它算完。"""
+    return eager() and x.is_cpu and bool(x.isinf().any())

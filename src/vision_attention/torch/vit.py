@@ -109,10 +109,11 @@ class ViT(init.Fixed):
 
 
 def fixed_position(spec: ViTSpec) -> np.ndarray | None:
-    """不学习的位置编码 (1, N, D)：二维正弦余弦（分类 token 处为 0），或没有。"""
+    """不学习的位置编码 (1, N, D)：二维或一维正弦余弦（分类 token 处为 0），或没有。"""
     if spec.position == "none":
         return None
-    waves = geometry.sincos_2d(spec.grid, spec.embed_dim)
+    code = geometry.sincos_2d if spec.position == "sincos" else geometry.sincos_1d
+    waves = code(spec.grid, spec.embed_dim)
     if spec.pool == "class":
         waves = np.pad(waves, ((1, 0), (0, 0)))
     return waves[None]

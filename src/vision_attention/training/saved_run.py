@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,16 +21,17 @@ import numpy as np
 from vision_attention import checks
 from vision_attention.data import Dataset
 from vision_attention.data.dataset import normalize
-from vision_attention.data.pictures import SQUARES, read_pixels, reason
+from vision_attention.data.pictures import DEPTHS, SQUARES, read_pixels, reason
 from vision_attention.data.transforms import luminance
 from vision_attention.specs import SPECS, ImageSpec
-from vision_attention.storage import files, locks, weights
+from vision_attention.storage import files, locks, records, weights
 
 MODEL, RECORD, CURVES = "model.safetensors", "record.json", "curves.svg"
 # 训练时有、训练完收走的两样
 CHECKPOINT, SETTINGS = "checkpoint.safetensors", "settings.json"
 # 记录的格式；改了读法就加 1
 FORMAT = 1
+WINGS = ("torch", "paddle")
 
 
 class Prediction(NamedTuple):
@@ -180,10 +180,9 @@ def _record(folder: Path) -> dict:
         )
     files.readable(path)
     try:
-        record = json.loads(path.read_text("utf8"))
+        return records.plain_json(path.read_bytes())
     except ValueError as error:
         raise ValueError(f"{path} 损坏，不是完整的 JSON；请重新训练一次") from error
-    return record if isinstance(record, dict) else {}
 
 
 def _checked(folder: Path, record: dict) -> SavedRun:
@@ -191,16 +190,21 @@ def _checked(folder: Path, record: dict) -> SavedRun:
     named = record["run"]["model"]["name"]
     spec = type(SPECS[named])(**record["model"])
     wanted = record["input"]
-    mean, std = (np.array(wanted[key], np.float32) for key in ("mean", "std"))
-    names = tuple(map(str, wanted["class_names"]))
-    if not mean.shape == std.shape == (spec.in_channels,) or not (std > 0).all():
-        raise ValueError(f"mean、std 应各有 {spec.in_channels} 个数，std 大于 0")
+    mean = [checks.number("mean", value) for value in wanted["mean"]]
+    std = [
+        checks.number("std", value, "大于 0 的数", above=0) for value in wanted["std"]
+    ]
+    names = tuple(map(str, checks.several("class_names", wanted["class_names"])))
+    if not len(mean) == len(std) == spec.in_channels:
+        raise ValueError(f"mean、std 应各有 {spec.in_channels} 个数")
     if len(names) != spec.num_classes:
         raise ValueError(f"{len(names)} 个类名，模型分 {spec.num_classes} 类")
-    bits, framework = int(wanted["bits"]), record["framework"]["name"]
+    bits = checks.choice("bits", wanted["bits"], DEPTHS)
+    framework = checks.choice("framework", record["framework"]["name"], WINGS)
     # 从前的记录没有写：那时一律居中裁
     square = checks.choice("square", wanted.get("square", "crop"), SQUARES)
-    return SavedRun(folder, framework, spec, names, mean, std, bits, square, record)
+    scale = (np.array(mean, np.float32), np.array(std, np.float32))
+    return SavedRun(folder, framework, spec, names, *scale, bits, square, record)
 
 
 def read_pictures(

@@ -25,6 +25,7 @@ from vision_attention.training.history import History
 
 Arrays = dict[str, np.ndarray]
 SHOWN = 12
+WRONG = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
 
 
 def write(path: Path, arrays: Arrays, identity: dict, history: History) -> None:
@@ -103,19 +104,29 @@ class Snapshot:
 def read(path: Path) -> Snapshot:
     """读一个检查点；属不属于这次训练，由 Snapshot.check 核对。
 
-    错误: 文件损坏，或不是本课程写的时抛出 ValueError
+    错误: 文件损坏、不是普通的文件，或不是本课程写的时抛出 ValueError
     """
+    files.readable(path)
     try:
         with safe_open(path, "np") as file:
             header = {key: json.loads(text) for key, text in file.metadata().items()}
             arrays = {name: file.get_tensor(name) for name in file.keys()}
-        history = History(**header["history"])
+        history = _sound(History(**header["history"]))
         return Snapshot(path, arrays, dict(header["identity"]), history)
-    except (SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, *WRONG) as error:
         raise ValueError(
             f"检查点 {path} 读不出来（{error}）；它不完整，或不是本课程写的。"
             "请换一个路径，或删去它从头训练"
         ) from error
+
+
+def _sound(history: History) -> History:
+    """六条曲线一样长，都是数。"""
+    curves = [getattr(history, item.name) for item in fields(history) if item.compare]
+    plain = all(type(value) in (int, float) for curve in curves for value in curve)
+    if len(set(map(len, curves))) > 1 or not plain:
+        raise ValueError("曲线不是一样长的几列数")
+    return history
 
 
 def settings(layers: Iterable[tuple[str, object]]) -> dict[str, Any]:

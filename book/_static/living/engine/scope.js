@@ -6,8 +6,12 @@ export function scope(tensors, prefix) {
 }
 
 /** 图 (0–1) → 网络的输入：先化到 0–255 的整数，与训练时读到的一样 */
-export function normalized(image, { mean: [mean], std: [std] }) {
-  const side = Math.sqrt(image.length);
-  const data = Float32Array.from(image, (value) => (Math.round(value * 255) / 255 - mean) / std);
-  return { data, shape: [1, side, side] };
+export function normalized(image, { mean, std }) {
+  const size = image.length / mean.length;
+  const side = Math.sqrt(size);
+  const data = Float32Array.from(image, (value, i) => {
+    const c = Math.floor(i / size);
+    return (Math.round(value * 255) / 255 - mean[c]) / std[c];
+  });
+  return { data, shape: [mean.length, side, side] };
 }

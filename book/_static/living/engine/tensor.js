@@ -39,7 +39,7 @@ export function dot(a, i, b, j, count) {
 }
 
 /** 行与列对调：(N, D) → (D, N) */
-function transposed({ data, shape: [rows, columns] }) {
+export function transposed({ data, shape: [rows, columns] }) {
   const y = zeros(columns, rows);
   data.forEach((value, i) => { y.data[(i % columns) * rows + Math.floor(i / columns)] = value; });
   return y;

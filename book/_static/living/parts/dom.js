@@ -1,6 +1,6 @@
 /* 搭页面的几块料：元素、按钮组、滑块、念给读屏的一句话、一格格的色块、一排条。 */
 
-const SHAPES = new Set(["svg", "g", "rect", "circle", "text", "line", "path", "title"]);
+const SHAPES = new Set(["svg", "g", "rect", "circle", "text", "line", "path", "title", "image"]);
 
 /** 一个元素；属性的值为 null 就不写，以 on 开头的是监听 */
 export function element(tag, attributes = {}, ...children) {
@@ -45,6 +45,20 @@ export function slider(label, { min, max, step, value }, told, changed) {
     changed(+input.value);
   });
   return element("label", { class: "living-slider" }, label, input, shown);
+}
+
+/** 收读者的一个文件：按钮，或者拖到 drop(元素) 上；不上传 */
+export function receiver(label, opened, failed) {
+  const file = element("input", { type: "file", accept: "image/*", "aria-label": label, onchange: () => file.files[0] && opened(file.files[0]) });
+  function drop(node) {
+    node.addEventListener("dragover", (event) => event.preventDefault());
+    node.addEventListener("drop", (event) => {
+      event.preventDefault();
+      const [dropped] = event.dataTransfer.files;
+      if (dropped) opened(dropped); else failed("拖来的不是文件；要一张图片。");
+    });
+  }
+  return { node: element("label", { class: "living-file" }, label, file), drop };
 }
 
 /** 结果的那句话：变了就由读屏念出来 */

@@ -1,13 +1,12 @@
 /* 8×8 的画板：鼠标拖着画；手指先按“用手指画”，平时竖着划还是滚页面；键盘用方向键与空格。 */
-import { choice, element, heat, toggle } from "./dom.js";
-import { read } from "./photo.js";
+import { choice, element, heat, receiver, toggle } from "./dom.js";
+import { MOVES, clamp, placed } from "./cursor.js";
+import { gray } from "./photo.js";
 
 const SIDE = 8;
 const LEVELS = "0123456789abcdefg"; // 灰度 0–16，一个字一格
-const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
 export const decoded = (codes) => codes.split(",").map((code) => Float32Array.from(code, (c) => LEVELS.indexOf(c) / 16));
-const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
 /** digits 为现成的数字；changed(图) 在图变了之后，picked(行, 列) 在选了一格之后（不给就只能画）；
  *  failed(话) 在照片读不了的时候 */
@@ -39,11 +38,7 @@ export function pad(digits, { changed, picked = null, failed }) {
     move(Math.floor(y), Math.floor(x));
     if (state.drawing) ink(y, x); else picked(state.row, state.column);
   }
-  function place(event) {
-    const box = svg.getBoundingClientRect();
-    const [y, x] = [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width];
-    return [y, x].map((share) => clamp(share * SIDE, 0, SIDE - 0.01));
-  }
+  const place = placed(svg, SIDE);
 
   /* 手指落下时还不知道是点还是要滚页面：没有按“用手指画”，等浏览器说是点了才算 */
   let [held, tapping] = [false, false];
@@ -68,22 +63,17 @@ export function pad(digits, { changed, picked = null, failed }) {
   });
 
   async function open(file) {
-    try { show(await read(file, SIDE)); } catch (error) { failed(error.message); }
+    try { show(await gray(file, SIDE)); } catch (error) { failed(error.message); }
   }
-  const file = element("input", { type: "file", accept: "image/*", "aria-label": "用自己的一张图", onchange: () => file.files[0] && open(file.files[0]) });
+  const own = receiver("自己的图", open, failed);
   const touch = toggle("用手指画", false, (on) => { state.touch = on; svg.style.touchAction = on ? "none" : ""; });
   touch.classList.add("living-touch");
   const mode = picked && choice("点画板做什么", { pick: "选一块", draw: "画" }, "pick", (value) => { state.drawing = value === "draw"; });
   const samples = choice("现成的数字", Object.fromEntries(digits.map((_, i) => [i, i])), 3, (i) => show(digits[i]));
   const clear = element("button", { type: "button", onclick: () => show(new Float32Array(SIDE * SIDE)) }, "擦净");
   const tools = element("div", { class: "living-tools" }, ...(mode ? [mode.node] : []), samples.node,
-    element("div", { class: "living-choice" }, clear, touch, element("label", { class: "living-file" }, "自己的图", file)));
+    element("div", { class: "living-choice" }, clear, touch, own.node));
   const node = element("div", { class: "living-board" }, svg, tools);
-  node.addEventListener("dragover", (event) => event.preventDefault());
-  node.addEventListener("drop", (event) => {
-    event.preventDefault();
-    const [dropped] = event.dataTransfer.files;
-    if (dropped) open(dropped); else failed("拖来的不是文件；要一张图片。");
-  });
+  own.drop(node);
   return { node, svg, image, show, start: redraw };
 }

@@ -1,4 +1,4 @@
-/* 读者自己的图：只在这一页里变成 8×8 的灰度，不上传。读不了的，说为什么。 */
+/* 读者自己的图：只在这一页里缩小，不上传。读不了的，说为什么。 */
 
 const LARGEST = 24e6; // 像素；更大的解开要占一百多兆内存，手机受不了
 const HEAVIEST = 20e6; // 字节
@@ -42,16 +42,23 @@ function pixels(bitmap) {
   }
 }
 
-/** 一张图片 → side×side 的灰度，0 是底、1 是笔画 */
-export async function read(file, side) {
+/** 一张图片 → [3, side, side]，0 到 1：每一格取平均 */
+export async function colours(file, side) {
   const data = pixels(await decoded(file));
-  const gray = new Float32Array(side * side);
+  const image = new Float32Array(3 * side * side);
   const cell = WORK / side;
   for (let i = 0; i < WORK * WORK; i += 1) {
-    const [r, g, b] = data.subarray(4 * i, 4 * i + 3);
-    gray[Math.floor(Math.floor(i / WORK) / cell) * side + Math.floor((i % WORK) / cell)] += (0.299 * r + 0.587 * g + 0.114 * b) / (255 * cell * cell);
+    const at = Math.floor(Math.floor(i / WORK) / cell) * side + Math.floor((i % WORK) / cell);
+    for (let c = 0; c < 3; c += 1) image[c * side * side + at] += data[4 * i + c] / (255 * cell * cell);
   }
-  return stretched(gray, side);
+  return image;
+}
+
+/** 一张图片 → side×side 的灰度，0 是底、1 是笔画 */
+export async function gray(file, side) {
+  const [image, size] = [await colours(file, side), side * side];
+  const mixed = image.subarray(0, size).map((red, i) => 0.299 * red + 0.587 * image[size + i] + 0.114 * image[2 * size + i]);
+  return stretched(mixed, side);
 }
 
 /** 笔画深的多是黑字白纸：边上亮就反过来；再拉到 0 与 1 之间 */

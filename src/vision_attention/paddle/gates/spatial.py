@@ -32,7 +32,7 @@ class SpatialAttention(nn.Layer):
         self, kernel_size: int = 7, *, pooling: str = "both", spatial_norm: bool = False
     ):
         super().__init__()
-        kernel_size = checks.odd("kernel_size", kernel_size)
+        kernel_size = checks.kernel("kernel_size", kernel_size)
         spatial_norm = checks.flag("spatial_norm", spatial_norm)
         self.pooling = checks.choice("pooling", pooling, POOLINGS)
         maps = 2 if pooling == "both" else 1

@@ -85,7 +85,7 @@ class ECA(nn.Layer):
         if kernel_size is None:
             nearest = int(abs((math.log2(in_channels) + 1) / 2))
             kernel_size = max(nearest + 1 - nearest % 2, 3)
-        kernel_size = checks.odd("kernel_size", kernel_size)
+        kernel_size = checks.kernel("kernel_size", kernel_size)
         padding = kernel_size // 2
         self.conv = nn.Conv1D(1, 1, kernel_size, padding=padding, bias_attr=False)
         init.gates(self)

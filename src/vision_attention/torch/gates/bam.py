@@ -39,7 +39,7 @@ class BAM(nn.Module):
     ):
         super().__init__()
         hidden = checks.bottleneck(in_channels, reduction_ratio, min_hidden)
-        dilation = checks.positive("dilation", dilation)
+        dilation = checks.positive("dilation", dilation, checks.WIDEST_KERNEL)
         self.in_channels = in_channels
         self.combine = checks.choice("combine", combine, COMBINATIONS)
         self.channel = nn.Sequential(

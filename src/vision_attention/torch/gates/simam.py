@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from vision_attention import checks
 
-from ..precision import match, widened
+from ..pooling import global_max
+from ..precision import match, overflowed, widened
 
 
 class SimAM(nn.Module):
@@ -31,12 +32,23 @@ class SimAM(nn.Module):
         checks.feature_map(x, self.in_channels)
         match(x)
         pixels = checks.several_pixels(x)
-        # 距离的平方 （x − μ）²；方差按 HW − 1 除。平方在 float16 里会溢出
-        wide = widened(x)
-        distance = (wide - wide.mean((2, 3), keepdim=True)).square()
+        wide = widened(x)  # 平方在 float16 里会溢出
+        ratio, variance = self.compare(wide, self.energy_lambda, pixels)
+        if overflowed(variance):
+            # 大到连 float32 也装不下平方：除以各通道最大的绝对值，比值不变
+            reach = global_max(wide.detach().abs()).clip(min=1.0)
+            reach = reach.reshape((*reach.shape, 1, 1))  # (B, C, 1, 1)
+            small = (self.energy_lambda / reach / reach).clip(min=1e-30)
+            ratio, _ = self.compare(wide / reach, small, pixels)
+        return (ratio + 0.5).sigmoid().to(x.dtype)
+
+    def compare(
+        self, x: Tensor, small: Tensor | float, pixels: int
+    ) -> tuple[Tensor, Tensor]:
+        """距离的平方 （x − μ）² 与四倍方差之比，方差按 HW − 1 除；连同方差。"""
+        distance = (x - x.mean((2, 3), keepdim=True)).square()
         variance = distance.sum((2, 3), keepdim=True) / (pixels - 1)  # (B, C, 1, 1)
-        score = distance / (4 * (variance + self.energy_lambda)) + 0.5
-        return score.sigmoid().to(x.dtype)
+        return distance / (4 * (variance + small)), variance
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.gate(x)

@@ -6,6 +6,8 @@ page     每一页写盘之前的最后一遍整理
 launch   笔记本页顶上的按钮：Colab、AI Studio、Kaggle、Binder
 wings    框架选一次，目录与前后页跟着走
 search   中文搜索的索引
+studies  研究的名字换成题目
+needs    每一页先要懂什么、读几分钟
 anchors  锚点取自标题的文字
 api      接口一页：文档字符串换成网页
 seo      描述、规范网址、站点地图、404
@@ -20,10 +22,36 @@ from typing import Any
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from . import anchors, api, assets, images, launch, maths, page, search, seo, text
+from . import (
+    anchors,
+    api,
+    assets,
+    images,
+    launch,
+    maths,
+    needs,
+    page,
+    search,
+    seo,
+    studies,
+    text,
+)
 
 BOOK = Path(__file__).parents[4] / "book"
-ROOMS = (anchors, api, maths, text, page, images, launch, seo, search, assets)
+ROOMS = (
+    anchors,
+    api,
+    maths,
+    needs,
+    studies,
+    text,
+    page,
+    images,
+    launch,
+    seo,
+    search,
+    assets,
+)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

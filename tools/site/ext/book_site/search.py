@@ -2,6 +2,7 @@
 
 索引不分词：浏览器里直接在全文中找读者打的那几个字，所以词、句子、中英混写都找得到，
 也不依赖词典、WebAssembly 或服务器；用 script 载入，从硬盘上打开的书也能搜。
+收起来的代码与拍平了就读不通的公式不进索引；读者会用而书里不用的词，写在 WORDS。
 """
 
 from __future__ import annotations
@@ -12,15 +13,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from lxml import html as parser
 from lxml.html import HtmlElement
 from sphinx.application import Sphinx
 
 INDEX = "search-index.js"
+WORDS = Path(__file__).parents[4] / "book" / "_data" / "synonyms.yml"
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 NOISE = (
     "headerlink linenos eqno katex-html copybtn toggle-button launch visually-hidden"
+    " hide"  # 收起来的代码
 ).split()
+HIDDEN = "ancestor::*[contains(concat(' ', @class, ' '), ' hide ')]"
+# 拍平了就读不通的公式：分数、上下标、矩阵；√K 这样的一行能读
+TALL = frozenset("mfrac msub msup msubsup munder mover munderover mtable mroot".split())
 BLOCKS = frozenset("p li div pre td th dd dt figcaption section br tr summary".split())
 NAME = "[A-Za-z][A-Za-z0-9 &/–-]*[A-Za-z0-9]"
 STOP = r"(?=\s*[，。,.；（(])"
@@ -68,7 +75,7 @@ def build(app: Sphinx) -> dict[str, list[Any]]:
     """全书的索引。
 
     返回: pages 每项为 [网址, 标题]；sections 每项为 [页, 锚, 标题, 级, 正文, 定义]；
-    alias 每项为同一个词的几种叫法
+    alias 每项为同一个词的几种叫法；words 每项为读者的几种说法，书里的在前
     """
     pages: list[list[str]] = []
     sections: list[list[Any]] = []
@@ -85,7 +92,8 @@ def build(app: Sphinx) -> dict[str, list[Any]]:
         title = found[0][1]
         sections += [[len(pages), *row] for row in found]
         pages.append([f"{name}.html", title])
-    return {"pages": pages, "sections": sections, "alias": alias}
+    words = yaml.safe_load(WORDS.read_text("utf8"))
+    return {"pages": pages, "sections": sections, "alias": alias, "words": words}
 
 
 def reading_order(app: Sphinx) -> list[str]:
@@ -101,7 +109,8 @@ def _sections(article: HtmlElement) -> Iterator[list[Any]]:
         if heading is None:
             continue
         body = "".join(_texts(section, skip=(heading, "section", "dl.glossary")))
-        code = "\n".join(p.text_content() for p in _own(section, "pre"))
+        shown = (p for p in _own(section, "pre") if not p.xpath(HIDDEN))
+        code = "\n".join(p.text_content() for p in shown)
         names = dict.fromkeys(DEFINITION.findall(code))
         yield [
             section.get("id"),
@@ -156,6 +165,8 @@ def _texts(element: HtmlElement, skip: Skip = ()) -> Iterator[str]:
     """元素里的文字片段，跳过锚点、行号、公式的图形与脚本；块与块之间补空格。"""
     yield element.text or ""
     for child in element:
+        if child.tag == "msqrt":
+            yield "√"
         if not _skipped(child, skip):
             yield from _texts(child)
         elif child.get("class") == "katex-html":  # 公式带走的标点
@@ -173,6 +184,8 @@ def _skipped(child: HtmlElement, skip: Skip) -> bool:
         "annotation",
         "button",
     ):
+        return True
+    if child.tag == "math" and any(e.tag in TALL for e in child.iter()):
         return True
     classes = (child.get("class") or "").split()
     named = any(
