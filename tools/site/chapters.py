@@ -45,11 +45,18 @@ ONLINE = (
     "book/start/",
     "book/glossary",
     "book/self_attention/microscope",
+    # 备查的几页，代码多
+    "book/self_attention/numerics",
+    "book/vit/choices",
+    "book/remedies/distill",
+    "book/where/elsewhere",
+    "book/photos/maps",
+    "book/photos/habits",
     # 手算题与答案在浏览器里一页一页地印
     *(
         f"book/appendix/{name}"
-        for name in "api architecture export frameworks pretrained records speed"
-        " status trained teaching hand_sheets hand_answers".split()
+        for name in "api architecture export frameworks paddle pretrained records"
+        " speed status trained teaching hand_sheets hand_answers".split()
     ),
 )
 # 读的版本里不印的：折叠的代码、另一翼的选项卡、只剩一个的选项卡的名字
