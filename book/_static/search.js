@@ -7,6 +7,7 @@ const bookSearch = (() => {
   const TOKEN = new RegExp(`[${WIDE}]+|${LATIN}(?:[.\\-+×/']${LATIN})*`, "gu");
   const CHINESE = new RegExp(`^[${WIDE}]`);
   const FILLER = /为什么|怎么办|怎么回事|怎么样|怎样|怎么|如何|什么|哪些|哪里|哪种|是否|可以|应该|的|了|吗|呢|在|是|和|与|或/;
+  const IDLE = new RegExp(`^(?:${FILLER.source}|加上|加|装上|装|用|之后|以后|后|请问|为啥)+$`); // 单独成词时不用找
   let index = null;
   let waiting = [];
 
@@ -49,7 +50,9 @@ const bookSearch = (() => {
     if (whole) return { phrase: cleaned, terms: [whole], missing: [] };
     const { terms, rest } = taken(cleaned);
     const missing = [];
-    for (const token of rest.match(TOKEN) || []) {
+    const tokens = rest.match(TOKEN) || [];
+    for (const token of tokens) {
+      if (IDLE.test(token) && terms.length + tokens.length > 1) continue;
       const found = resolve(token);
       if (found) terms.push(...found);
       else missing.push(token);
@@ -181,14 +184,7 @@ const bookSearch = (() => {
     const top = hits[0];
     const title = terms.some((words) => words.some((w) => page.sections[0].heading.includes(w)));
     const score = top.score + (title ? 6 : 0) + (top.all ? 20 : 0);
-    const practice = page.url.startsWith("notebooks/");
-    return { page, hits: hits.slice(0, 3), score: practice ? PRACTICE * score : score, whole: !practice && titled(top.section, phrase) };
-  }
-
-  /* 标题里整个有读者打的那几个字：排在最前；标题就是那几个字，再往前 */
-  function titled({ heading }, phrase) {
-    const at = heading.indexOf(phrase);
-    return at < 0 || !boundary(heading, at, phrase) ? 0 : heading === phrase ? 2 : 1;
+    return { page, hits: hits.slice(0, 3), score: page.url.startsWith("notebooks/") ? PRACTICE * score : score };
   }
 
   function search(query) {
@@ -199,8 +195,8 @@ const bookSearch = (() => {
     for (; least && !pages.length; least -= pages.length ? 0 : 1) {
       pages = index.pages.map((page) => scored(page, request, least)).filter(Boolean);
     }
-    pages.sort((a, b) => b.whole - a.whole || b.score - a.score || a.page.order - b.page.order);
-    return { ...request, pages, part: least < request.terms.length };
+    pages.sort((a, b) => b.score - a.score || a.page.order - b.page.order);
+    return { ...request, pages, part: pages.length > 0 && least < request.terms.length };
   }
 
   /* ---------- 摘录与高亮 ---------- */

@@ -52,11 +52,13 @@ def test_a_name_in_the_text_is_noticed(tmp_path, text):
 def test_a_title_leads_to_its_record(book):
     """第一次出现的题目是链接，链到这项研究的那一条。"""
     page = parser.fromstring((book / "book" / "what" / "gate.html").read_bytes())
-    (link,) = page.xpath("//article//a[contains(@href, '#study-which_gate')]")
+    (link,) = page.xpath("//article//a[contains(@href, '#study-which-gate')]")
     assert link.text_content() == f"“{room.titles()['which_gate']}”"
     records = (book / "book" / "appendix" / "records.html").read_text("utf8")
     assert all(
-        f'id="study-{name}"' in records for name in NAMES if studies.records_of(name)
+        f'id="study-{name.replace("_", "-")}"' in records
+        for name in NAMES
+        if studies.records_of(name)
     )
 
 

@@ -62,7 +62,7 @@ class PlainTitles(SphinxPostTransform):
                 )
         if linked:
             target = self.app.builder.get_relative_uri(self.env.docname, RECORDS)
-            where = f"{target}#study-{name}"
+            where = f"{target}#study-{name.replace('_', '-')}"
             node.parent.replace(
                 node, nodes.reference("", "", text, refuri=where, internal=True)
             )
