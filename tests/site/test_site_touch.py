@@ -271,7 +271,7 @@ def test_folded_code_is_printed(browser, root, width):
 
 AT_PRINT = """addEventListener('beforeprint', () => {
   window.printed = [...document.querySelectorAll('article details pre')]
-    .map(pre => pre.getBoundingClientRect().height);
+    .map(pre => pre.checkVisibility() ? pre.getBoundingClientRect().height : 0);
 })"""
 # 图里每个字在屏幕上多大：把 SVG 摊进页面，照图此刻的宽
 LETTERS = """async () => {
