@@ -229,10 +229,10 @@ def test_number_of_an_equation_is_below_on_a_phone(browser, root, width, place):
         assert all(where[place] for where in found)
 
 
-LINES = """[...document.querySelectorAll("article .math-scroll .katex-html")].map(
-  line =>
-  new Set([...line.querySelectorAll(':scope > .katex-base')].map(
-    part => Math.round(part.getBoundingClientRect().bottom))).size)"""
+LINES = """[...document.querySelectorAll('article .math-scroll .katex-html')].map(
+  line => [...line.querySelectorAll(':scope > .katex-base')]
+    .map(part => part.getBoundingClientRect())
+    .filter((box, i, all) => !i || box.top > all[i - 1].bottom - 4).length)"""
 
 
 def test_long_equation_breaks_at_an_operator_on_a_phone(browser, root):
@@ -271,7 +271,7 @@ def test_folded_code_is_printed(browser, root, width):
 
 AT_PRINT = """addEventListener('beforeprint', () => {
   window.printed = [...document.querySelectorAll('article details pre')]
-    .map(pre => pre.getBoundingClientRect().height);
+    .map(pre => pre.checkVisibility() ? pre.getBoundingClientRect().height : 0);
 })"""
 # 图里每个字在屏幕上多大：把 SVG 摊进页面，照图此刻的宽
 LETTERS = """async () => {

@@ -90,13 +90,17 @@ export function layerNorm(x, { weight, bias }, eps = 1e-6) {
   });
 }
 
-/** softmax，沿最后一维；先减最大的，指数才不会溢出 */
-export const softmax = (x) => rowwise(x, (row) => {
-  const top = row.reduce((a, b) => Math.max(a, b));
-  const powers = row.map((value) => Math.exp(value - top));
-  const total = powers.reduce((a, b) => a + b);
-  return powers.map((value) => value / total);
-});
+/** softmax，沿最后一维；先减最大的，指数才不会溢出。算得最勤，所以一行也不另开数组 */
+export function softmax({ data, shape }) {
+  const [y, width] = [zeros(...shape), shape.at(-1)];
+  for (let at = 0; at < data.length; at += width) {
+    let [top, total] = [-Infinity, 0];
+    for (let i = at; i < at + width; i += 1) top = Math.max(top, data[i]);
+    for (let i = at; i < at + width; i += 1) total += y.data[i] = Math.exp(data[i] - top);
+    for (let i = at; i < at + width; i += 1) y.data[i] /= total;
+  }
+  return y;
+}
 
 function rowwise(x, f) {
   const y = zeros(...x.shape);

@@ -55,7 +55,10 @@ export function heat(rows, columns, label) {
   const cells = Array.from({ length: rows * columns }, (_, i) =>
     element("rect", { x: i % columns, y: Math.floor(i / columns), width: 1, height: 1 }));
   const node = element("svg", { class: "living-heat", viewBox: `0 0 ${columns} ${rows}`, role: "img", "aria-label": label }, ...cells);
-  const draw = (values) => cells.forEach((cell, i) => cell.setAttribute("fill-opacity", (0.06 + 0.94 * values[i]).toFixed(2)));
+  const draw = (values) => cells.forEach((cell, i) => {
+    const now = (0.06 + 0.94 * values[i]).toFixed(2);
+    if (cell.getAttribute("fill-opacity") !== now) cell.setAttribute("fill-opacity", now); // 没变的不动，排版就快
+  });
   return { node, draw, cells };
 }
 
