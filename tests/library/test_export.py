@@ -205,9 +205,6 @@ def test_onnx_traced(board, ours, other, tmp_path):
 def test_functional(ours):
     model, x = ours
     weights = {name: p.detach() for name, p in model.named_parameters()}
-    expected = torch.autograd.grad(
-        loss(model(x)), list(model.parameters()), allow_unused=True
-    )
 
     def total(weights, x):
         return loss(functional_call(model, weights, (x,)))
@@ -215,9 +212,15 @@ def test_functional(ours):
     def alone(weights, one):
         return total(weights, one[None])
 
-    whole = grad(total)(weights, x).values()
+    whole, by_input = grad(total, (0, 1))(weights, x)
+    near(by_input, slope(model, x))
+    if not weights:  # 没有参数的，只有输入可求
+        return
     each = vmap(grad(alone), (None, 0))(weights, x).values()
-    for mine, parts, known in zip(whole, each, expected, strict=True):
+    expected = torch.autograd.grad(
+        loss(model(x)), list(model.parameters()), allow_unused=True
+    )
+    for mine, parts, known in zip(whole.values(), each, expected, strict=True):
         # 没有用到的参数，autograd 给 None，torch.func 给零
         wanted = torch.zeros_like(mine) if known is None else known
         near(mine, wanted)
