@@ -218,8 +218,8 @@ data.digits.read(blocks=False)
 data.folder.read(image_size=32, square="crop")
 data.folder.read_all(square="crop")
 data.harder.harder(shift=0, pixel_noise=0.0)
-# 训练与测试各要一张
-data.listing.list_classes(least=2)
+# 只有一张图的类拒绝，look 才留着
+data.listing.list_pictures(spare=False)
 data.loading.check_kinds(label_noise=0.0)
 data.pictures.read_pixels(bits=16, square="crop")
 data.pictures.to_rgb(bits=16)

@@ -49,7 +49,7 @@ DIFFERENT = {
     "modes.py": "头 eager functional",
     "pooling.py": "头 global_mean global_max channel_max _ChannelMax"
     " _ChannelMax.forward _ChannelMax.backward needs_gradient",
-    "precision.py": "头 match overflowed",
+    "precision.py": "match overflowed",
     "specimen/comparing.py": "variant variant_slopes",
     "specimen/drilling.py": "头 two_layers walk known_step assess",
     "specimen/reading.py": "STATISTICS parts write random_layers settle array_of"

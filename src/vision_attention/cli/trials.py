@@ -121,8 +121,7 @@ def base_name(run: Run) -> str:
 
 def _refuse_taken(folder: Path) -> None:
     """名字已被占用；空文件夹不算，停在半路的说怎样接着做。"""
-    taken = any(folder.iterdir()) if folder.is_dir() else folder.exists()
-    if not taken:
+    if not (any(folder.iterdir()) if folder.is_dir() else folder.exists()):
         return
     saved_run.refuse_busy(folder)
     if (folder / SETTINGS).exists() and not (folder / RECORD).exists():

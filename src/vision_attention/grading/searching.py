@@ -20,7 +20,7 @@ from vision_attention.grading.state import Examination, close
 from vision_attention.grading.tasks import Choice
 
 # 改几处的写法，各试几种对法，一共试多少次：认不出的也要在三秒之内说出来
-KEPT, TRIES = (200, 18, 2), 1600
+KEPT, TRIES = (200, 18, 2), 1000
 
 
 @dataclass(frozen=True)
