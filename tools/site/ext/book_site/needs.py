@@ -41,19 +41,29 @@ def wanted(page: str, listed: dict[str, list[str]]) -> list[str] | None:
 
 
 def minutes(document: nodes.document) -> int:
-    """读完要几分钟；收起来的代码不算。"""
+    """读完要几分钟；收起来的代码、折着的一段不算。"""
     hidden = {
         id(inner)
         for node in document.findall(nodes.Element)
-        if "hide" in node.get("classes", ())
-        or "tag_hide-input" in node.get("classes", ())
-        for inner in node.findall(nodes.literal_block)
+        for kind in _folded(node)
+        for inner in node.findall(kind)
     }
     shown = [n for kind in STOPS for n in document.findall(kind) if id(n) not in hidden]
     words = sum(
-        len(WIDE.findall(p.astext())) for p in document.findall(nodes.paragraph)
+        len(WIDE.findall(p.astext()))
+        for p in document.findall(nodes.paragraph)
+        if id(p) not in hidden
     )
     return max(1, round(words / READ + PAUSE * len(shown)))
+
+
+def _folded(node: nodes.Element) -> tuple[type[nodes.Element], ...]:
+    """这一处要点开才看得见的是什么。"""
+    if node.get("design_component") == "dropdown":
+        return (nodes.paragraph, *STOPS)
+    if {"hide", "tag_hide-input"} & set(node.get("classes", ())):
+        return (nodes.literal_block,)
+    return ()
 
 
 class NeedsAndMinutes(SphinxPostTransform):
