@@ -144,8 +144,11 @@ const bookSearch = (() => {
       if (boundary(text, at, word)) full += 1;
       else part += 1;
     }
-    return word.length < 2 && !CHINESE.test(word) ? [full, 0] : [full, part];
+    return [full, lone(word) ? 0 : part];
   }
+
+  /* 一个字母（r、γ）只认单独写着的：reshape 里的 r 不是缩减倍数 */
+  const lone = (word) => word.length < 2 && !CHINESE.test(word);
 
   function inHeading(section, word) {
     const at = section.heading.indexOf(word);
@@ -153,12 +156,13 @@ const bookSearch = (() => {
     const first = section.level === 1;
     const exact = section.heading.split(" / ").includes(word);
     const score = (exact ? 80 : at === 0 ? 70 : 60) + (first ? 25 : 0);
-    return boundary(section.heading, at, word) ? score : score / 2;
+    return boundary(section.heading, at, word) ? score : lone(word) ? 0 : score / 2;
   }
 
   function worth(section, word) {
     const heading = inHeading(section, word);
-    const named = section.names.includes(word) ? 65 : section.names.some((n) => n.includes(word)) ? 25 : 0;
+    const within = !lone(word) && section.names.some((name) => name.includes(word));
+    const named = section.names.includes(word) ? 65 : within ? 25 : 0;
     const [full, part] = count(section.text, word);
     const body = full ? 12 + Math.min(10, full * 2) : part ? 5 + Math.min(4, part) : 0;
     return Math.max(heading, named) + body;
