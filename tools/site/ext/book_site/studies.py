@@ -46,21 +46,22 @@ class PlainTitles(SphinxPostTransform):
             name = node.astext()
             if name not in named:
                 continue
-            self._replace(node, name, named[name], first=name not in seen)
-            seen.add(name)
+            linked = name not in seen and not _inside_a_link(node)
+            self._replace(node, name, named[name], linked)
+            seen |= {name} if linked else set()
 
-    def _replace(self, node: nodes.literal, name: str, title: str, first: bool) -> None:
-        """一处：题目加引号，汉字旁边不留空格；已经在链接里的不再套链接。"""
+    def _replace(
+        self, node: nodes.literal, name: str, title: str, linked: bool
+    ) -> None:
+        """一处：题目加引号，汉字旁边不留空格。"""
         text = nodes.Text(f"“{title}”")
-        inside = isinstance(node.parent, nodes.reference)
-        linked = first and not inside and self.app.builder.format == "html"
         before, after = node.parent.children, node.parent.index(node)
         for at, edge in ((after - 1, rf"(?<={WIDE}) $"), (after + 1, rf"^ (?={WIDE})")):
             if 0 <= at < len(before) and isinstance(before[at], nodes.Text):
                 node.parent.replace(
                     before[at], nodes.Text(re.sub(edge, "", before[at]))
                 )
-        if linked:
+        if linked and self.app.builder.format == "html":
             target = self.app.builder.get_relative_uri(self.env.docname, RECORDS)
             where = f"{target}#study-{name.replace('_', '-')}"
             node.parent.replace(
@@ -68,3 +69,11 @@ class PlainTitles(SphinxPostTransform):
             )
         else:
             node.parent.replace(node, text)
+
+
+def _inside_a_link(node: nodes.Node) -> bool:
+    """在不在一个链接里，隔着几层都算；链接里不套链接。"""
+    while node := node.parent:
+        if isinstance(node, nodes.reference):
+            return True
+    return False
