@@ -4,6 +4,7 @@ import json
 import re
 import statistics
 
+import lxml.html
 import pytest
 import yaml
 from conftest import SUBPATH, opened
@@ -43,6 +44,12 @@ def test_the_exam_is_big_enough():
     assert len(FIRST) >= 10
 
 
+def indexed(book):
+    """搜索的索引。"""
+    text = (book / "search-index.js").read_text("utf8")
+    return json.loads(text.split("receive(")[1][:-3])
+
+
 @pytest.mark.parametrize(("query", "page"), FOUND)
 def test_query_finds_its_page(ask, query, page):
     assert any(re.search(page, url) for url in ask(query)["pages"][:5])
@@ -72,10 +79,9 @@ def test_search_is_quick(ask):
 
 
 def test_every_page_of_the_book_is_in_the_index(book, ask):
-    index = json.loads(
-        (book / "search-index.js").read_text("utf8").split("receive(")[1][:-3]
-    )
-    assert {url.removesuffix(".html") for url, _ in index["pages"]} == {*toc.names()}
+    assert {url.removesuffix(".html") for url, _ in indexed(book)["pages"]} == {
+        *toc.names()
+    }
 
 
 def test_every_glossary_alias_finds_the_glossary(book, ask):
@@ -155,9 +161,18 @@ def test_words_that_never_meet_still_find_their_pages(book, tab, root):
 
 def test_hidden_code_and_flat_formulas_are_not_indexed(book):
     """收起来的代码不进索引，摆出来的进；分数与下标拍平了就读不通，也不进。"""
-    text = (book / "search-index.js").read_text("utf8")
-    assert "plots.use_style()" not in text
-    assert "FOUND.forest" not in text
+    text = "\n".join(section[4] for section in indexed(book)["sections"])
+    folded, shown = [], []
+    for page in [*book.glob("book/**/*.html"), *book.glob("notebooks/**/*.html")]:
+        for cell in lxml.html.parse(page).iterfind(".//article//pre"):
+            hidden = cell.xpath("ancestor::details[contains(@class, 'above-input')]")
+            (folded if hidden else shown).extend(cell.text_content().splitlines())
+    folded, shown = ([" ".join(x.split()) for x in some] for some in (folded, shown))
+    seen = " ".join(shown)
+    only = {line for line in folded if len(line) > 60 and line not in seen}
+    assert len(only) > 500
+    assert {line for line in only if line in text} == set()
+    assert sum(line in text for line in shown if len(line) > 60) > 500  # 找得到的找得到
     assert "ChannelAttention" in text
     assert "∑mPn,m" not in text.replace(" ", "")
     assert "√K" in text
