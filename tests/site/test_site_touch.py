@@ -132,7 +132,7 @@ def test_framework_is_chosen_once(screen, root):
     chosen = screen.locator(".sd-tab-set input:checked + label")
     ids = chosen.evaluate_all("all => all.map(label => label.dataset.syncId)")
     assert set(ids) == {"paddle"}
-    screen.goto(root + "book/cbam/checklist.html")
+    screen.goto(root + BOOK[BOOK.index("notebooks/torch/cbam.html") - 1])
     screen.press(".right-next:visible")
     screen.wait_for_url("**/notebooks/paddle/cbam.html")
     if not shown(screen, "#pst-primary-sidebar"):
