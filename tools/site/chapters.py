@@ -47,6 +47,7 @@ ONLINE = (
     "book/self_attention/microscope",
     # 备查的几页，代码多
     "book/self_attention/numerics",
+    "book/self_attention/reshape",
     "book/vit/choices",
     "book/remedies/distill",
     "book/where/elsewhere",
@@ -55,8 +56,9 @@ ONLINE = (
     # 手算题与答案在浏览器里一页一页地印
     *(
         f"book/appendix/{name}"
-        for name in "api architecture export frameworks paddle pretrained records"
-        " speed status trained teaching hand_sheets hand_answers".split()
+        for name in "api architecture calls converting export frameworks paddle"
+        " pretrained records speed status teaching trained"
+        " hand_answers hand_sheets".split()
     ),
 )
 # 读的版本里不印的：折叠的代码、另一翼的选项卡、只剩一个的选项卡的名字
@@ -65,6 +67,7 @@ NOT_READ = (
     " | .//*[@data-sync-id='paddle']/following-sibling::div[1]"
     " | .//label[@data-sync-id]"
 )
+LONG = 24  # 读的版本里，更长的一段代码只说有几行
 
 
 def font() -> Path:
@@ -127,15 +130,20 @@ def chapter(name: str, order: list[str], reading: bool) -> etree._Element:
 
 
 def lighten(article: etree._Element) -> None:
-    """读的版本：不印的去掉；PDF 为每个元素记一笔，几万个记号并掉，小去三分之一。"""
+    """读的版本：不印的去掉，长的代码只说几行。
+
+    PDF 为每个元素记一笔，几万个记号并掉，小去三分之一。
+    """
     for element in article.xpath(NOT_READ):
         element.drop_tree()
     for formula in article.xpath(".//span[@class='katex']"):
         formula.set("role", "img")
         formula.set("aria-label", formula.xpath("string(.//annotation)"))
         formula[0].drop_tree()
-    for code in article.iter("pre"):
+    for code in list(article.iter("pre")):
         words = code.text_content()
+        if words.count("\n") > LONG:
+            code.tag, words = "p", f"（代码 {words.count(chr(10))} 行，在网上的书里）"
         for part in list(code):
             code.remove(part)
         code.text = words

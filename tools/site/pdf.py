@@ -31,7 +31,7 @@ def write(result: Path) -> None:
     with chrome.launched() as browser:
         page = browser.new_page()
         page.set_default_timeout(600_000)
-        margins = {"top": "18mm", "bottom": "18mm", "left": "17mm", "right": "17mm"}
+        margins = {"top": "16mm", "bottom": "16mm", "left": "16mm", "right": "16mm"}
         for _ in range(2):
             source.write_text(single(found, places), encoding="utf-8")
             page.goto(source.as_uri(), wait_until="load")
@@ -98,7 +98,7 @@ def single(found: list, places: dict[str, int]) -> str:
         f"<p>{escape(book['author'])}</p>"
         "<p>代码以 MIT 许可发布，文字与图以 CC BY-SA 4.0 许可发布</p></div>"
         f'<nav class="contents"><h2>目录</h2><ol>{rows}</ol>'
-        "<p>笔记本、逐句的证据、接口、速度与状态没有印，它们在网上的书里。</p></nav>"
+        "<p>笔记本、逐句的证据与备查的几页（接口、调用对照、速度、状态）没有印，它们在网上的书里。</p></nav>"
         f"{''.join(parts)}</body></html>"
     )
 
