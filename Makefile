@@ -4,7 +4,7 @@
 PORT ?= 8000
 COURSE := sh tools/run
 
-.PHONY: help env book test lint parity bench serve clean distclean
+.PHONY: help env book test lint parity bench waits serve clean distclean
 
 help: ## 列出所有目标
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ parity: ## 量两翼差多少，写进书里的「框架对照」；只量缺的
 
 bench: ## 量速度与内存：与公开实现比、两翼互比，写进书里的「速度与内存」（几分钟）
 	@$(COURSE) bench
+
+waits: ## 量读者等多久：导入、结论、笔记本、搜索、翻页；先 make book（要有 Chromium，三分钟）
+	@$(COURSE) waits
 
 serve: ## 在本机看书：make serve PORT=8000
 	@$(COURSE) serve $(PORT)

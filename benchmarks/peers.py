@@ -217,6 +217,13 @@ CASES = [
         {"timm": timm_model, "vit-pytorch": vit_pytorch_model},
         "投影都不带偏置；vit-pytorch 切块前后的归一化换成恒等，其余的 ε 改成 1e-6",
     ),
+    Case(
+        "CBAM 与 CBAM",
+        MAP,
+        lambda: CBAM(64, spatial_norm=True),
+        {"自己": lambda: CBAM(64, spatial_norm=True)},
+        "两份一模一样的；比值离 1 多远，这把尺子就有多粗",
+    ),
 ]
 
 
@@ -299,7 +306,7 @@ def training(model: nn.Module, x: Tensor) -> Callable[[], object]:
 def step(model: nn.Module, x: Tensor) -> Callable[[], object]:
     """完整的一步：前向、损失、反向、AdamW。"""
     model.train()
-    labels = torch.arange(len(x)) % 10
+    labels = torch.arange(len(x), device=x.device) % 10
     optimizer = torch.optim.AdamW(model.parameters(), 1e-4)
 
     def run() -> None:

@@ -105,10 +105,10 @@ def merged(
     return {"machine": head, "rows": every}
 
 
-def write(name: str, record: Mapping[str, Any]) -> None:
-    """写成 benchmarks 里的一份 JSON，时间留四位有效数字。"""
+def write(name: str, record: Mapping[str, Any], folder: Path = FOLDER) -> None:
+    """写成 folder 里的一份 JSON，时间留四位有效数字。"""
     text = json.dumps(rounded(record), ensure_ascii=False, indent=1) + "\n"
-    path = FOLDER / f"{name}.json"
+    path = folder / f"{name}.json"
     path.with_suffix(".tmp").write_text(text, "utf8")
     path.with_suffix(".tmp").replace(path)
 

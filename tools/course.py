@@ -60,10 +60,12 @@ def book(fresh: bool = False) -> None:
         notebooks = execute_notebooks(env)
         write_tables(notebooks)
         pages_start = time.perf_counter()
+        whole = not (BUILD / ".doctrees").exists()  # 每一页都重新生成
         make_pages(env)
     end = time.perf_counter()
     seconds = {"notebooks": pages_start - start, "pages": end - pages_start}
-    record = {"sources": sources(), "seconds": seconds, "notebooks": notebooks}
+    record = {"sources": sources(), "seconds": seconds, "whole": whole}
+    record["notebooks"] = notebooks
     write(RECORD, json.dumps(record, ensure_ascii=False, indent=1))
     new = sum(not note["cached"] for note in notebooks.values())
     counts = f"{len(notebooks)} 份，这次执行 {new} 份"
@@ -101,8 +103,7 @@ def threads() -> dict[str, str]:
 def execute_notebooks(env: dict[str, str]) -> dict[str, dict]:
     """执行缓存里没有的笔记本与页面；返回每一份用了多少秒、是否来自缓存。"""
     say("执行笔记本……")
-    result = CACHE / "notebooks.json"
-    remove(result)
+    result = CACHE / "notebooks.json"  # 上一次的留着：各本用了几秒，定下先跑哪本
     command = [PYTHON, "-m", "tools.build.notebooks", result]
     code, text = run(command, env, "notebooks.log")
     if code != 0:
@@ -200,6 +201,13 @@ def command_bench() -> int:
     return 0
 
 
+def command_waits() -> int:
+    """量读者等多久：导入、结论、笔记本、搜索、翻页、造书。"""
+    install()
+    env = workplace() | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return call([PYTHON, "benchmarks/waits.py"], env)
+
+
 def bench_environment() -> Path:
     """造 .venv-bench：先装课程自己要的，再装公开实现，后者不带依赖。
 
@@ -274,6 +282,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "lint": command_lint,
     "parity": command_parity,
     "bench": command_bench,
+    "waits": command_waits,
     "serve": command_serve,
     "clean": command_clean,
     "distclean": command_distclean,

@@ -234,14 +234,19 @@ def power_of(effect: float, sd: float, n: int) -> float:
 
 def detectable(sd: float, n: int, power: float = 0.8) -> float:
     """有 n 粒种子时看得见的最小的差：真正的差这么大，有 power 的把握看见。"""
-    from scipy import optimize
-
     if sd == 0:
         return 0.0
-    high = half_width(sd, n)
+    low, high = 0.0, half_width(sd, n)
     while power_of(high, sd, n) < power:
         high *= 1.5
-    return float(optimize.brentq(lambda e: power_of(e, sd, n) - power, 0.0, high))
+    # 折半：scipy.optimize 光是载入就要 0.16 秒，读者第一次看结论时等的是它
+    while high - low > 1e-12 * high:
+        middle = (low + high) / 2
+        if power_of(middle, sd, n) < power:
+            low = middle
+        else:
+            high = middle
+    return high
 
 
 def needed(sd: float, effect: float, power: float = 0.8) -> int:

@@ -1,12 +1,15 @@
 """数据的入口、切分、随机标签与批次。"""
 
 import dataclasses
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from vision_attention import data
 from vision_attention.data import augment as augmentation
+from vision_attention.data import digits as scans
 from vision_attention.data import splits
 from vision_attention.data.batches import indices
 from vision_attention.data.dataset import channel_statistics
@@ -37,6 +40,21 @@ def test_gray_levels_round_half_up(digits):
 def test_digits_fingerprint_never_drifts(digits):
     # 换机器、换 NumPy 版本都该是它；变了就说明记录不再可比
     assert digits.fingerprint == "5de2d1c97fc6a8b4"
+
+
+def test_digits_are_read_without_loading_scikit_learn():
+    """载入 sklearn.datasets 要 0.8 秒，每本笔记本都要等它。"""
+    code = (
+        "import sys; from vision_attention import data; data.load('digits');"
+        "heavy = {'sklearn', 'scipy.stats', 'scipy.optimize'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_digits_are_the_same_where_the_file_has_moved(digits, monkeypatch):
+    monkeypatch.setattr(scans, "FILE", "搬走了.csv.gz")
+    assert data.load("digits").fingerprint == digits.fingerprint
 
 
 def test_test_set_is_fixed_and_stratified(digits):

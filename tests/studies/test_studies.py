@@ -173,6 +173,18 @@ def test_attention_names_are_read_without_a_framework(framework):
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_a_summary_loads_no_heavy_half_of_scipy():
+    """读者等的是它：scipy.stats 与 scipy.optimize 光是载入就要一两百毫秒。"""
+    code = (
+        "import sys; from vision_attention import studies;"
+        "found = studies.summary('complexity');"
+        "assert any(cell.get('detectable') for cell in found['cells']);"
+        "heavy = {'scipy.stats', 'scipy.optimize', 'torch', 'paddle'};"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def vit_arms(last):
     """把两臂换成 ViT 的两种注意力范围。"""
     gates = "{model.attention: cbam, model.attention_options.reduction_ratio: 4}"

@@ -1,10 +1,14 @@
-"""速度与内存的记录：一项不缺、数字合理、那一页只引用记录；这里不计时。"""
+"""速度与内存的记录：一项不缺、数字合理、那一页只引用记录；这里不计时。
+
+GPU 的那一份在 CPU 上试跑：每样几步，一样出了错不连累别的。
+"""
 
 import ast
 import json
 import re
 import statistics
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +17,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "benchmarks"
 PAGE = (ROOT / "book" / "appendix" / "speed.md").read_text("utf8")
-NAMES = ("peers", "wings", "memory")
+NAMES = ("peers", "wings", "memory", "waits")
 
 sys.path.insert(0, str(FOLDER))
 import timing  # noqa: E402
+import waits  # noqa: E402
 
 
 def record(name):
@@ -103,6 +108,30 @@ def test_ratios_agree_with_the_times():
             assert row["fastest"] == min(others, key=others.get)
 
 
+def page_function(name):
+    """速度一页里的一个函数。"""
+    source = re.search(rf"^def {name}\(.*?(?=^\S)", PAGE, re.S | re.M)[0]
+    names = {}
+    exec(source, names)
+    return names[name]
+
+
+@pytest.mark.parametrize(
+    ("quartiles", "shown"),
+    [([1.01, 1.20], "**1.10**（1.01–1.20）"), ([0.99, 1.20], "1.10（0.99–1.20）")],
+)
+def test_slower_means_that_the_whole_interval_is_above_one(quartiles, shown):
+    row = {"ratio": 1.1, "quartiles": quartiles}
+    assert page_function("cell")(row) == shown
+
+
+def test_the_ruler_is_measured_against_itself():
+    """两份一模一样的：比值不许离 1 太远，否则尺子坏了。"""
+    itself = [row for row in record("peers")["rows"] if row.get("fastest") == "自己"]
+    assert len(itself) == 4
+    assert max(abs(row["ratio"] - 1) for row in itself) < 0.03
+
+
 def test_both_settings_of_the_wings_have_the_same_rows():
     found = record("wings")
     for key in ("models", "parts"):
@@ -130,6 +159,94 @@ def test_fused_attention_in_torch_saves_memory():
 def test_page_reads_the_records():
     for name in NAMES:
         assert f'"{name}"' in PAGE
+
+
+def test_every_wait_is_recorded_and_within_its_bound():
+    rows = {row["name"]: row for row in record("waits")["rows"]}
+    assert set(waits.PROGRAMS) < set(rows)
+    for word in ("笔记本", "搜索", "翻到", "第一次造书"):
+        assert any(word in name for name in rows), word
+    assert [waits.slow(row) for row in rows.values()] == [""] * len(rows)
+
+
+def test_a_wait_above_its_bound_is_noticed():
+    row = {"name": "a", "seconds": 1.0, "most": 2, "ratio": 1.2, "most_ratio": 1.3}
+    assert waits.slow(row) == ""
+    assert waits.slow(row | {"ratio": 1.31}) == "比值超过了上限"
+    assert waits.slow(row | {"seconds": 2.1}) == "秒数超过了上限"
+
+
+@pytest.mark.parametrize(
+    ("starts", "whole", "found"),
+    [([0, 10], True, [30, 8]), ([0, 100], True, [8]), ([0, 10], False, [30])],
+)
+def test_a_first_build_is_one_without_a_rest(starts, whole, found):
+    """中间停过一分钟的，不是一口气做完的；只生成了几页的也不算。"""
+    runs = {
+        f"{start}": {
+            "seconds": 20.0,
+            "finished": f"2026-01-01T00:{minute:02}:{second:02}",
+        }
+        for start in starts
+        for minute, second in [divmod(start + 20, 60)]
+    }
+    built = {"notebooks": runs, "whole": whole, "seconds": {"pages": 8}}
+    assert [row["seconds"] for row in waits.built(built)] == found
+
+
+@pytest.fixture
+def gpu():
+    """benchmarks/gpu.py；它要 PyTorch，所以用到时才载入。"""
+    import gpu
+
+    return gpu
+
+
+def dry(gpu):
+    """没有 GPU 的一次试跑。"""
+    import torch
+
+    until = time.perf_counter() + 60
+    return gpu.Setup(torch.device("cpu"), True, until, "digits", None)
+
+
+def test_the_gpu_script_runs_on_the_cpu(gpu, tmp_path, monkeypatch):
+    """十几秒；没有装公开实现，就说没有，别的照做。"""
+    from vision_attention.torch.device import has_bfloat16
+
+    setup = dry(gpu)
+    found = gpu.run(setup, tmp_path)
+    failed = {name for name, one in found["sections"].items() if "failed" in one}
+    absent = {"各模块的速度"} | (set() if has_bfloat16(setup.device) else {"bfloat16"})
+    assert failed <= absent, found["said"]
+    assert found["sections"]["续训"]["equal"]
+    assert all(found["sections"]["同一种子两遍"]["equal"].values())
+    (run,) = found["sections"]["朴素的 ViT"]["runs"]
+    assert len(run["log"]) >= 20
+
+
+def test_one_failure_does_not_lose_the_others(gpu, tmp_path, monkeypatch):
+    """做完一样写一次；出错的说出它的话。"""
+    seen = []
+
+    def broken(setup):
+        seen.extend(json.loads((tmp_path / "gpu.json").read_text("utf8"))["said"])
+        sys.exit("不是同一个定义")
+
+    sections = {"甲": lambda setup: {"said": "好"}, "乙": broken}
+    sections["丙"] = sections["甲"]
+    monkeypatch.setattr(gpu, "SECTIONS", sections)
+    gpu.run(dry(gpu), tmp_path)
+    said = json.loads((tmp_path / "gpu.json").read_text("utf8"))["said"]
+    assert seen[1:] == ["甲：好"]
+    assert said[1:] == ["甲：好", "乙：没有做成，SystemExit：不是同一个定义", "丙：好"]
+
+
+def test_the_page_says_on_which_card_or_that_it_has_not_run():
+    path = FOLDER / "gpu.json"
+    if path.exists():
+        assert record("gpu")["machine"]["card"]
+    assert "还没有在 GPU 上跑过" in PAGE
 
 
 @pytest.mark.parametrize("name", ["channel_max", "global_max"])

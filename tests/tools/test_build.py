@@ -282,3 +282,13 @@ def test_another_error_is_not_tried_again(monkeypatch):
     page = Path(__file__).resolve().parents[2] / "notebooks/torch/two_machines.ipynb"
     with pytest.raises(RuntimeError, match="别的错"):
         notebooks.execute(page)
+
+
+def test_the_longest_notebook_goes_first():
+    """没有量过的当作最长；都没有量过就照书的次序。"""
+    names = ["notebooks/torch/a.ipynb", "book/b.md", "book/new.md", "book/c.md"]
+    paths = [ROOT / name for name in names]
+    a, b, new, c = paths
+    seconds = {names[0]: 3.0, names[1]: 58.7, names[3]: 20.0}
+    assert notebooks.longest_first(paths, seconds) == [new, b, c, a]
+    assert notebooks.longest_first(paths, {}) == paths

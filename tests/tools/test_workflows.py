@@ -227,6 +227,7 @@ def test_the_course_is_covered():
         "make colab-image",
         "make links",
         "make matrix",
+        "make waits",
         "make colab-check",
         "make light",
         "python -m tools.proof.light",

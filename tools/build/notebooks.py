@@ -1,7 +1,7 @@
 """并行执行缓存里没有的笔记本与带代码的页面，把输出放进 jupyter-cache；造书时直接取用。
 
 用法: python -m tools.build.notebooks 结果.json。由 course.py 在 .venv 里调用。
-哪些笔记本要执行，由 _toc.yml 说了算；同时跑几本由环境变量 COURSE_JOBS 决定。
+哪些笔记本要执行，由 _toc.yml 说了算；同时跑几本由环境变量 COURSE_JOBS 决定，长的先跑。
 """
 
 from __future__ import annotations
@@ -92,6 +92,15 @@ def cached_run(cache: JupyterCacheBase, path: Path) -> dict | None:
     return data if "finished" in data else None
 
 
+def longest_first(paths: list[Path], seconds: dict[str, float]) -> list[Path]:
+    """长的先跑，免得最后只剩一本长的；没有量过的当作最长，都没有量过就照书的次序。
+
+    参数: seconds 为上次造书时每本用的秒数
+    """
+    names = {path: path.relative_to(ROOT).as_posix() for path in paths}
+    return sorted(paths, key=lambda path: -seconds.get(names[path], float("inf")))
+
+
 def complaint(notebook: nbformat.NotebookNode, result: ExecutionResult) -> str:
     """返回这本笔记本哪里不对；没有不对就是空串。冒出警告也算不对，不入缓存。"""
     if result.err is not None:
@@ -111,7 +120,9 @@ def main(target: Path) -> int:
     cache = get_cache(str(CACHE / "jupyter"))
     paths = [path for path in toc_files() if read(path)]
     runs = {path: cached_run(cache, path) for path in paths}
-    todo = [path for path in paths if runs[path] is None]
+    last = json.loads(target.read_text("utf8")) if target.exists() else {}
+    seconds = {name: entry["seconds"] for name, entry in last.items()}
+    todo = longest_first([path for path in paths if runs[path] is None], seconds)
     with ThreadPoolExecutor(int(os.environ.get("COURSE_JOBS", "1"))) as pool:
         for path, (notebook, result) in zip(todo, pool.map(execute, todo), strict=True):
             name = path.relative_to(ROOT).as_posix()
