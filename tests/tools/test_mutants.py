@@ -163,3 +163,14 @@ def test_what_takes_too_long_is_killed(monkeypatch):
     monkeypatch.setattr(mutants, "LIMIT", 0.1)
     job = functools.partial(time.sleep, 60)
     assert [code for _, code in mutants.together([(0, job)], 1)] == [-9]
+
+
+def test_conftest_that_cannot_load_the_change_is_red(judged):
+    """conftest 一载入就用到改过的一份：pytest 说没有这个测试，也算红。"""
+    small, found = judged
+    small.with_name("conftest.py").write_text("import shaky\nassert shaky.MOST == 3\n")
+    (mutant,) = [m for m in mutants.mutants(small) if m.line == 1]
+    assert mutants.measure([mutant], found, 1) == []
+    small.with_name("test_shaky.py").write_text("")
+    with pytest.raises(mutants.StepError, match="没有跑起来"):
+        mutants.measure([mutant], found, 1)
