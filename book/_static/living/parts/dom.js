@@ -65,10 +65,14 @@ export function heat(rows, columns, label) {
 /** 方图分几档深浅，一档一条路径：格子再多，重画的也只有这几条。draw(数, 第几档)，档从 0 起，负的不画 */
 export function tones(side, levels) {
   const paths = Array.from({ length: levels }, (_, level) => element("path", { "fill-opacity": ((level + 1) / levels).toFixed(2) }));
+  /** 一行里相邻的同一档并成一条，路径就短 */
   function draw(values, level) {
-    const cells = paths.map(() => "");
-    values.forEach((value, i) => { if (level(value) >= 0) cells[level(value)] += `M${i % side} ${Math.floor(i / side)}h1v1h-1z`; });
-    paths.forEach((path, i) => path.setAttribute("d", cells[i]));
+    const [found, cells] = [values.map(level), paths.map(() => "")];
+    for (let from = 0, to = 0; from < found.length; from = to) {
+      for (to += 1; to % side && found[to] === found[from];) to += 1;
+      if (found[from] >= 0) cells[found[from]] += `M${from % side} ${Math.floor(from / side)}h${to - from}v1h${from - to}z`;
+    }
+    paths.forEach((path, i) => { if (path.getAttribute("d") !== cells[i]) path.setAttribute("d", cells[i]); });
   }
   return { paths, draw };
 }
