@@ -8,31 +8,30 @@ import { distance, vit } from "./engine/vit.js";
 const [LAYERS, HEADS] = [4, 4];
 const WINDOWS = { 0: "看全图", 3: "3×3", 1: "只看自己" };
 const stored = (name) => load(new URL(`weights/${name}.safetensors`, import.meta.url));
-/* 每边几块，一块在画板上多宽，十类的名字，准确率是哪些图上的，画板 */
+/* 每边几块，一块在画板上多宽，画几档深浅（块多的少画几档，慢手机才跟得上），十类的名字，准确率是哪些图上的，画板 */
 const KINDS = {
   digits: {
-    prefix: "vit", grid: 4, block: 2, classes: [..."0123456789"], tested: "500 张测试图",
+    prefix: "vit", grid: 4, block: 2, levels: 16, classes: [..."0123456789"], tested: "500 张测试图",
     board: ({ dataset }, on) => pad(decoded(dataset.digits), { ...on, picked: (row, column) => on.picked(row >> 1, column >> 1) }),
   },
   photos: {
-    prefix: "photo", grid: 8, block: 1, classes: "飞机 汽车 鸟 猫 鹿 狗 蛙 马 船 卡车".split(" "), tested: "10,000 张测试照片",
+    prefix: "photo", grid: 8, block: 1, levels: 4, classes: "飞机 汽车 鸟 猫 鹿 狗 蛙 马 船 卡车".split(" "), tested: "10,000 张测试照片",
     board: async (_, on) => album((await stored("photos")).tensors.photos, KINDS.photos.classes, on),
   },
 };
-const LEVELS = 4;
-/** 深浅看倍数：一视同仁（1/N）是一半深，每多一倍深一档，4 倍到顶，四分之一就空 */
-const level = (weight, count) => Math.min(LEVELS, Math.max(0, Math.round(LEVELS / 2 + Math.log2(weight * count)))) - 1;
+/** 深浅看倍数：一视同仁（1/N）是一半深，每多一倍再深四分之一，4 倍到顶，四分之一就空 */
+const level = (weight, count, levels) => Math.min(levels, Math.max(0, Math.round((levels / 4) * (2 + Math.log2(weight * count))))) - 1;
 
 /** 一个头的一格：每块一格的权重，下面写平均看多远、给分类 token 多少 */
-function lens(layer, head, grid) {
-  const { paths, draw: paint } = tones(grid, LEVELS);
+function lens(layer, head, { grid, levels }) {
+  const { paths, draw: paint } = tones(grid, levels);
   const lines = Array.from({ length: grid }, (_, i) => `M0 ${i}h${grid}M${i} 0v${grid}`).join("");
   const svg = element("svg", { class: "living-sheet", viewBox: `0 0 ${grid} ${grid}`, role: "img", "aria-label": `第 ${layer + 1} 层第 ${head + 1} 头` },
     element("rect", { class: "living-ground", width: grid, height: grid }), ...paths, element("path", { class: "living-lines", d: lines }));
   const words = new Text(); // 只换字，不换节点，排得快
   const node = element("div", { class: "living-head" }, svg, element("span", { class: "living-small" }, words));
   function draw(row, far) {
-    paint(row.subarray(1), (weight) => level(weight, row.length));
+    paint(row.subarray(1), (weight) => level(weight, row.length, levels));
     words.data = `${number(far, 1)} · ${number(row[0], 2)}`;
   }
   return { node, draw };
@@ -57,7 +56,7 @@ async function scene(figure, kind, facts) {
   const said = spoken();
   const trouble = element("p", { class: "living-trouble", role: "alert" });
   const classes = bars(10, "十类各自的概率", titles);
-  const lenses = Array.from({ length: LAYERS }, (_, layer) => Array.from({ length: HEADS }, (_, head) => lens(layer, head, grid)));
+  const lenses = Array.from({ length: LAYERS }, (_, layer) => Array.from({ length: HEADS }, (_, head) => lens(layer, head, KINDS[kind])));
   const frame = element("rect", { class: "living-token", width: block, height: block });
   const board = await laid(figure, {
     changed: () => { trouble.textContent = ""; update(); },
