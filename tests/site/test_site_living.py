@@ -1,6 +1,8 @@
 """会答话的图：浏览器里算的与两个框架、与记录相等；键盘、手机、坏输入都试过。"""
 
+import base64
 import importlib
+import io
 import json
 import re
 import struct
@@ -11,11 +13,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from conftest import opened
+from PIL import Image
 from probes import AXE, OVERFLOW
 from safetensors import safe_open
 
+from tools.build.workplace import ROOT
 from tools.site import living, weights
 from vision_attention import data, interop, specs, studies
+from vision_attention.attention_maps import mean_attention_distance
 from vision_attention.storage.weights import read as read_weights
 from vision_attention.training.diagnosis import diagnose
 from vision_attention.wings import load_wing
@@ -31,6 +36,8 @@ PAGES = {
 }
 # 这一张没有静止的一幅：不运行脚本时，下面的列表就是它
 LIVE = PAGES | {"map": "book/answers/decisions.html"}
+PHOTOS = "photos"  # 显微镜换成照片
+SHOWN = (*LIVE, PHOTOS)
 RECORD = json.loads(weights.RECORD.read_text("utf8"))
 COUNT = 50  # 每个网络比这么多张图
 # 载入一个网络，算完给它的每一张图
@@ -76,11 +83,20 @@ def same_model(name, framework):
     wing = load_wing(framework)
     model = wing.module("models").build(specs.named(kind, **facts["spec"]))
     interop.load_state(model, weights.model_part(path))
-    dataset = data.load("digits")
-    images = dataset.test_images
+    images, labels = pictures(name)
     mean, std = (np.reshape(facts["normalize"][k], (-1, 1, 1)) for k in ("mean", "std"))
     ready = ((images / 255 - mean) / std).astype(np.float32)
-    return wing, model.eval() or model, (images, ready, dataset.test_labels)
+    return wing, model.eval() or model, (images, ready, labels)
+
+
+def pictures(name):
+    """给网络的图：数字是测试集；照片是页里的十张，连同翻转、反色、平移、暗一半的。"""
+    if not name.startswith("photo"):
+        found = data.load("digits")
+        return found.test_images, found.test_labels
+    shown = read_weights(weights.FOLDER / "photos.safetensors")["photos"]
+    others = (shown[..., ::-1], 255 - shown, np.roll(shown, 5, 3), shown // 2)
+    return np.concatenate([shown, *others]), np.tile(np.arange(10), 5)
 
 
 @pytest.mark.parametrize("framework", ["torch", "paddle"])
@@ -88,6 +104,7 @@ def same_model(name, framework):
 def test_browser_equals_the_framework(engine, name, framework):
     wing, model, (images, ready, _) = same_model(name, framework)
     images, ready = images[:COUNT], ready[:COUNT]
+    assert len(images) == COUNT
     x = wing.module("device").tensor(ready, "cpu")
     logits, attention = engine(name, images)
     np.testing.assert_allclose(logits, model(x).detach().numpy(), atol=1e-3)
@@ -186,12 +203,49 @@ def test_weights_are_those_of_the_studies():
         path = weights.FOLDER / f"{name}.safetensors"
         assert path.stat().st_size == RECORD[name]["bytes"] <= weights.LARGEST
         key = weights.run_of(study, levels).key
+        if study is None:
+            continue
         curves = next(r["curves"] for r in studies.records_of(study) if r["key"] == key)
         then = curves["test_accuracy"][curves["step"].index(steps)]
         known = RECORD[name]
         assert known["key"] == key
         assert known["test_accuracy"] == pytest.approx(then, abs=0.004)
         assert known["test_accuracy_16"] == pytest.approx(then, abs=0.004)
+
+
+def test_photographs_are_of_one_recorded_run():
+    """三个时刻出自写明的同一次训练，越练越准；存成 16 位，差不过千分之二。"""
+    moments = [n for n, (study, *_) in weights.MODELS.items() if study is None]
+    found = [RECORD[name] for name in moments]
+    assert [one["steps"] for one in found] == [weights.MODELS[n][2] for n in moments]
+    assert [one["run"] for one in found] == [weights.PHOTO.settings()] * 3
+    assert [one["key"] for one in found] == [weights.PHOTO.key] * 3
+    before, after = (
+        [one[f"test_accuracy{end}"] for one in found] for end in ("", "_16")
+    )
+    np.testing.assert_allclose(before, after, atol=0.002)
+    assert before[0] < 0.2 < before[1] < before[2]
+    for name, one in zip(moments, found, strict=True):
+        with safe_open(weights.FOLDER / f"{name}.safetensors", "numpy") as file:
+            facts = json.loads(file.metadata()["facts"])
+        assert facts["run"]["key"] == one["key"]
+        assert facts["run"]["steps"] == one["steps"]
+
+
+def test_distances_on_the_page_are_the_librarys():
+    """“换成照片”一条里的四个数，由程序库在那十张照片上重算。"""
+    found = {}
+    for name in ("photo-untrained", "photo-late"):
+        wing, model, (_, ready, _) = same_model(name, "torch")
+        x = wing.module("device").tensor(ready[:10], "cpu")
+        seen = wing.module("inspect").attention(model, x).values()
+        found[name] = [mean_attention_distance(one, model.spec.grid) for one in seen]
+    first, far = found["photo-late"][0], np.max(found["photo-late"])
+    text = (ROOT / "book" / "self_attention" / "microscope.md").read_text("utf8")
+    assert f"平均看 {first.min():.1f} 到 {first.max():.1f} 块远" in text
+    assert f"没训练的是 {np.mean(found['photo-untrained']):.1f}" in text
+    assert np.argmax(np.max(found["photo-late"], 1)) == 1
+    assert f"第 2 层有一个头反而看得更远，{far:.1f} 块" in text
 
 
 def test_interval_holm_and_verdict_are_the_books(browser, root):
@@ -270,12 +324,17 @@ def diagnosed(record, end):
 
 def live(page, root, name):
     """打开一页，等图醒来。"""
+    name, photos = ("microscope", True) if name == PHOTOS else (name, False)
     page.goto(root + LIVE[name])
     page.locator(f"[data-picture={name}]").scroll_into_view_if_needed()
     for button in page.locator(".living-ask").all():
         button.click()
     page.locator(f"[data-picture={name}][data-state=live]").wait_for()
-    return page.locator(f"[data-picture={name}]")
+    figure = page.locator(f"[data-picture={name}]")
+    if photos:
+        figure.get_by_role("button", name="照片").click()
+        figure.get_by_role("group", name="现成的照片").wait_for()
+    return figure
 
 
 SKELETON = re.compile(r"-?\d+(?:\.\d+)?")
@@ -294,7 +353,7 @@ def test_still_picture_is_what_the_browser_draws(browser, name):
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1440])
-@pytest.mark.parametrize("name", LIVE)
+@pytest.mark.parametrize("name", SHOWN)
 def test_picture_fits_is_silent_and_accessible(browser, root, name, width, mode):
     with opened(browser, mode, width=width) as page:
         live(page, root, name)
@@ -306,13 +365,17 @@ def test_picture_fits_is_silent_and_accessible(browser, root, name, width, mode)
         assert page.evaluate("window.shifts") < 0.02
 
 
-# 慢手机：一百万次乘加 2.5 毫秒；一次更新至多 50 毫秒。只数这一页自己用掉的处理器
-# 时间，与同一页上的乘加相比：机器忙不忙差得不多（忙的时候量到过 9 到 18 百万次）
-MILLION, QUICK = 2.5, 50
+# 慢手机：Chromium 节流到四分之一，一次更新至多 50 毫秒。机器忙的时候钟不准，所以数
+# 这一页自己用掉的处理器时间，与同一页上的乘加相比。安静的时候（AMD EPYC，负载 0.5）
+# 一百万次乘加 0.85 毫秒，三次 0.83–0.87，忙的时候也是；节流之后四倍，50 毫秒就是
+# 14.7 百万次。负载 6 的时候量到：照片 13.1–13.5，也就是 46 毫秒；谁看得见这个像素 9.3，
+# 别的不到 7
+MILLION, QUICK = 4 * 0.85, 50
 # 图 → 先按什么（挑最重的一种），再量哪几下；Arrow 开头的是键
 UPDATES = {
     "gate": (["CBAM", "去掉"], ["7", "3"]),
     "microscope": ([], ["7", "3"]),
+    "photos": ([], ["马", "猫"]),
     "deal": (["发完"], ["加宽", "不装", "Holm 校正"]),
     "diagnosis": (["1,297 张"], ["7", "3", "弱增强"]),
     "map": ([], ["照片", "用哪种", "都想问"]),
@@ -322,12 +385,13 @@ UPDATES = {
     ),
 }
 ACT = """([name, acts, times]) => {
-  const figure = document.querySelector(`[data-picture=${name}]`);
+  const picture = name === 'photos' ? 'microscope' : name;
+  const figure = document.querySelector(`[data-picture=${picture}]`);
   const press = (words) => /^Arrow/.test(words)
     ? figure.querySelector('.living-pad').dispatchEvent(
       new KeyboardEvent('keydown', { key: words, bubbles: true }))
     : [...figure.querySelectorAll('button')]
-      .find(button => button.textContent.trim() === words).click();
+      .find(b => (b.textContent.trim() || b.firstChild?.alt) === words).click();
   for (let n = 0; n < times; n += 1) {
     for (const words of acts) {
       press(words);
@@ -355,7 +419,7 @@ def busy(phone, work):
     return times[1] - times[0]
 
 
-@pytest.mark.parametrize("name", LIVE)
+@pytest.mark.parametrize("name", SHOWN)
 def test_an_update_is_quick_on_a_slow_phone(browser, root, name):
     with opened(browser, width=390) as page:
         live(page, root, name)
@@ -365,9 +429,12 @@ def test_an_update_is_quick_on_a_slow_phone(browser, root, name):
         page.evaluate(ACT, [name, first, 1])
         page.evaluate(ACT, [name, acts, 3])  # 热身：浏览器编译好了再量
         page.evaluate(SUMS, 3)
-        once = busy(phone, lambda: page.evaluate(ACT, [name, acts, 5])) / len(acts) / 5
-        million = busy(phone, lambda: page.evaluate(SUMS, 20)) / 20
-        assert once / million * MILLION <= QUICK
+        ratios = []
+        for _ in range(3):  # 别的程序只会让它变大：三次取最小
+            once = busy(phone, lambda: page.evaluate(ACT, [name, acts, 5]))
+            million = busy(phone, lambda: page.evaluate(SUMS, 20)) / 20
+            ratios.append(once / len(acts) / 5 / million)
+        assert min(ratios) * MILLION <= QUICK
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -505,6 +572,117 @@ def test_layers_are_added_and_taken_away(browser, root, width):
         assert page.evaluate(OVERFLOW) == 0
 
 
+def kilobytes(*names):
+    """这几份权重一共多少 KB，四舍五入。"""
+    paths = (weights.FOLDER / f"{name}.safetensors" for name in names)
+    return round(sum(path.stat().st_size for path in paths) / 1024)
+
+
+def fetched(page):
+    """取过哪几份权重。"""
+    urls = [u for u in page.seen["requests"] if "/weights/" in u]
+    return [re.search(r"weights/(.+)\.safetensors", url)[1] for url in urls]
+
+
+def test_photographs_are_asked_for(browser, root):
+    """说了多大，按了才取，至多 1 MB；别的时刻再按再取；回到数字，数字还是原来的。"""
+    size = kilobytes("photo-late", "photos")
+    with opened(browser, width=390) as page:
+        figure = live(page, root, "microscope")
+        before = said(figure)
+        assert fetched(page) == ["vit-late"]
+        figure.get_by_role("button", name=f"照片（再取 {size} KB）").click()
+        figure.get_by_role("group", name="现成的照片").wait_for()
+        assert sorted(fetched(page)) == ["photo-late", "photos", "vit-late"]
+        assert size <= 1024
+        assert f"一份 {kilobytes('photo-early')} KB" in figure.inner_text()
+        assert page.evaluate("document.activeElement.textContent").startswith("照片")
+        known = RECORD["photo-late"]["test_accuracy_16"]
+        told = f"10,000 张测试照片上对 {known:.3f}"
+        assert told in said(figure)
+        assert (
+            told
+            in page.locator("article section", has_text="没有看到的").last.inner_text()
+        )
+        figure.get_by_role("button", name="第 500 步").click()
+        figure.get_by_text("第 500 步的网络说是").wait_for()
+        assert fetched(page)[3:] == ["photo-early"]
+        figure.get_by_role("button", name="手写数字").click()
+        assert said(figure) == before
+
+
+def test_photograph_answers(browser, root):
+    with opened(browser, width=390, has_touch=True) as page:
+        figure = live(page, root, PHOTOS)
+        told = [said(figure)]
+        assert "第 4 行第 4 列那一块" in told[0]
+        assert "标签是“猫”" in told[0]
+        board = figure.get_by_role("application")
+        assert page.evaluate(TOUCH) == "pan-y"
+        board.focus()
+        for key in ("ArrowUp", "ArrowRight", "ArrowRight"):
+            page.keyboard.press(key)
+        told.append(said(figure))
+        assert "第 3 行第 6 列那一块" in told[-1]
+        board.tap(position={"x": 3, "y": 3})
+        assert "第 1 行第 1 列那一块" in said(figure)
+        press(figure, "马")
+        told.append(said(figure))
+        assert "标签是“马”" in told[-1]
+        press(figure, "只看自己")
+        assert "平均 0.0 块" in said(figure)
+        press(figure, "打乱位置", "看分类 token 的一行")
+        told.append(said(figure))
+        assert "分类 token：最看重" in told[-1]
+        assert "动了旋钮" in told[-1]
+        assert len(set(told)) == len(told)
+
+
+BITMAP = "document.querySelector('image.living-photo').getAttribute('href')"
+
+
+def test_own_photograph_is_cropped_and_stays(browser, root):
+    """取正中的方块，缩到 32×32；不发一个请求。"""
+    rows, columns = np.mgrid[:160, :400]
+    mine = np.stack([columns % 251, rows, 255 - rows], -1).astype(np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(mine).save(stream, "PNG")
+    square = mine[:, 120:280].reshape(32, 5, 32, 5, 3).mean((1, 3))
+    with opened(browser) as page:
+        figure = live(page, root, PHOTOS)
+        asked, before = len(page.seen["requests"]), page.evaluate(BITMAP)
+        given = {"name": "a.png", "mimeType": "image/png", "buffer": stream.getvalue()}
+        figure.locator("input[type=file]").set_input_files(given)
+        page.wait_for_function(f"before => {BITMAP} !== before", arg=before)
+        drawn = base64.b64decode(page.evaluate(BITMAP).split(",")[1])
+        found = np.asarray(Image.open(io.BytesIO(drawn)), float)
+        assert np.abs(found - square)[1:-1, 1:-1].max() <= 6
+        assert "标签是" not in said(figure)
+        sent = page.seen["requests"][asked:]
+        assert all(url.startswith(("data:", "blob:")) for url in sent)
+
+
+@pytest.mark.parametrize("lost", ["photo-late", "photos"])
+@pytest.mark.parametrize("how", ["missing", "torn"])
+def test_photographs_that_do_not_come_leave_the_digits(browser, root, lost, how):
+    whole = (weights.FOLDER / f"{lost}.safetensors").read_bytes()
+    bad = {"missing": {"status": 404, "body": ""}, "torn": {"body": whole[:9999]}}
+    with opened(browser, width=390) as page:
+        figure = live(page, root, "microscope")
+        before = said(figure)
+        page.route(f"**/{lost}.safetensors", lambda r: r.fulfill(**bad[how]))
+        figure.get_by_role("button", name="照片").click()
+        figure.get_by_text("可以再按一次").wait_for()
+        assert "权重" in figure.locator(".living-trouble", has_text="再按").inner_text()
+        assert said(figure) == before
+        press(figure, "7")
+        assert said(figure) != before
+        page.unroute(f"**/{lost}.safetensors")
+        figure.get_by_role("button", name="照片").click()
+        figure.get_by_role("group", name="现成的照片").wait_for()
+        assert not figure.get_by_text("可以再按一次").count()
+
+
 DROP = """(node, [name, text]) => {
   const given = new DataTransfer();
   if (name) given.items.add(new File([text], name));
@@ -513,7 +691,7 @@ DROP = """(node, [name, text]) => {
 }"""
 
 
-@pytest.mark.parametrize("name", ["microscope", "gate"])
+@pytest.mark.parametrize("name", ["microscope", "gate", PHOTOS])
 def test_what_is_dropped_on_a_picture_gets_a_sentence(browser, root, name):
     with opened(browser, width=390) as page:
         figure = live(page, root, name)
@@ -541,27 +719,29 @@ BAD = {
 }
 
 
+@pytest.mark.parametrize("where", ["gate", PHOTOS])
 @pytest.mark.parametrize("kind", BAD)
-def test_a_bad_picture_gets_a_sentence(browser, root, kind):
+def test_a_bad_picture_gets_a_sentence(browser, root, kind, where):
     name, body, words = BAD[kind]
     with opened(browser) as page:
-        figure = live(page, root, "gate")
+        figure = live(page, root, where)
         given = {"name": name, "mimeType": "image/png", "buffer": body}
         figure.locator("input[type=file]").set_input_files(given)
         figure.get_by_text(words).wait_for()
-        figure.get_by_role("button", name="7", exact=True).click()
+        press(figure, "7" if where == "gate" else "马")
         assert "网络说是" in said(figure)
         assert page.seen["errors"] == []
 
 
-def test_forbidden_canvas_gets_a_sentence(browser, root):
+@pytest.mark.parametrize("where", ["gate", PHOTOS])
+def test_forbidden_canvas_gets_a_sentence(browser, root, where):
     with opened(browser) as page:
         page.add_init_script(
             "HTMLCanvasElement.prototype.getContext = () => null;"
             "Object.defineProperty(window, 'localStorage',"
             " { get() { throw new Error('no'); } });"
         )
-        figure = live(page, root, "gate")
+        figure = live(page, root, where)
         picture = living.STATIC / "screenshot.png"
         figure.locator("input[type=file]").set_input_files(picture)
         figure.get_by_text("浏览器不许").wait_for()

@@ -21,7 +21,7 @@ from types import SimpleNamespace
 import numpy as np
 from playwright.sync_api import Browser
 
-from tools.site import chrome
+from tools.site import chrome, weights
 from tools.site.hero import encoded
 from tools.site.server import serving
 from vision_attention import data, studies
@@ -38,7 +38,8 @@ ROOT = Path(__file__).resolve().parents[2]
 STATIC = ROOT / "book" / "_static"
 TEMPLATES = ROOT / "book" / "_templates"
 RECORD = ROOT / "book" / "_data" / "living.json"
-ASKED = {"microscope": "vit-late.safetensors"}  # 一份权重就占去整页的预算
+ASKED = {"microscope": "vit-late"}  # 一份权重就占去整页的预算
+PHOTOS = ("photo-late", "photos")  # 照片：练完的网络与现成的几张，又按了一次才取
 CONTROL = re.compile(r"<(button|input)\b")
 
 
@@ -50,16 +51,25 @@ def digits() -> str:
     return encoded(levels)
 
 
-def facts(prefix: str) -> dict[str, dict[str, float]]:
-    """权重的来历里，图要说的几个数：名字去掉前缀 → 测试准确率。"""
+def facts(prefix: str, *also: str) -> dict[str, dict[str, float]]:
+    """权重的来历里，图要说的几个数：名字去掉前缀 → 测试准确率，与 also 里的几项。"""
     known = json.loads(RECORD.read_text("utf8"))
     return {
         name.removeprefix(prefix): {
-            key: value for key, value in one.items() if key.startswith("test_accuracy")
+            key: value
+            for key, value in one.items()
+            if key.startswith("test_accuracy") or key in also
         }
         for name, one in known.items()
         if name.startswith(prefix)
     }
+
+
+def size(*names: str) -> str:
+    """这几份权重一共多大，写成读者看的样子。"""
+    folder = STATIC / "living" / "weights"
+    total = sum((folder / f"{name}.safetensors").stat().st_size for name in names)
+    return f"{round(total / 1024)} KB"
 
 
 def gate() -> tuple[dict[str, str], str]:
@@ -75,14 +85,24 @@ def gate() -> tuple[dict[str, str], str]:
 
 def microscope() -> tuple[dict[str, str], str]:
     """注意力显微镜。"""
+    moments = {
+        kind: facts(prefix, "steps")
+        for kind, prefix in (("digits", "vit-"), ("photos", "photo-"))
+    }
+    photos = weights.PHOTO.train
+    early = moments["photos"]["early"]["steps"]
     note = (
-        "三份权重是研究“图像从少到多”里同一次运行（PyTorch、种子 0、"
-        "1,297 张图）的第 0、100、400 步。每张 4×4 的小图是这一块在那一头的一行权重，"
-        "一半浓是一视同仁（1/17），每多一倍浓一档，4 倍到顶；下面第一个数是平均看多远"
-        "（单位：块，2×2 像素），第二个数是给分类 token 的一份。"
-        "你的图不离开这一页。"
+        "数字：三份权重是研究“图像从少到多”里同一次运行（PyTorch、种子 0、"
+        "1,297 张图）的第 0、100、400 步。照片：CIFAR-10 的 JPEG 副本，50,000 张，"
+        f"弱增强，同一次训练的第 0、{early:,}、{photos['steps']:,} 步，一粒种子，"
+        f"不出自哪项研究；一份 {size('photo-late')}，换一个再取一份。"
+        "每张小图是这一块在那一头的一行权重，"
+        "一半深是一视同仁（数字 1/17，照片 1/65），每多一倍再深四分之一，4 倍到顶；"
+        "下面第一个数是平均看多远（单位：块，数字 2×2 像素，照片 4×4），"
+        "第二个数是给分类 token 的一份。你的图不离开这一页。"
     )
-    return {"digits": digits(), "facts": json.dumps(facts("vit-"))}, note
+    given = {"digits": digits(), "facts": json.dumps(moments), "size": size(*PHOTOS)}
+    return given, note
 
 
 ARMS = {
@@ -190,10 +210,9 @@ def ask(name: str) -> str:
     """网络大的，先说多大，读者按了才取。"""
     if name not in ASKED:
         return ""
-    size = (STATIC / "living" / "weights" / ASKED[name]).stat().st_size
     return (
         '<p class="living-tools"><button type="button" class="living-ask">'
-        f"让它动起来：取 {round(size / 1024)} KB 的网络</button></p>\n"
+        f"让它动起来：取 {size(ASKED[name])} 的网络</button></p>\n"
     )
 
 

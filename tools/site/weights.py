@@ -3,6 +3,9 @@
 用法：python -m tools.site.weights [名字……]，写进 book/_static/living/weights/，来历记在
 book/_data/living.json：哪项研究的哪次运行、走到第几步、存成 16 位前后的测试准确率。
 文件头里有尺寸与归一化的常数，浏览器凭一个文件就能算。
+
+照片上的 ViT（photo-…）与现成的几张照片（photos）不出自研究，那一次运行就写在下面的
+PHOTO；要缓存里有 cifar10-jpeg.tar.xz，一个核约十分钟。
 """
 
 from __future__ import annotations
@@ -29,6 +32,24 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "book" / "_static" / "living" / "weights"
 RECORD = ROOT / "book" / "_data" / "living.json"
 VIT = {"model": "vit_tiny", "n_train": 1297, "augment": "none"}
+# 照片上的 ViT 不出自哪一项研究：研究里的 vit_cifar 有 811,146 个参数，16 位是 1.6 MB，
+# 太大。这里用数字上的同一个 vit_tiny，块是 4×4；学习率没有挑过，一粒种子，只为看注意力
+PHOTO = Run(
+    task="train",
+    framework="torch",
+    data={"name": "cifar10_jpeg75"},
+    model={"name": "vit_tiny", "patch_size": 4},
+    train={
+        "lr": 0.002,
+        "steps": 6250,
+        "warmup_steps": 200,
+        "batch_size": 64,
+        "augment": "weak",
+        "device": "cpu",
+    },
+    options={},
+    seed=0,
+)
 GATES = ("none", "se", "eca", "cbam", "simam", "constant")
 # 名字 → 研究、哪一臂、走到第几步停下
 MODELS = {
@@ -36,15 +57,22 @@ MODELS = {
     "vit-untrained": ("vit_data_size", VIT, 0),
     "vit-early": ("vit_data_size", VIT, 100),
     "vit-late": ("vit_data_size", VIT, 400),
+    "photo-untrained": (None, {}, 0),
+    "photo-early": (None, {}, 500),
+    "photo-late": (None, {}, PHOTO.train["steps"]),
 }
+# 现成的几张照片：测试集里每一类的第一张
+PHOTOS = "photos"
 # 谁看得见这个像素：每一层都有七份没有训练的权重，加在第几层就用第几份
 REACH, SLOTS, CHANNELS = "reach", 7, 8
 LARGEST = 300 * 1024  # 一份权重最多这么多字节：读者在手机上等得起
 MEAN = "mean_gate"  # 每道门在训练图上的平均，与权重同住一个文件
 
 
-def run_of(study: str, levels: dict[str, Any]) -> Run:
-    """研究里的一次运行：PyTorch，种子 0。"""
+def run_of(study: str | None, levels: dict[str, Any]) -> Run:
+    """研究里的一次运行：PyTorch，种子 0；没有研究的是照片上的那一次。"""
+    if study is None:
+        return PHOTO
     wanted = {**levels, "framework": "torch"}
     runs = studies.open_study(study).runs
     return next(r for r in runs if r.levels == wanted and r.seed == 0)
@@ -140,10 +168,24 @@ def reach() -> dict[str, Any]:
     return {"seed": 0, "bytes": pack(REACH, arrays, {}), "command": again(REACH)}
 
 
+def photos() -> dict[str, Any]:
+    """几张照片，逐个像素存着，不再压缩：浏览器看到的就是网络练的那一种。"""
+    found = prepare(PHOTO).dataset
+    first = [int(np.argmax(found.test_labels == k)) for k in range(10)]
+    images = {PHOTOS: np.ascontiguousarray(found.test_images[first])}
+    facts = {"data": found.name, "test_images": first, "labels": found.class_names}
+    return facts | {"bytes": store(PHOTOS, images, {}), "command": again(PHOTOS)}
+
+
 def pack(name: str, arrays: dict[str, np.ndarray], header: dict[str, str]) -> int:
     """存成 16 位；返回有多少字节。"""
     halves = {k: np.ascontiguousarray(v, np.float16) for k, v in arrays.items()}
-    packed = save(halves, header)
+    return store(name, halves, header)
+
+
+def store(name: str, arrays: dict[str, np.ndarray], header: dict[str, str]) -> int:
+    """写下一个文件；返回有多少字节。"""
+    packed = save(arrays, header)
     if len(packed) > LARGEST:
         raise ValueError(f"{name} 有 {len(packed)} 字节，多于 {LARGEST}")
     with files.replacing(FOLDER / f"{name}.safetensors") as temporary:
@@ -165,9 +207,9 @@ def write(name: str) -> dict[str, Any]:
     arrays = interop.state(prepared.model) | mean_gates(prepared)
     size = pack(name, arrays, header(prepared, name))
     interop.load_state(prepared.model, model_part(FOLDER / f"{name}.safetensors"))
+    studied = {"study": study, "levels": levels}
     return {
-        "study": study,
-        "levels": levels,
+        **(studied if study else {"run": prepared.run.settings()}),
         "seed": prepared.run.seed,
         "key": prepared.run.key,
         "steps": steps,
@@ -187,8 +229,9 @@ def model_part(path: Path) -> dict[str, np.ndarray]:
 def main(names: Iterable[str], say: Callable[[str], None] = print) -> None:
     """写下这几份权重；没有点名的都写。"""
     known = json.loads(RECORD.read_text("utf8")) if RECORD.exists() else {}
-    for name in names or (*MODELS, REACH):
-        known[name] = reach() if name == REACH else write(name)
+    others = {REACH: reach, PHOTOS: photos}
+    for name in names or (*MODELS, *others):
+        known[name] = others[name]() if name in others else write(name)
         say(f"{name}：{known[name]['bytes']:,} 字节")
     text = json.dumps(known, ensure_ascii=False, indent=1) + "\n"
     with files.replacing(RECORD) as temporary:

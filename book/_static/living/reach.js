@@ -1,5 +1,5 @@
 /* 谁看得见这个像素：点一个像素，一层一层看谁看得见它；层由读者加。框由结构算，深浅是实测的梯度。 */
-import { choice, element, heat, spoken } from "./parts/dom.js";
+import { choice, element, heat, spoken, tones } from "./parts/dom.js";
 import { decoded } from "./parts/pad.js";
 import { MOVES, clamp, placed } from "./parts/cursor.js";
 import { conv2d } from "./engine/tensor.js";
@@ -17,17 +17,14 @@ const LEVELS = 8; // 深浅的档；每档是 5 / 8 个数量级
 
 /** 一层的一张图：八档深浅各一条路径，再加看得见的边界 */
 function sheet(side, label) {
-  const tones = Array.from({ length: LEVELS }, (_, level) => element("path", { "fill-opacity": ((level + 1) / LEVELS).toFixed(2) }));
+  const { paths, draw: paint } = tones(side, LEVELS);
   const edge = element("path", { class: "living-edge" });
   const rim = side / 40; // 边上的线不被裁掉
   const node = element("svg", { class: "living-sheet", viewBox: `${-rim} ${-rim} ${side + 2 * rim} ${side + 2 * rim}`, role: "img", "aria-label": label },
-    element("rect", { class: "living-ground", width: side, height: side }), ...tones, edge);
+    element("rect", { class: "living-ground", width: side, height: side }), ...paths, edge);
   function draw(seen, values) {
     const top = Math.max(...values);
-    const level = (value) => Math.max(0, Math.ceil(LEVELS * (1 + Math.log10(value / top) / 5)) - 1);
-    const cells = tones.map(() => "");
-    values.forEach((value, i) => { if (value > 0) cells[level(value)] += `M${i % side} ${Math.floor(i / side)}h1v1h-1z`; });
-    tones.forEach((tone, i) => tone.setAttribute("d", cells[i]));
+    paint(values, (value) => (value > 0 ? Math.max(0, Math.ceil(LEVELS * (1 + Math.log10(value / top) / 5)) - 1) : -1));
     edge.setAttribute("d", border(seen, side));
   }
   return { node, draw };

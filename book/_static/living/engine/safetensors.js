@@ -1,6 +1,7 @@
 /* 读 .safetensors：一个文件是 8 个字节的长度、那么长的 JSON、首尾相接的数。 */
 
-const BYTES = { F16: 2, F32: 4 };
+const BYTES = { U8: 1, F16: 2, F32: 4 };
+const NUMBERS = { U8: (bytes) => new Uint8Array(bytes), F16: (bytes) => widen(new Uint16Array(bytes)), F32: (bytes) => new Float32Array(bytes) };
 
 /** 取回一份权重：{ tensors: { 名字: { data, shape } }, facts: 文件头里的 JSON } */
 export async function load(url) {
@@ -25,7 +26,7 @@ export function parse(buffer) {
     if (last - first !== count * BYTES[dtype]) throw new Error("权重的文件不对：大小与形状不符。");
     if (start + last > buffer.byteLength) throw new Error("权重只到了一半。");
     const bytes = buffer.slice(start + first, start + last);
-    tensors[name] = { data: dtype === "F16" ? widen(new Uint16Array(bytes)) : new Float32Array(bytes), shape };
+    tensors[name] = { data: NUMBERS[dtype](bytes), shape };
   }
   return { tensors, facts: JSON.parse(facts) };
 }

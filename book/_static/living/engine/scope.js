@@ -5,9 +5,9 @@ export function scope(tensors, prefix) {
   return Object.fromEntries(inside.map(([name, value]) => [name.slice(start.length), value]));
 }
 
-/** 图 (0–1) → 网络的输入：先化到 0–255 的整数，与训练时读到的一样 */
-export function normalized(image, { mean: [mean], std: [std] }) {
-  const side = Math.sqrt(image.length);
-  const data = Float32Array.from(image, (value) => (Math.round(value * 255) / 255 - mean) / std);
-  return { data, shape: [1, side, side] };
+/** 图 (0–1)，逐通道排 → 网络的输入：先化到 0–255 的整数，与训练时读到的一样 */
+export function normalized(image, { mean, std }) {
+  const size = image.length / mean.length;
+  const data = image.map((value, i) => (Math.round(value * 255) / 255 - mean[Math.floor(i / size)]) / std[Math.floor(i / size)]);
+  return { data, shape: [mean.length, Math.sqrt(size), Math.sqrt(size)] };
 }

@@ -2,40 +2,39 @@
 
 const tensor = (data, ...shape) => ({ data, shape });
 export const zeros = (...shape) => tensor(new Float32Array(shape.reduce((a, b) => a * b)), ...shape);
-export const map = (x, f) => tensor(x.data.map(f), ...x.shape);
-export const add = (x, y) => tensor(x.data.map((value, i) => value + y.data[i]), ...x.shape);
 
-/** 全连接：x (N, 入)，weight (出, 入) → (N, 出)；时间几乎都花在这里，所以一次算四个输出 */
+/** 逐个数；自己写循环，比数组自带的 map 快一倍 */
+export function map(x, f) {
+  const y = zeros(...x.shape);
+  for (let i = 0; i < y.data.length; i += 1) y.data[i] = f(x.data[i], i);
+  return y;
+}
+export const add = (x, y) => map(x, (value, i) => value + y.data[i]);
+
+/** 全连接：x (N, 入)，weight (出, 入) → (N, 出)；时间几乎都花在这里，所以一次算两行、四个输出。
+ *  凑不满两行、四个的，最后一行、最后一个输出重算几遍，写在同一处 */
 export function linear({ data: x, shape: [rows] }, { data: w, shape: [outs, ins] }, bias = null) {
   const y = zeros(rows, outs);
-  for (let row = 0; row < rows; row += 1) {
-    const from = row * ins;
-    let out = 0, to = row * outs;
-    for (; out + 3 < outs; out += 4) {
-      let a = 0, b = 0, c = 0, d = 0;
-      for (let i = 0, j = out * ins; i < ins; i += 1, j += 1) {
-        const value = x[from + i];
-        a += value * w[j];
-        b += value * w[j + ins];
-        c += value * w[j + 2 * ins];
-        d += value * w[j + 3 * ins];
+  const start = (out) => (bias ? bias.data[out] : 0);
+  for (let out = 0; out < outs; out += 4) {
+    const [i, j, k, l] = [0, 1, 2, 3].map((n) => Math.min(out + n, outs - 1));
+    const [p, q, r, s] = [i, j, k, l].map((n) => w.subarray(n * ins, (n + 1) * ins));
+    for (let row = 0; row < rows; row += 2) {
+      const next = Math.min(row + 1, rows - 1);
+      const [from, under] = [row * ins, next * ins];
+      let a = start(i), b = start(j), c = start(k), d = start(l);
+      let e = a, f = b, g = c, h = d;
+      for (let n = 0; n < ins; n += 1) {
+        const u = x[from + n], v = x[under + n];
+        a += u * p[n]; b += u * q[n]; c += u * r[n]; d += u * s[n];
+        e += v * p[n]; f += v * q[n]; g += v * r[n]; h += v * s[n];
       }
-      y.data[to] = a;
-      y.data[to + 1] = b;
-      y.data[to + 2] = c;
-      y.data[to + 3] = d;
-      to += 4;
+      const [to, below] = [row * outs, next * outs];
+      y.data[to + i] = a; y.data[to + j] = b; y.data[to + k] = c; y.data[to + l] = d;
+      y.data[below + i] = e; y.data[below + j] = f; y.data[below + k] = g; y.data[below + l] = h;
     }
-    for (; out < outs; out += 1, to += 1) y.data[to] = dot(x, from, w, out * ins, ins);
   }
-  return bias ? map(y, (value, i) => value + bias.data[i % outs]) : y;
-}
-
-/** 两段数的内积 */
-export function dot(a, i, b, j, count) {
-  let sum = 0;
-  for (let n = 0; n < count; n += 1) sum += a[i + n] * b[j + n];
-  return sum;
+  return y;
 }
 
 /** 行与列对调：(N, D) → (D, N) */
@@ -82,12 +81,16 @@ export function batchNorm(x, { weight, bias, running_mean: mean, running_var: va
 
 /** 层归一化：x (N, D)，逐行 */
 export function layerNorm(x, { weight, bias }, eps = 1e-6) {
-  const width = x.shape[1];
-  return rowwise(x, (row) => {
-    const mean = row.reduce((a, b) => a + b) / width;
-    const scale = 1 / Math.sqrt(row.reduce((a, b) => a + (b - mean) ** 2, 0) / width + eps);
-    return row.map((value, i) => (value - mean) * scale * weight.data[i] + bias.data[i]);
-  });
+  const [y, width] = [zeros(...x.shape), x.shape[1]];
+  for (let at = 0; at < x.data.length; at += width) {
+    let [sum, squares] = [0, 0];
+    for (let i = at; i < at + width; i += 1) sum += x.data[i];
+    const mean = sum / width;
+    for (let i = at; i < at + width; i += 1) squares += (x.data[i] - mean) ** 2;
+    const scale = 1 / Math.sqrt(squares / width + eps);
+    for (let i = 0; i < width; i += 1) y.data[at + i] = (x.data[at + i] - mean) * scale * weight.data[i] + bias.data[i];
+  }
+  return y;
 }
 
 /** softmax，沿最后一维；先减最大的，指数才不会溢出。算得最勤，所以一行也不另开数组 */
@@ -99,13 +102,6 @@ export function softmax({ data, shape }) {
     for (let i = at; i < at + width; i += 1) total += y.data[i] = Math.exp(data[i] - top);
     for (let i = at; i < at + width; i += 1) y.data[i] /= total;
   }
-  return y;
-}
-
-function rowwise(x, f) {
-  const y = zeros(...x.shape);
-  const width = x.shape.at(-1);
-  for (let at = 0; at < x.data.length; at += width) y.data.set(f(x.data.subarray(at, at + width)), at);
   return y;
 }
 

@@ -1,6 +1,6 @@
 /* 搭页面的几块料：元素、按钮组、滑块、念给读屏的一句话、一格格的色块、一排条。 */
 
-const SHAPES = new Set(["svg", "g", "rect", "circle", "text", "line", "path", "title"]);
+const SHAPES = new Set(["svg", "g", "rect", "circle", "text", "line", "path", "title", "image"]);
 
 /** 一个元素；属性的值为 null 就不写，以 on 开头的是监听 */
 export function element(tag, attributes = {}, ...children) {
@@ -62,12 +62,27 @@ export function heat(rows, columns, label) {
   return { node, draw, cells };
 }
 
-/** 一排竖条，高 0 到 1；names 为条下的字 */
+/** 方图分几档深浅，一档一条路径：格子再多，重画的也只有这几条。draw(数, 第几档)，档从 0 起，负的不画 */
+export function tones(side, levels) {
+  const paths = Array.from({ length: levels }, (_, level) => element("path", { "fill-opacity": ((level + 1) / levels).toFixed(2) }));
+  /** 一行里相邻的同一档并成一条，路径就短 */
+  function draw(values, level) {
+    const [found, cells] = [values.map(level), paths.map(() => "")];
+    for (let from = 0, to = 0; from < found.length; from = to) {
+      for (to += 1; to % side && found[to] === found[from];) to += 1;
+      if (found[from] >= 0) cells[found[from]] += `M${from % side} ${Math.floor(from / side)}h${to - from}v1h${from - to}z`;
+    }
+    paths.forEach((path, i) => { if (path.getAttribute("d") !== cells[i]) path.setAttribute("d", cells[i]); });
+  }
+  return { paths, draw };
+}
+
+/** 一排竖条，高 0 到 1；names 为条下的字，几个字的竖着排 */
 export function bars(count, label, names = null) {
   const step = 100 / count;
-  const under = names ? 9 : 1;
+  const under = names ? 1 + 8 * Math.max(...names.map((name) => name.length)) : 1;
   const pieces = Array.from({ length: count }, (_, i) => element("rect", { x: ((i + 0.1) * step).toFixed(2), width: (0.8 * step).toFixed(2) }));
-  const words = (names ?? []).map((name, i) => element("text", { x: (i + 0.5) * step, y: 48, "text-anchor": "middle" }, name));
+  const words = (names ?? []).flatMap((name, i) => [...name].map((one, k) => element("text", { x: (i + 0.5) * step, y: 48 + 8 * k, "text-anchor": "middle" }, one)));
   const floor = element("line", { x1: 0, x2: 100, y1: 40, y2: 40 });
   const node = element("svg", { class: "living-bars", viewBox: `0 0 100 ${40 + under}`, role: "img", "aria-label": label }, floor, ...pieces, ...words);
   const draw = (values) => pieces.forEach((piece, i) => {

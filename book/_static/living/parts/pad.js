@@ -1,7 +1,7 @@
 /* 8×8 的画板：鼠标拖着画；手指先按“用手指画”，平时竖着划还是滚页面；键盘用方向键与空格。 */
 import { choice, element, heat, toggle } from "./dom.js";
 import { MOVES, clamp, placed } from "./cursor.js";
-import { read } from "./photo.js";
+import { own, read } from "./photo.js";
 
 const SIDE = 8;
 const LEVELS = "0123456789abcdefg"; // 灰度 0–16，一个字一格
@@ -62,23 +62,14 @@ export function pad(digits, { changed, picked = null, failed }) {
     event.preventDefault();
   });
 
-  async function open(file) {
-    try { show(await read(file, SIDE)); } catch (error) { failed(error.message); }
-  }
-  const file = element("input", { type: "file", accept: "image/*", "aria-label": "用自己的一张图", onchange: () => file.files[0] && open(file.files[0]) });
+  const node = element("div", { class: "living-board" }, svg);
+  const mine = own(node, async (file) => show(await read(file, SIDE)), failed);
   const touch = toggle("用手指画", false, (on) => { state.touch = on; svg.style.touchAction = on ? "none" : ""; });
   touch.classList.add("living-touch");
   const mode = picked && choice("点画板做什么", { pick: "选一块", draw: "画" }, "pick", (value) => { state.drawing = value === "draw"; });
   const samples = choice("现成的数字", Object.fromEntries(digits.map((_, i) => [i, i])), 3, (i) => show(digits[i]));
   const clear = element("button", { type: "button", onclick: () => show(new Float32Array(SIDE * SIDE)) }, "擦净");
-  const tools = element("div", { class: "living-tools" }, ...(mode ? [mode.node] : []), samples.node,
-    element("div", { class: "living-choice" }, clear, touch, element("label", { class: "living-file" }, "自己的图", file)));
-  const node = element("div", { class: "living-board" }, svg, tools);
-  node.addEventListener("dragover", (event) => event.preventDefault());
-  node.addEventListener("drop", (event) => {
-    event.preventDefault();
-    const [dropped] = event.dataTransfer.files;
-    if (dropped) open(dropped); else failed("拖来的不是文件；要一张图片。");
-  });
+  node.append(element("div", { class: "living-tools" }, ...(mode ? [mode.node] : []), samples.node,
+    element("div", { class: "living-choice" }, clear, touch, mine)));
   return { node, svg, image, show, start: redraw };
 }

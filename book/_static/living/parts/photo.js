@@ -1,4 +1,5 @@
-/* 读者自己的图：只在这一页里变成 8×8 的灰度，不上传。读不了的，说为什么。 */
+/* 读者自己的图：只在这一页里变成网络要的大小，不上传。读不了的，说为什么。 */
+import { element } from "./dom.js";
 
 const LARGEST = 24e6; // 像素；更大的解开要占一百多兆内存，手机受不了
 const HEAVIEST = 20e6; // 字节
@@ -35,23 +36,45 @@ function pixels(bitmap) {
   const side = Math.min(bitmap.width, bitmap.height);
   try {
     const brush = canvas.getContext("2d", { willReadFrequently: true });
+    brush.imageSmoothingQuality = "high"; // 大照片一下缩到几十像素，不平滑就全是锯齿
     brush.drawImage(bitmap, (bitmap.width - side) / 2, (bitmap.height - side) / 2, side, side, 0, 0, WORK, WORK);
     return brush.getImageData(0, 0, WORK, WORK).data;
   } catch {
-    throw new Error("浏览器不许这一页读画布，自己的图用不了；画板与现成的数字照常能用。");
+    throw new Error("浏览器不许这一页读画布，自己的图用不了；现成的照常能用。");
   }
 }
 
-/** 一张图片 → side×side 的灰度，0 是底、1 是笔画 */
-export async function read(file, side) {
-  const data = pixels(await decoded(file));
-  const gray = new Float32Array(side * side);
+/** 逐格平均成 side×side；shares 为红、绿、蓝各占多少 */
+function averaged(data, side, shares) {
+  const y = new Float32Array(side * side);
   const cell = WORK / side;
   for (let i = 0; i < WORK * WORK; i += 1) {
-    const [r, g, b] = data.subarray(4 * i, 4 * i + 3);
-    gray[Math.floor(Math.floor(i / WORK) / cell) * side + Math.floor((i % WORK) / cell)] += (0.299 * r + 0.587 * g + 0.114 * b) / (255 * cell * cell);
+    const value = shares.reduce((sum, share, k) => sum + share * data[4 * i + k], 0);
+    y[Math.floor(Math.floor(i / WORK) / cell) * side + Math.floor((i % WORK) / cell)] += value / (255 * cell * cell);
   }
-  return stretched(gray, side);
+  return y;
+}
+
+/** 一张图片 → side×side 的灰度，0 是底、1 是笔画 */
+export const read = async (file, side) => stretched(averaged(pixels(await decoded(file)), side, [0.299, 0.587, 0.114]), side);
+
+/** 一张图片 → 红、绿、蓝三张 side×side，0–1 */
+export async function readColor(file, side) {
+  const data = pixels(await decoded(file));
+  return [[1, 0, 0], [0, 1, 0], [0, 0, 1]].flatMap((only) => [...averaged(data, side, only)]);
+}
+
+/** “自己的图”的按钮，拖到 board 上也行；taken(文件) 读它，读不了就 failed(话) */
+export function own(board, taken, failed) {
+  const open = (file) => taken(file).catch((error) => failed(error.message));
+  const input = element("input", { type: "file", accept: "image/*", "aria-label": "用自己的一张图", onchange: () => input.files[0] && open(input.files[0]) });
+  board.addEventListener("dragover", (event) => event.preventDefault());
+  board.addEventListener("drop", (event) => {
+    event.preventDefault();
+    const [dropped] = event.dataTransfer.files;
+    if (dropped) open(dropped); else failed("拖来的不是文件；要一张图片。");
+  });
+  return element("label", { class: "living-file" }, "自己的图", input);
 }
 
 /** 笔画深的多是黑字白纸：边上亮就反过来；再拉到 0 与 1 之间 */
