@@ -160,6 +160,12 @@ def test_sharpness_exaggerates_edges():
     step = np.repeat([[60, 120]], 8, 1).astype(np.uint8)[None, None].repeat(8, 2)
     sharp = transforms.sharpness(step, np.array([1.0]))[0, 0, 4]
     assert sharp.tolist() == [60] * 7 + [42, 138] + [120] * 7
+    # 一个亮点：3×3 的平均是 70，自己 70 + 80 × 1.9，八个邻居 70 − 10 × 1.9，别处不动
+    spot = np.full((1, 1, 7, 7), 60, np.uint8)
+    spot[..., 3, 3] = 150
+    wanted = np.full((7, 7), 60)
+    wanted[2:5, 2:5], wanted[3, 3] = 51, 222
+    assert transforms.sharpness(spot, np.array([1.0]))[0, 0].tolist() == wanted.tolist()
 
 
 def test_translation_moves_whole_pixels():

@@ -447,7 +447,10 @@ def test_two_numbers_are_enough_for_batch_norm(wing):
     for module, shape in (
         (wing.CoordinateAttention(16), (1, 16, 1, 1)),
         (wing.SpatialAttention(spatial_norm=True), (1, 16, 1, 2)),
-        (wing.build(specs.named("small_cnn", image_size=5)), (1, 1, 5, 5)),
+        *(
+            (wing.build(specs.named(name, image_size=5)), (1, 1, 5, 5))
+            for name in ("small_cnn", "resnet_narrow", "mobile_narrow")
+        ),
     ):
         module.train()
         assert module(tensor(wing, zeros(*shape))).shape[0] == 1

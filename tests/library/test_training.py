@@ -5,9 +5,11 @@ import importlib
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -379,10 +381,15 @@ def test_silent_by_default(room, capfd):
 
 
 def test_progress_shows_loss_accuracy_speed(room, capfd):
+    start = time.perf_counter()
     room.training.fit(network(room), DIGITS, QUICK, progress=True)
+    seconds = time.perf_counter() - start
     bar = capfd.readouterr().err
     for word in ("损失", "测试准确率", "张/s", "7/7"):
         assert word in bar
+    # 只算训练的时间，所以不会比连评估一起算的慢
+    speed = int(re.findall(r"(\d+) 张/s", bar)[-1])
+    assert speed > QUICK.steps * QUICK.batch_size / seconds - 1
 
 
 # 设备与精度 ---------------------------------------------------------------------
