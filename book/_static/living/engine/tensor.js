@@ -11,27 +11,28 @@ export function map(x, f) {
 }
 export const add = (x, y) => map(x, (value, i) => value + y.data[i]);
 
-/** 全连接：x (N, 入)，weight (出, 入) → (N, 出)；时间几乎都花在这里，所以一次算两行、四个输出。
- *  凑不满两行、四个的，最后一行、最后一个输出重算几遍，写在同一处 */
+/** 全连接：x (N, 入)，weight (出, 入) → (N, 出)；时间几乎都花在这里，所以一次算四行、两个输出：
+ *  取一次权重用四回，八个和都放得进寄存器；写法照量出来最快的（比两行、四个输出快四分之一）。凑不满的，最后一行、最后一个输出重算几遍，写在同一处 */
 export function linear({ data: x, shape: [rows] }, { data: w, shape: [outs, ins] }, bias = null) {
   const y = zeros(rows, outs);
+  const into = y.data;
   const start = (out) => (bias ? bias.data[out] : 0);
-  for (let out = 0; out < outs; out += 4) {
-    const [i, j, k, l] = [0, 1, 2, 3].map((n) => Math.min(out + n, outs - 1));
-    const [p, q, r, s] = [i, j, k, l].map((n) => w.subarray(n * ins, (n + 1) * ins));
-    for (let row = 0; row < rows; row += 2) {
-      const next = Math.min(row + 1, rows - 1);
-      const [from, under] = [row * ins, next * ins];
-      let a = start(i), b = start(j), c = start(k), d = start(l);
-      let e = a, f = b, g = c, h = d;
+  for (let i = 0; i < outs; i += 2) {
+    const j = Math.min(i + 1, outs - 1);
+    const p = w.subarray(i * ins, (i + 1) * ins), q = w.subarray(j * ins, (j + 1) * ins);
+    for (let row = 0; row < rows; row += 4) {
+      const second = Math.min(row + 1, rows - 1), third = Math.min(row + 2, rows - 1), fourth = Math.min(row + 3, rows - 1);
+      const k = row * ins, l = second * ins, m = third * ins, o = fourth * ins;
+      let a = start(i), b = a, c = a, d = a, e = start(j), f = e, g = e, h = e;
       for (let n = 0; n < ins; n += 1) {
-        const u = x[from + n], v = x[under + n];
-        a += u * p[n]; b += u * q[n]; c += u * r[n]; d += u * s[n];
-        e += v * p[n]; f += v * q[n]; g += v * r[n]; h += v * s[n];
+        const u = p[n], v = q[n];
+        const r = x[k + n]; a += r * u; e += r * v;
+        const s = x[l + n]; b += s * u; f += s * v;
+        const t = x[m + n]; c += t * u; g += t * v;
+        const z = x[o + n]; d += z * u; h += z * v;
       }
-      const [to, below] = [row * outs, next * outs];
-      y.data[to + i] = a; y.data[to + j] = b; y.data[to + k] = c; y.data[to + l] = d;
-      y.data[below + i] = e; y.data[below + j] = f; y.data[below + k] = g; y.data[below + l] = h;
+      into[row * outs + i] = a; into[second * outs + i] = b; into[third * outs + i] = c; into[fourth * outs + i] = d;
+      into[row * outs + j] = e; into[second * outs + j] = f; into[third * outs + j] = g; into[fourth * outs + j] = h;
     }
   }
   return y;
