@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.build import notebooks
+from tools.build import notebooks, workplace
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -292,3 +292,17 @@ def test_the_longest_notebook_goes_first():
     seconds = {names[0]: 3.0, names[1]: 58.7, names[3]: 20.0}
     assert notebooks.longest_first(paths, seconds) == [new, b, c, a]
     assert notebooks.longest_first(paths, {}) == paths
+
+
+@pytest.mark.parametrize(
+    "name", ["_toc.yml", "book/_static/site.css", "book/_data/synonyms.yml"]
+)
+def test_what_every_page_is_made_of_makes_them_again(name, tmp_path, monkeypatch):
+    """只改样式、脚本、同义词，没有一页的正文变过：页面也要重做，不然还是旧的。"""
+    monkeypatch.setattr(workplace, "ROOT", tmp_path)
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("旧", "utf8")
+    before = workplace.settings()
+    path.write_text("新", "utf8")
+    assert workplace.settings() != before

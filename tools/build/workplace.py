@@ -113,7 +113,8 @@ def library() -> str:
 
 def settings() -> str:
     """返回设置与网站层的指纹：变了就要重新生成每一页。"""
-    files = ("_config.yml", "_toc.yml", "tools/site/ext", "book/_templates")
+    files = ("_config.yml", "_toc.yml", "tools/site/ext")
+    files += ("book/_templates", "book/_static", "book/_data")
     return fingerprint(*(ROOT / name for name in files))
 
 
