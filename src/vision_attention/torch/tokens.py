@@ -45,8 +45,9 @@ class PatchEmbedding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         checks.image(x, self.in_channels, self.image_size, self.patch_size)
-        match(x, self.proj)
-        return self.proj(x).flatten(2).moveaxis(1, 2)  # (B, D, S/P, S/P) → (B, N, D)
+        proj = self.proj  # 每问一次子模块约 0.7 微秒，只问一次
+        match(x, proj)
+        return proj(x).flatten(2).moveaxis(1, 2)  # (B, D, S/P, S/P) → (B, N, D)
 
 
 class ShiftedPatchEmbedding(nn.Module):

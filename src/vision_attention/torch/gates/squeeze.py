@@ -95,10 +95,11 @@ class ECA(nn.Module):
 
     def gate(self, x: Tensor) -> Tensor:
         checks.feature_map(x, self.in_channels)
-        match(x, self.conv)
+        conv = self.conv  # 每问一次子模块约 0.7 微秒，只问一次
+        match(x, conv)
         # 通道当作一维卷积的位置：(B, C) → (B, 1, C)
-        squeezed = global_mean(x).unsqueeze(1)
-        gate = self.conv(squeezed).sigmoid().reshape((*x.shape[:2], 1, 1))
+        score = conv(global_mean(x).unsqueeze(1))
+        gate = score.sigmoid().reshape((x.shape[0], self.in_channels, 1, 1))
         return gate if self.scale == 1 else self.scale * gate
 
     def forward(self, x: Tensor) -> Tensor:
