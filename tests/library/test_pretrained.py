@@ -607,7 +607,7 @@ def test_train_from_a_file_with_a_slow_trunk(tmp_path, photos, file, framework):
 
 
 def test_a_stopped_frozen_training_goes_on_alike(tmp_path, photos, file, monkeypatch):
-    from test_resume import interrupt, stop_at
+    from stopping import interrupt, stop_at
 
     words = ["--weights", file(drawn(resnet_names(18))), "--freeze"]
     whole = trained(tmp_path / "whole", photos, "torch", *words)

@@ -1,6 +1,5 @@
 """停在半路的训练：检查点留着，说得出怎样接着做，接着做完与没有停过一样。"""
 
-import errno
 import json
 import os
 import re
@@ -9,39 +8,15 @@ import signal
 
 import pytest
 from commands import call
+from stopping import full, interrupt, stop_at, terminate
 
 from vision_attention.cli import trials
 from vision_attention.storage import locks
-from vision_attention.training import journal
 from vision_attention.wings import load_wing
 
 WORDS = ["--n-train", "40", "--steps", "6", "--eval-every", "2", "--batch-size", "16"]
 WORDS += ["--model", "resnet_narrow", "--quiet"]
 TIMES = ("seconds", "cpu_seconds", "images_per_second")
-
-
-def interrupt(*details):
-    raise KeyboardInterrupt
-
-
-def terminate(*details):
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-def full(*details):
-    raise OSError(errno.ENOSPC, "No space left on device")
-
-
-def stop_at(monkeypatch, step, how):
-    """走完第 step 步之后出事；那一步的评估还没有做。"""
-    add = journal.Journal.add
-
-    def added(self, loss):
-        add(self, loss)
-        if self.step == step:
-            how()
-
-    monkeypatch.setattr(journal.Journal, "add", added)
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +59,18 @@ def test_stopped_training_goes_on_as_if_never_stopped(
 def test_stopped_before_the_first_checkpoint_leaves_nothing(tmp_path, monkeypatch):
     stop_at(monkeypatch, 1, interrupt)
     code, text = call("train", *WORDS, "--out", tmp_path, "--name", "it")
+    assert (code, "什么也没有留下" in text) == (130, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("framework", ["torch", "paddle"])
+def test_sigterm_right_after_the_folder_is_made_leaves_nothing(
+    tmp_path, monkeypatch, framework
+):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # 没有接管的信号等于没有来
+    monkeypatch.setattr(trials, "_write", terminate)
+    words = ["train", *WORDS, "--framework", framework, "--out", tmp_path]
+    code, text = call(*words, "--name", "it")
     assert (code, "什么也没有留下" in text) == (130, True)
     assert list(tmp_path.iterdir()) == []
 

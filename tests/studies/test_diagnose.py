@@ -16,12 +16,14 @@ import pytest
 from commands import call
 from pictures import photographs
 from PIL import Image
+from stopping import interrupt, stop_at
 
 from vision_attention import data
 from vision_attention.cli import checkup_findings, checkups
 from vision_attention.data import folder as folders
 from vision_attention.storage import files, locks
 from vision_attention.studies.design.runs import Run
+from vision_attention.training import journal
 from vision_attention.training.config import TrainConfig
 from vision_attention.training.history import TrainingDivergedError
 
@@ -29,6 +31,7 @@ from vision_attention.training.history import TrainingDivergedError
 command = importlib.import_module("vision_attention.cli.diagnose")
 QUICK = ["--steps", "4", "--eval-every", "2", "--batch-size", "8", "--quiet"]
 SMALL = ["--set", "data.image_size=8"]
+WAYS = ("whole", "half")
 
 
 def trained(root, framework="torch", model="small_cnn", extra=(), count=8):
@@ -223,6 +226,43 @@ def test_the_same_command_again_goes_on_without_a_name(tmp_path, framework):
         f"{made}-2",
         f"{made}-3",
     ]
+
+
+@pytest.mark.parametrize("framework", ["torch", "paddle"])
+@pytest.mark.parametrize("named", [["--name", "mine"], []])
+def test_stopped_in_its_own_first_training_goes_on(
+    tmp_path, monkeypatch, framework, named
+):
+    """第一次训练还没有做完就停下：再运行同一条命令，接着做，不从头来，也不另做一份。"""
+    monkeypatch.setattr(command, "EVERY", 2)
+    photos = photographs(tmp_path / "photos", 8)
+    words = ["diagnose", "--data", f"folder:{photos}", "--steps", "4"]
+    words += ["--framework", framework, "--quiet", "--attention", "skip"]
+    words += ["--seeds", "1", *named, "--out"]
+    assert call(*words, tmp_path / "whole")[0] == 0
+    with monkeypatch.context() as patch:
+        stop_at(patch, 3, interrupt)
+        assert call(*words, tmp_path / "half")[0] == 130
+    (left,) = (tmp_path / "half").iterdir()
+    # 图片少了一张：是另一份数据，不接着做
+    taken = photos / "daisy" / "7.png"
+    pixels = taken.read_bytes()
+    taken.unlink()
+    code, text = call(*words, tmp_path / "half")
+    assert (code, "停在半路" in text) == ((2, True) if named else (0, False))
+    assert (left / "checkpoint.safetensors").exists()
+    taken.write_bytes(pixels)
+    walked, add = [], journal.Journal.add
+    monkeypatch.setattr(
+        journal.Journal,
+        "add",
+        lambda self, loss: walked.append(self.step) or add(self, loss),
+    )
+    assert call(*words, tmp_path / "half")[0] == 0
+    assert walked[:2] == [2, 3]
+    assert (left / "report.html").exists()
+    made = [tmp_path / part / left.name / "model.safetensors" for part in WAYS]
+    assert made[0].read_bytes() == made[1].read_bytes()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows 锁不了文件夹")

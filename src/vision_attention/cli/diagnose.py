@@ -53,7 +53,12 @@ def diagnose(
     ] = None,
     model: Annotated[str, typer.Option(help="没有 RUN 时用的模型。")] = "small_cnn",
     steps: Annotated[
-        int, typer.Option(min=1, help="没有 RUN 时训练多少步。")
+        int,
+        typer.Option(
+            min=1,
+            help=f"没有 RUN 时训练多少步，每步 {BATCH} 张；比 train 的缺省少，"
+            "好在预算之内做完十二次。",
+        ),
     ] = BIG_STEPS,
     framework: Annotated[
         str | None, typer.Option(help="没有 RUN 时用 torch 还是 paddle。")
@@ -126,13 +131,16 @@ def _first(
 def _trained(
     run: Run, out: Path, name: str | None, data_root: str | None, quiet: bool
 ) -> Path:
-    """训练一次，存下；已有同样的一次训练，图片也没有变，就接着用它。"""
+    """训练一次，存下；已有同样的一次训练，图片也没有变，就用它，停在半路的接着做。"""
     base = trials.base_name(run)
     for taken in [out / name] if name else [out / base, *sorted(out.glob(f"{base}-*"))]:
         if _same(taken, run, data_root):
             return taken
+        if trials.unfinished(taken, run, data_root):
+            return trials.go_on(taken, data_root, progress=not quiet).folder
     if not quiet:
-        typer.echo("先训练一次，存下来", err=True)
+        steps = run.train["steps"]
+        typer.echo(f"先训练一次，存下来：{steps} 步，每步 {BATCH} 张", err=True)
     return trials.carry_out(run, out, name, data_root, progress=not quiet).folder
 
 

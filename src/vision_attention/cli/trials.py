@@ -1,7 +1,7 @@
 """命令 train 的里面：一次训练，存下模型、记录与曲线。
 
 内容: Trial、settle（选项 → 设置，逐项检查）、carry_out（训练并存盘）、
-    go_on（接着做）、base_name（缺省的名字）。
+    go_on（接着做）、unfinished（是不是停在半路的那一次）、base_name（缺省的名字）。
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from vision_attention.studies.design.runs import SECTIONS, Run, merge
 from vision_attention.studies.running.execute import record_of
 from vision_attention.studies.store.faults import faults_of
 from vision_attention.studies.tasks import Outcome, train
-from vision_attention.studies.tasks.prepared import PreparedRun, prepare
+from vision_attention.studies.tasks.prepared import PreparedRun, load_data, prepare
 from vision_attention.training import saved_run, snapshots
 from vision_attention.training.class_scores import (
     balanced_accuracy,
@@ -181,6 +181,7 @@ def carry_out(
     """
     out = checks.path("out", out)
     prepared = prepare(run, data_root)
+    stop_like_ctrl_c()  # 框架载入时也登记过自己的 SIGTERM，所以在这里才改
     folder = fresh_folder(out, name, run)
     with _only_one(folder), resumable(folder):
         settings = {"run": run.settings(), "data_root": data_root}
@@ -197,8 +198,22 @@ def go_on(folder: Path, data_root: str | None, progress: bool) -> Trial:
     with _only_one(folder):
         run, place = saved_settings(folder)
         prepared = prepare(run, data_root or place)
+        stop_like_ctrl_c()
         with resumable(folder):
             return _finish(prepared, folder, progress)
+
+
+def unfinished(folder: Path, run: Run, data_root: str | None) -> bool:
+    """是不是停在半路、同样的设置、同样的图片的一次训练。"""
+    try:
+        if saved_settings(folder)[0].key != run.key:
+            return False
+        if not (folder / CHECKPOINT).exists():
+            return True
+        begun = snapshots.read(folder / CHECKPOINT).identity["dataset"]
+    except (OSError, ValueError, KeyError):
+        return False
+    return begun == load_data(run, data_root).fingerprint
 
 
 @contextlib.contextmanager
@@ -239,7 +254,6 @@ def saved_settings(folder: Path) -> tuple[Run, str | None]:
 
 def _finish(prepared: PreparedRun, folder: Path, progress: bool) -> Trial:
     """训练到底，存下模型、记录与曲线，再收走训练用的两个文件。"""
-    stop_like_ctrl_c()  # 框架载入时也登记过自己的 SIGTERM，所以在这里才改
     outcome = train(prepared, progress, folder / CHECKPOINT, **prepared.run.options)
     # 先存权重：后面的哪一步不成，训练也没有白做
     interop.save(prepared.model, folder / MODEL)
