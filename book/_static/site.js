@@ -20,6 +20,9 @@
     keep("mode", root.dataset.mode);
   });
   dark.addEventListener("change", () => paint(root.dataset.mode));
+  // 纸是白的：暗处的浅灰字印出来看不清
+  addEventListener("beforeprint", () => { root.dataset.theme = "light"; });
+  addEventListener("afterprint", () => paint(root.dataset.mode));
 
   /* 搜索框：按钮、Ctrl+K 或 ⌘K 打开，点框外关上；搜索页上有自己的一个 */
   const dialog = one("pst-search-dialog");

@@ -12,13 +12,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import opened
+from conftest import SUBPATH, opened
 from PIL import Image
 from probes import AXE, OVERFLOW
 from safetensors import safe_open
 
 from tools.build.workplace import ROOT
 from tools.site import living, weights
+from tools.site.server import Handler, serving
 from vision_attention import data, interop, specs, studies
 from vision_attention.attention_maps import mean_attention_distance
 from vision_attention.storage.weights import read as read_weights
@@ -686,8 +687,8 @@ def test_photographs_that_do_not_come_leave_the_digits(browser, root, lost, how)
 DROP = """(node, [name, text]) => {
   const given = new DataTransfer();
   if (name) given.items.add(new File([text], name));
-  for (const kind of ['dragover', 'drop'])
-    node.dispatchEvent(new DragEvent(kind, { dataTransfer: given, bubbles: true }));
+  return ['dragover', 'drop'].every(kind => !node.dispatchEvent(
+    new DragEvent(kind, { dataTransfer: given, bubbles: true, cancelable: true })));
 }"""
 
 
@@ -703,6 +704,9 @@ def test_what_is_dropped_on_a_picture_gets_a_sentence(browser, root, name):
         assert said(figure) == before
         figure.locator(".living-board button").nth(1).click()
         assert page.seen["errors"] == []
+        # 没有拖准画板：浏览器也不离开这一页
+        assert figure.locator("figcaption").evaluate(DROP, ["a.txt", "字"])
+        figure.get_by_text("不是图片").wait_for()
 
 
 def png(width, height):
@@ -712,9 +716,17 @@ def png(width, height):
     return b"\x89PNG\r\n\x1a\n" + head + struct.pack(">I", zlib.crc32(b"IHDR" + body))
 
 
+def bmp(width, height):
+    """一张写着这么宽、这么高的 BMP：压缩过，全是底色，只有 64 字节。"""
+    head = struct.pack("<2sIHHI", b"BM", 64, 0, 0, 62)
+    how = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, 2, 0, 0, 2, 0)
+    return head + how + bytes(8) + b"\0\1"
+
+
 BAD = {
     "text": ("notes.txt", b"not a picture", "不是图片"),
     "huge": ("huge.png", png(10_000, 5_000), "50 百万像素"),
+    "other": ("huge.bmp", bmp(10_000, 5_000), "50 百万像素"),
     "torn": ("torn.png", png(8, 8), "不是图片"),
 }
 
@@ -731,6 +743,31 @@ def test_a_bad_picture_gets_a_sentence(browser, root, kind, where):
         press(figure, "7" if where == "gate" else "马")
         assert "网络说是" in said(figure)
         assert page.seen["errors"] == []
+
+
+# 选好了，先不告诉图
+LATE = """addEventListener('change',
+  event => { if (window.late) event.stopPropagation(); }, true)"""
+
+
+@pytest.mark.parametrize("where", ["gate", PHOTOS])
+def test_a_file_that_is_gone_gets_a_sentence(browser, root, tmp_path, where):
+    """选好之后挪走了：浏览器的话是英文，图说中文；同一个文件再选一次也算。"""
+    path = tmp_path / "gone.png"
+    Image.new("RGB", (40, 40), "red").save(path)
+    with opened(browser) as page:
+        figure = live(page, root, where)
+        chosen = figure.locator("input[type=file]")
+        page.evaluate(LATE)
+        page.evaluate("window.late = true")
+        chosen.set_input_files(path)
+        path.unlink()
+        page.evaluate("window.late = false")
+        chosen.dispatch_event("change")
+        figure.get_by_text("这个文件读不到").wait_for()
+        assert chosen.evaluate("input => input.files.length") == 0
+        press(figure, "7" if where == "gate" else "马")
+        assert "网络说是" in said(figure)
 
 
 @pytest.mark.parametrize("where", ["gate", PHOTOS])
@@ -788,6 +825,70 @@ def test_weights_that_do_not_come_get_a_sentence(browser, root, how):
             "document.querySelector('.living-say').textContent.startsWith('SE')"
         )
         assert trouble.inner_text() == ""
+
+
+class Cut(Handler):
+    """网断在半路：说好了多大，只到了一半。"""
+
+    def answer(self, status, path):
+        if path.name != "gate-se.safetensors":
+            return super().answer(status, path)
+        body = path.read_bytes()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2])
+        self.close_connection = True
+
+
+def test_weights_cut_halfway_get_a_sentence(browser, book):
+    with serving(book, SUBPATH, Cut) as root, opened(browser) as page:
+        figure = live(page, root, "gate")
+        figure.get_by_role("button", name="SE", exact=True).click()
+        trouble = figure.locator(".living-trouble")
+        trouble.get_by_text("可以再按一次").wait_for()
+        assert trouble.inner_text().startswith("权重没有取到")
+        assert said(figure).startswith("CBAM")
+
+
+# 每道门画着的：逐通道的条（高 40 是 1）、逐位置的格（最浅 0.06）
+DRAWN = """[...document.querySelectorAll('.living-gate')].map(gate => {
+  const read = (part, value) => [...gate.querySelectorAll(`${part} rect`)].map(value);
+  return [read('.living-bars', bar => bar.getAttribute('height') / 40),
+    read('.living-heat', cell => (cell.getAttribute('fill-opacity') - 0.06) / 0.94)];
+})"""
+BUTTONS = {name: name.upper() for name in ("se", "eca", "cbam")}
+BUTTONS |= {"simam": "SimAM", "constant": "常数"}
+BEGINS = "word => document.querySelector('.living-say').textContent.startsWith(word)"
+
+
+@pytest.mark.parametrize("framework", ["torch", "paddle"])
+@pytest.mark.parametrize("name", BUTTONS)
+def test_gate_is_drawn_as_the_library_opens_it(browser, root, name, framework):
+    """条与格相乘就是程序库的门；SimAM 与常数不分通道与位置，条与格各是它的平均。"""
+    with opened(browser) as page:
+        figure = live(page, root, "gate")
+        press(figure, BUTTONS[name])
+        page.wait_for_function(BEGINS, arg=BUTTONS[name])
+        drawn = page.evaluate(DRAWN)
+    for pair, gate in zip(drawn, opening(name, framework), strict=True):
+        bars, cells = map(np.array, pair)
+        side = round(len(cells) ** 0.5)
+        whole = np.broadcast_to(gate, (len(bars), side, side))
+        if name in ("simam", "constant"):
+            np.testing.assert_allclose(bars, whole.mean((1, 2)), atol=0.0013)
+            np.testing.assert_allclose(cells, whole.mean(0).ravel(), atol=0.0054)
+        else:
+            seen = np.multiply.outer(bars, cells).reshape(whole.shape)
+            np.testing.assert_allclose(seen, whole, atol=0.0067)
+
+
+def opening(name, framework):
+    """程序库说三道门各开多少，给它的是图一打开时的“3”。"""
+    wing, model, (_, ready, labels) = same_model(f"gate-{name}", framework)
+    first = int(np.argmax(labels == 3))
+    x = wing.module("device").tensor(ready[first : first + 1], "cpu")
+    return [gate[0] for gate in wing.module("inspect").gates(model, x).values()]
 
 
 def test_the_last_press_wins(browser, root):

@@ -1,5 +1,6 @@
 """摸得到：三种宽度上，一按就开、再按就关；复制的、选过的、放大的，都与看见的一样。"""
 
+import re
 from io import BytesIO
 from operator import mul
 from posixpath import dirname, join, normpath
@@ -160,6 +161,9 @@ def test_next_page_reads_the_whole_book_of_one_wing(book, wing):
     assert read == [page for page in BOOK if f"/{other}/" not in page]
 
 
+WHITE = (255, 255, 255)
+
+
 def contrast(one, other):
     """两种颜色的对比度（WCAG 2.2）。"""
     lights = []
@@ -183,7 +187,7 @@ def test_grey_of_the_figures_follows_the_page(browser, root, mode, system):
     corner = picture.convert("RGB").crop((10, 25, 110, 50))  # “输入特征图 F”
     colours = {colour for _, colour in corner.getcolors(4000)}
     paper = picture.convert("RGB").getpixel((2, 2))
-    assert contrast(paper, (255, 255, 255)) < 1.1 or mode == "dark"
+    assert contrast(paper, WHITE) < 1.1 or mode == "dark"
     assert max(contrast(colour, paper) for colour in colours) >= 4.5
 
 
@@ -267,6 +271,33 @@ def test_folded_code_is_printed(browser, root, width):
         assert len(sizes) >= folded
         assert min(sizes) > 10
         assert page.locator("article details:not([open]) pre").count() == folded
+
+
+INKS = """addEventListener('beforeprint', () => {
+  const nodes = document.querySelectorAll(
+    'article :is(p, pre, pre span, figcaption, td, .living-small)');
+  window.inks = [...new Set([...nodes].filter(node => node.textContent.trim())
+    .map(node => getComputedStyle(node).color))];
+  window.paper = getComputedStyle(document.documentElement).colorScheme;
+})"""
+
+
+@pytest.mark.parametrize("path", [PAGE, "book/cbam/index.html"])
+def test_dark_page_is_printed_as_a_light_one(browser, root, path):
+    """纸是白的：暗色的页印出来，字、代码、图里的灰都是亮色的那一种；印完还是暗的。"""
+    with opened(browser, "dark", width=1440) as page:
+        page.goto(root + path)
+        page.evaluate(INKS)
+        page.pdf()
+        inks = [
+            tuple(map(float, re.findall(r"[\d.]+", c))) for c in page.evaluate("inks")
+        ]
+        assert len(inks) >= 2
+        assert {
+            ink: contrast(ink, WHITE) for ink in inks if contrast(ink, WHITE) < 4.5
+        } == {}
+        assert page.evaluate("window.paper") == "light"  # 图照它换深浅
+        assert page.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
 AT_PRINT = """addEventListener('beforeprint', () => {

@@ -45,7 +45,7 @@ export async function picture(figure) {
   const trouble = element("p", { class: "living-trouble", role: "alert" });
   const classes = bars(10, "十个数字各自的概率", [..."0123456789"]);
   const columns = STAGES.map((_, i) => column(i, (mode) => { state.modes[i] = mode; update(); }));
-  const board = pad(decoded(figure.dataset.digits), {
+  const board = pad(figure, decoded(figure.dataset.digits), {
     changed: () => { trouble.textContent = ""; update(); },
     failed: (why) => { trouble.textContent = why; },
   });

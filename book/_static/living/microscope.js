@@ -12,11 +12,11 @@ const stored = (name) => load(new URL(`weights/${name}.safetensors`, import.meta
 const KINDS = {
   digits: {
     prefix: "vit", grid: 4, block: 2, levels: 16, classes: [..."0123456789"], tested: "500 张测试图",
-    board: ({ dataset }, on) => pad(decoded(dataset.digits), { ...on, picked: (row, column) => on.picked(row >> 1, column >> 1) }),
+    board: (figure, on) => pad(figure, decoded(figure.dataset.digits), { ...on, picked: (row, column) => on.picked(row >> 1, column >> 1) }),
   },
   photos: {
     prefix: "photo", grid: 8, block: 1, levels: 4, classes: "飞机 汽车 鸟 猫 鹿 狗 蛙 马 船 卡车".split(" "), tested: "10,000 张测试照片",
-    board: async (_, on) => album((await stored("photos")).tensors.photos, KINDS.photos.classes, on),
+    board: async (figure, on) => album(figure, (await stored("photos")).tensors.photos, KINDS.photos.classes, on),
   },
 };
 /** 深浅看倍数：一视同仁（1/N）是一半深，每多一倍再深四分之一，4 倍到顶，四分之一就空 */

@@ -5,14 +5,15 @@ const NUMBERS = { U8: (bytes) => new Uint8Array(bytes), F16: (bytes) => widen(ne
 
 /** 取回一份权重：{ tensors: { 名字: { data, shape } }, facts: 文件头里的 JSON } */
 export async function load(url) {
-  let answer;
+  let [answer, bytes] = [];
   try {
     answer = await fetch(url);
+    bytes = await answer.arrayBuffer(); // 网也会断在半路
   } catch {
     throw new Error("权重没有取到：网断了，或者浏览器不许。");
   }
   if (!answer.ok) throw new Error(`权重没有取到：网站回答 ${answer.status}。`);
-  return parse(await answer.arrayBuffer());
+  return parse(bytes);
 }
 
 /** 字节 → 张量；不完整、不是这种文件的，一个数也不用 */

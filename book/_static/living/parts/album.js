@@ -15,9 +15,9 @@ function bitmap(image) {
   return `data:image/bmp;base64,${btoa(String.fromCharCode(...bytes))}`;
 }
 
-/** photos 为现成的 (张, 3, 32, 32)，names 为它们的名字；changed(图) 在换了图之后，picked(行, 列) 在选了一块之后，
+/** figure 为整张图，photos 为现成的 (张, 3, 32, 32)，names 为它们的名字；changed(图) 在换了图之后，picked(行, 列) 在选了一块之后，
  *  failed(话) 在照片读不了的时候；truth() 是这一张的标签，自己的没有 */
-export function album({ data, shape: [count] }, names, { changed, picked, failed }) {
+export function album(figure, { data, shape: [count] }, names, { changed, picked, failed }) {
   const images = Array.from({ length: count }, (_, n) => Float32Array.from(data.subarray(n * 3 * SIZE, (n + 1) * 3 * SIZE), (value) => value / 255));
   const image = new Float32Array(3 * SIZE);
   const state = { row: 3, column: 3, label: null };
@@ -44,7 +44,7 @@ export function album({ data, shape: [count] }, names, { changed, picked, failed
   const thumbs = images.map((one, n) => element("img", { class: "living-photo", src: bitmap(one), alt: names[n], width: SIDE, height: SIDE }));
   const samples = choice("现成的照片", { ...thumbs }, FIRST, (n) => show(images[n], names[n]));
   const board = element("div", { class: "living-board" });
-  const mine = own(board, async (file) => { show(await readColor(file, SIDE)); samples.press(""); }, failed);
+  const mine = own(figure, board, async (file) => { show(await readColor(file, SIDE)); samples.press(""); }, failed);
   board.append(svg, element("div", { class: "living-tools" }, samples.node, element("div", { class: "living-choice" }, mine)));
   return { node: board, svg, image, truth: () => state.label, start: () => show(images[FIRST], names[FIRST]) };
 }

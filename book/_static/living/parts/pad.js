@@ -8,9 +8,9 @@ const LEVELS = "0123456789abcdefg"; // 灰度 0–16，一个字一格
 
 export const decoded = (codes) => codes.split(",").map((code) => Float32Array.from(code, (c) => LEVELS.indexOf(c) / 16));
 
-/** digits 为现成的数字；changed(图) 在图变了之后，picked(行, 列) 在选了一格之后（不给就只能画）；
+/** figure 为整张图，digits 为现成的数字；changed(图) 在图变了之后，picked(行, 列) 在选了一格之后（不给就只能画）；
  *  failed(话) 在照片读不了的时候 */
-export function pad(digits, { changed, picked = null, failed }) {
+export function pad(figure, digits, { changed, picked = null, failed }) {
   const image = Float32Array.from(digits[3]);
   const state = { row: 3, column: 3, drawing: !picked, touch: false };
   const { node: svg, draw, cells } = heat(SIDE, SIDE, "");
@@ -63,7 +63,7 @@ export function pad(digits, { changed, picked = null, failed }) {
   });
 
   const node = element("div", { class: "living-board" }, svg);
-  const mine = own(node, async (file) => show(await read(file, SIDE)), failed);
+  const mine = own(figure, node, async (file) => show(await read(file, SIDE)), failed);
   const touch = toggle("用手指画", false, (on) => { state.touch = on; svg.style.touchAction = on ? "none" : ""; });
   touch.classList.add("living-touch");
   const mode = picked && choice("点画板做什么", { pick: "选一块", draw: "画" }, "pick", (value) => { state.drawing = value === "draw"; });

@@ -17,17 +17,31 @@ function size(view) {
   return null;
 }
 
+/** 太大的不收 */
+function fitting(width, height) {
+  if (width * height > LARGEST) throw new Error(`这张图有 ${Math.round((width * height) / 1e6)} 百万像素，太大了；请先缩小到 24 百万以内。`);
+}
+
+/** 文件的开头；浏览器自己的话是英文 */
+async function start(file) {
+  try {
+    return new DataView(await file.slice(0, 1 << 18).arrayBuffer());
+  } catch {
+    throw new Error("这个文件读不到：是文件夹，或者挪走了、改过了。");
+  }
+}
+
 async function decoded(file) {
   if (file.size > HEAVIEST) throw new Error(`这个文件有 ${Math.round(file.size / 1e6)} MB，太大了；请换一张不到 20 MB 的。`);
-  const measured = size(new DataView(await file.slice(0, 1 << 18).arrayBuffer()));
-  if (measured && measured[0] * measured[1] > LARGEST) {
-    throw new Error(`这张图有 ${Math.round((measured[0] * measured[1]) / 1e6)} 百万像素，太大了；请先缩小到 24 百万以内。`);
-  }
+  fitting(...(size(await start(file)) ?? [0, 0]));
+  let bitmap;
   try {
-    return await createImageBitmap(file);
+    bitmap = await createImageBitmap(file);
   } catch {
     throw new Error("这个文件不是图片，或者浏览器打不开它；请换一张 PNG 或 JPEG。");
   }
+  fitting(bitmap.width, bitmap.height); // 别的格式，解开了才知道多大
+  return bitmap;
 }
 
 /** 取正中的方块，缩成 WORK×WORK 的像素 */
@@ -64,13 +78,19 @@ export async function readColor(file, side) {
   return [[1, 0, 0], [0, 1, 0], [0, 0, 1]].flatMap((only) => [...averaged(data, side, only)]);
 }
 
-/** “自己的图”的按钮，拖到 board 上也行；taken(文件) 读它，读不了就 failed(话) */
-export function own(board, taken, failed) {
+/** “自己的图”的按钮，拖到 figure 里 board 摆着的时候也行，不然浏览器会离开这一页；taken(文件) 读它，读不了就 failed(话) */
+export function own(figure, board, taken, failed) {
   const open = (file) => taken(file).catch((error) => failed(error.message));
-  const input = element("input", { type: "file", accept: "image/*", "aria-label": "用自己的一张图", onchange: () => input.files[0] && open(input.files[0]) });
-  board.addEventListener("dragover", (event) => event.preventDefault());
-  board.addEventListener("drop", (event) => {
+  const chosen = () => {
+    const [file] = input.files;
+    if (file) open(file);
+    input.value = ""; // 同一个文件再选一次也算
+  };
+  const input = element("input", { type: "file", accept: "image/*", "aria-label": "用自己的一张图", onchange: chosen });
+  figure.addEventListener("dragover", (event) => event.preventDefault());
+  figure.addEventListener("drop", (event) => {
     event.preventDefault();
+    if (!board.isConnected) return;
     const [dropped] = event.dataTransfer.files;
     if (dropped) open(dropped); else failed("拖来的不是文件；要一张图片。");
   });
