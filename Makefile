@@ -122,12 +122,19 @@ light: env ## 不靠 Unix 的那一小份测试：macOS 上跑的就是它，Win
 
 # —— 发布：步骤见 CONTRIBUTING.md ——
 # 变量：TAG=标签（由工作流给出，必须等于 v 加版本）；没有标签时是预演
-.PHONY: release release-notes
+# PHOTOS=照片的压缩包（make offline 用，可以没有）
+.PHONY: release release-notes offline offline-check
 TAG ?=
 export TAG
 
 release: pdf epub ## 做轮子、网站、PDF、EPUB → dist/；核对标签、版本、更新记录
 	@.venv/bin/python -m tools.release build "$$TAG"
+
+offline: book ## 没有网的教室用的一个包：网站、轮子、笔记本、数据 → dist/…-offline.zip
+	@.venv/bin/python -m tools.offline $(PHOTOS)
+
+offline-check: env ## 断了网，把离线包装进空文件夹，两翼各跑一本笔记本
+	@.venv/bin/python -m tools.launch.offline
 
 release-notes: ## 印出这一版的更新记录
 	@$(or $(PYTHON),python3) -m tools.release notes

@@ -37,6 +37,7 @@ CITED_DATE = re.compile(r"^date-released: *(\S+)$", re.M)
 ENTRY = re.compile(r"^## \[(?P<name>[^]]+)\](?: - (?P<date>\S+))?\n", re.M)
 NEXT = "未发布"
 PHOTOS = ("ARCHIVE", "SHA256")  # jpeg75.py 里的两个名字
+PACKED = {".whl", ".xz", ".woff2", ".png", ".jpg"}
 
 
 def read(name: str, root: Path) -> str:
@@ -110,26 +111,44 @@ def isolation() -> list[str]:
     return ["--no-build-isolation"] if uses_lock() else []
 
 
-def wheel() -> None:
-    """做轮子。"""
+def wheel(folder: Path = DIST) -> None:
+    """做轮子，放进 folder。"""
     env = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch()), "PYTHONUTF8": "1"}
     env.setdefault("PIP_CACHE_DIR", str(CACHE / "pip"))
-    pip = [PYTHON, "-m", "pip", "wheel", "--no-deps", "-q", "-w", DIST]
+    pip = [PYTHON, "-m", "pip", "wheel", "--no-deps", "-q", "-w", folder]
     code, text = run([*pip, *isolation(), "."], env, "wheel.log")
     if code != 0:
         raise StepError(f"做轮子：{reason(text, 'wheel.log')}")
 
 
+def below(folder: Path, prefix: str = "") -> dict[str, Path]:
+    """一个文件夹里的每个文件：包里的名字 → 它在哪里。"""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {prefix + path.relative_to(folder).as_posix(): path for path in files}
+
+
+def pack(target: Path, files: dict[str, Path]) -> None:
+    """打成一个 zip，次序与时刻固定；先写临时的名字，写完才改名。已经压过的不再压。"""
+    draft = target.with_name(target.name + ".part")
+    with zipfile.ZipFile(draft, "w") as archive:
+        for name, path in sorted(files.items()):
+            info = zipfile.ZipInfo(f"{target.stem}/{name}", (1980, 1, 1, 0, 0, 0))
+            packed = path.suffix in PACKED
+            info.compress_type = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, path.read_bytes())
+    draft.replace(target)
+
+
 def site(target: Path) -> None:
-    """把网站打成一个 zip；次序与时刻固定。"""
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(SITE.rglob("*")):
-            if path.is_file():
-                inside = Path(target.stem) / path.relative_to(SITE)
-                info = zipfile.ZipInfo(inside.as_posix(), (1980, 1, 1, 0, 0, 0))
-                info.compress_type = zipfile.ZIP_DEFLATED
-                info.external_attr = 0o644 << 16
-                archive.writestr(info, path.read_bytes())
+    """把网站打成一个 zip。"""
+    pack(target, below(SITE))
+
+
+def write_sums() -> None:
+    """重写 dist/SHA256SUMS。"""
+    (DIST / "SHA256SUMS").unlink(missing_ok=True)
+    (DIST / "SHA256SUMS").write_text(sums(), "utf8")
 
 
 def sums() -> str:
@@ -153,9 +172,26 @@ def build(tag: str | None = None) -> None:
     site(DIST / f"{stem}-site.zip")
     for kind in ("pdf", "epub"):
         shutil.copy(BUILD / "take" / f"{NAME}.{kind}", DIST / f"{stem}.{kind}")
-    (DIST / "SHA256SUMS").write_text(sums(), "utf8")
+    write_sums()
     for path in sorted(DIST.iterdir()):
         print(f"dist/{path.name}  {path.stat().st_size / 2**20:.1f} MB", flush=True)
+
+
+def photo_archive(root: Path = ROOT) -> tuple[str, str]:
+    """研究用的照片：压缩包的名字与校验和，写在 jpeg75.py 里。"""
+    text = read("src/vision_attention/data/jpeg75.py", root)
+    return tuple(re.search(rf'^{key} = "(.+)"$', text, re.M)[1] for key in PHOTOS)
+
+
+def checked(path: Path, root: Path = ROOT) -> Path:
+    """核对过校验和的照片。"""
+    name, wanted = photo_archive(root)
+    if not path.is_file():
+        raise StepError(f"照片：{path} 不是一个文件；请给出 {name} 的路径")
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != wanted:
+        raise StepError(f"照片：{path} 的 sha256 是 {found}，应是 {wanted}")
+    return path
 
 
 def photos(path: Path, root: Path = ROOT) -> None:
@@ -163,17 +199,10 @@ def photos(path: Path, root: Path = ROOT) -> None:
 
     照片不在仓库里，持续集成做不出来，所以由人给出路径。
     """
-    text = read("src/vision_attention/data/jpeg75.py", root)
-    name, wanted = (re.search(rf'^{key} = "(.+)"$', text, re.M)[1] for key in PHOTOS)
-    if not path.is_file():
-        raise StepError(f"照片：{path} 不是一个文件；请给出 {name} 的路径")
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != wanted:
-        raise StepError(f"照片：{path} 的 sha256 是 {found}，应是 {wanted}")
+    name, good = photo_archive(root)[0], checked(path, root)
     DIST.mkdir(exist_ok=True)
-    shutil.copy(path, DIST / name)
-    (DIST / "SHA256SUMS").unlink(missing_ok=True)
-    (DIST / "SHA256SUMS").write_text(sums(), "utf8")
+    shutil.copy(good, DIST / name)
+    write_sums()
     print(f"dist/{name}  {path.stat().st_size / 2**20:.1f} MB，校验和相符")
 
 

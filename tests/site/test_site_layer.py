@@ -201,6 +201,27 @@ def test_header_of_formulas_has_a_name():
     assert tables.named(plain) == plain
 
 
+def table(*cells):
+    """一行三列的一张表，写成造出来的样子。"""
+    head = "".join(f'<th class="head"><p>{name}</p></th>' for name in "甲乙丙")
+    row = "".join(f"<td><p>{cell}</p></td>" for cell in cells)
+    body = f"<thead><tr>{head}</tr></thead><tbody><tr>{row}</tr></tbody>"
+    return f'<table class="table">{body}</table>'
+
+
+@pytest.mark.parametrize(
+    ("cell", "cards"),
+    [
+        ("f(1, other=True)", False),  # 两个字的话可以折
+        ("<code>f(1, other=True)</code>", True),  # 一句代码不折，三列放不下
+        ("<code>f(1)</code>", False),
+    ],
+)
+def test_table_whose_code_would_break_becomes_cards(cell, cards):
+    found = tables.named(table("一二三四", cell, cell))
+    assert ('class="table cards"' in found) == cards
+
+
 CONF = """
 import sys
 sys.path.insert(0, {path!r})

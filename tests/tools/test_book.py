@@ -215,6 +215,20 @@ def test_quoted_code_exists(page, file, name):
         node = inside[part]
 
 
+NETS = [ROOT / "book" / "where" / f"nets_{wing}.py" for wing in ("torch", "paddle")]
+SAID = {"torch": "paddle", "Module": "Layer", "bias=": "bias_attr="}
+SAID |= {f"{name}2d(": f"{name}2D(" for name in ("Conv", "BatchNorm")}
+
+
+def test_the_page_shows_the_same_nets_in_both_wings():
+    ours, theirs = (
+        ast.unparse(ast.parse(path.read_text("utf8")).body[1:]) for path in NETS
+    )
+    for mine, other in SAID.items():
+        ours = ours.replace(mine, other)
+    assert ours == theirs
+
+
 CELL = re.compile(r"^(`{3,})\{code-cell\}[^\n]*\n(.*?)^\1 *$", re.S | re.M)
 # 一格的头：两行 --- 之间的 YAML，或者一行一个 :键: 值
 HEAD = re.compile(r"(?:---\n(.*?)^---\n|((?::[\w-]+:[^\n]*\n)+))", re.S | re.M)

@@ -306,3 +306,13 @@ def test_what_every_page_is_made_of_makes_them_again(name, tmp_path, monkeypatch
     before = workplace.settings()
     path.write_text("新", "utf8")
     assert workplace.settings() != before
+
+
+def test_code_beside_a_page_counts_as_the_library(tmp_path, monkeypatch):
+    monkeypatch.setattr(workplace, "ROOT", tmp_path)
+    for name in ("requirements.txt", "pyproject.toml", "src/a.py", "book/b/c.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1", "utf8")
+    before = workplace.library()
+    (tmp_path / "book/b/c.py").write_text("2", "utf8")
+    assert workplace.library() != before

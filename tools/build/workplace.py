@@ -108,7 +108,8 @@ def packages() -> str:
 
 def library() -> str:
     """返回笔记本所依赖的一切的指纹：变了就要重新执行，缓存作废。"""
-    return fingerprint(ROOT / "src", packages())
+    pages = sorted((ROOT / "book").rglob("*.py"))  # 书页从旁边的文件里取的代码
+    return fingerprint(ROOT / "src", *pages, packages())
 
 
 def settings() -> str:
@@ -193,6 +194,8 @@ def run(command: list[str | Path], env: dict[str, str], log: str) -> tuple[int, 
     except BaseException:
         process.terminate()
         raise
+    finally:
+        process.stdout.close()
     text = "\n".join(lines)
     with contextlib.suppress(OSError):  # 磁盘满的时候日志也写不下
         write(CACHE / "log" / log, text)

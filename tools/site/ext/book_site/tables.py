@@ -49,7 +49,7 @@ def _cards(match: re.Match[str]) -> str:
     if len(head) != 1 or any(len(row) != len(head[0]) for row in rows):
         return match[0]
     names = [_seen(cell) for cell in head[0]]
-    columns = list(zip(*[[_seen(cell) for cell in row] for row in rows], strict=True))
+    columns = list(zip(*[[_tied(cell) for cell in row] for row in rows], strict=True))
     pairs = list(zip(names, columns, strict=True))
     whole = sum(max(map(_wide, (name, *cells))) for name, cells in pairs)
     crowded = len(names) > 2 and whole > CROWDED
@@ -77,6 +77,15 @@ def _seen(cell: HtmlElement) -> str:
     for node in hidden:
         whole = whole.replace(node.text_content(), "", 1)
     return " ".join(whole.split(" ")).strip()
+
+
+def _tied(cell: HtmlElement) -> str:
+    """一格里看得见的字；一句代码折在中间难读，里面的空格不折。"""
+    text = _seen(cell)
+    for code in cell.iter("code"):
+        words = " ".join(code.text_content().split())
+        text = text.replace(words, words.replace(" ", "\u00a0"), 1)
+    return text
 
 
 def _wide(text: str) -> float:
