@@ -12,13 +12,13 @@ import functools
 import http.server
 import json
 import os
+import shutil
 import signal
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-from tools.build.environment import install
+from tools.build.environment import install, side
 from tools.build.status import write_tables
 from tools.build.workplace import (
     BUILD,
@@ -180,6 +180,14 @@ def command_lint() -> int:
     return call([PYTHON, "-m", "tools.lint.lint"])
 
 
+def command_workflows() -> int:
+    """用 actionlint 检查工作流：先找 PATH 里的；没有就装一个（首次要联网）。"""
+    wanted = ROOT / "tools" / "deps" / "actionlint.txt"
+    found = shutil.which("actionlint")
+    program = found or side("actionlint", wanted).with_name("actionlint")
+    return call([program, *sorted(ROOT.glob(".github/workflows/*.yml"))])
+
+
 def command_parity() -> int:
     """量两翼的差，写成书里「框架对照」的数据；已有的用例不再量，ALL=1 全部重量。"""
     install()
@@ -190,10 +198,13 @@ def command_parity() -> int:
 
 
 def command_bench() -> int:
-    """量速度与内存；用自己的环境，因为公开实现要装 torchvision。"""
+    """量速度与内存；用自己的环境：公开实现不带依赖。
+
+    timm 与 vit-pytorch 声明要 torchvision，它又会换掉 PyTorch 或拖进几 GB 的 CUDA。
+    """
     lock()
-    python = bench_environment()
-    env = workplace()
+    folder, env = ROOT / "benchmarks", workplace()
+    python = side("bench", folder / "requirements.txt", alone=folder / "peers.txt")
     for name in ("peers", "wings", "memory"):
         say(f"测量 {name}……")
         if code := call([python, f"benchmarks/{name}.py"], env):
@@ -206,36 +217,6 @@ def command_waits() -> int:
     install()
     env = workplace() | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return call([PYTHON, "benchmarks/waits.py"], env)
-
-
-def bench_environment() -> Path:
-    """造 .venv-bench：先装课程自己要的，再装公开实现，后者不带依赖。
-
-    timm 与 vit-pytorch 声明要 torchvision，它又会换掉 PyTorch 或拖进几 GB 的 CUDA。
-    """
-    folder = ROOT / ".venv-bench"
-    python, stamp = folder / "bin" / "python", folder / ".ready"
-    lists = [ROOT / "benchmarks" / f"{name}.txt" for name in ("requirements", "peers")]
-    ready = "".join(path.read_text("utf8") for path in lists)
-    if stamp.exists() and stamp.read_text("utf8") == ready:
-        return python
-    remove(folder)
-    say("造 .venv-bench、装依赖（首次约 1 GB，几分钟）……")
-    pip = [python, "-m", "pip", "install", "--progress-bar", "off"]
-    env = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONUTF8": "1"}
-    env.setdefault("PIP_CACHE_DIR", str(CACHE / "pip"))
-    env.pop("PYTHONPATH", None)
-    steps = (
-        [sys.executable, "-m", "venv", folder],
-        [*pip, "-r", lists[0]],
-        [*pip, "--no-deps", "-r", lists[1]],
-    )
-    for command in steps:
-        code, text = run(command, env, "bench.log")
-        if code != 0:
-            raise StepError(f"造 .venv-bench：{reason(text, 'bench.log')}")
-    write(stamp, ready)
-    return python
 
 
 def command_serve(port: str) -> int:
@@ -280,6 +261,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "test": command_test,
     "matrix": command_matrix,
     "lint": command_lint,
+    "workflows": command_workflows,
     "parity": command_parity,
     "bench": command_bench,
     "waits": command_waits,
