@@ -105,7 +105,7 @@ newest: ## 在单独的环境里试此刻最新的版本（几 GB）
 # —— 每周的巡查与持续集成的几步 ——
 .PHONY: matrix links colab-image workflows light
 
-matrix: book ## 每周的大表：逐页、逐个用例、逐种导出（一两个小时）
+matrix: book ## 每周的大表：逐页、逐个用例、逐种导出、每本笔记本再执行一遍（一两个小时）
 	@$(COURSE) matrix
 
 links: env ## 逐个打开书与笔记本里的外部链接，列出打不开的（要联网）
@@ -114,8 +114,8 @@ links: env ## 逐个打开书与笔记本里的外部链接，列出打不开的
 colab-image: env ## 在 Google 公开的 Colab 镜像里跑每一本笔记本（要 Docker，下载几十 GB）
 	@.venv/bin/python -m tools.launch.colab_image
 
-workflows: env ## 用 actionlint 与 zizmor 检查 .github/workflows（首次要联网）
-	@.venv/bin/python -m tools.lint.workflows
+workflows: ## 再用 actionlint 检查 .github/workflows（首次要联网）；zizmor 在 make lint 里
+	@$(COURSE) workflows
 
 light: env ## 不靠 Unix 的那一小份测试：macOS 上跑的就是它，Windows 上直接跑 python -m tools.proof.light
 	@.venv/bin/python -m tools.proof.light

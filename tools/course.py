@@ -12,13 +12,13 @@ import functools
 import http.server
 import json
 import os
+import shutil
 import signal
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-from tools.build.environment import install
+from tools.build.environment import install, side
 from tools.build.status import write_tables
 from tools.build.workplace import (
     BUILD,
@@ -144,10 +144,14 @@ def command_book() -> int:
     return 0
 
 
+# 平时再执行一遍的：讲解的一种、练习的一种，两翼各一本；每一本都再执行，归 make matrix
+REPEATED = ("two_machines.ipynb", "exercise_cbam.ipynb")
+
+
 def command_test() -> int:
     """检查一切：先把所有页面重新造一遍，再由一次 pytest 检查一切。
 
-    笔记本由 nbval 再执行一遍，逐格比较输出；造书时的那一遍也比（test_book）。
+    造书时的那一遍，每一本逐格比较输出（test_book）；REPEATED 里的由 nbval 再执行一遍。
     次序每次不同，种子印在开头；环境变量 SEED 指定种子，就照那个次序重来。
     """
     seed = os.environ.get("SEED", "")
@@ -164,20 +168,31 @@ def command_test() -> int:
     command = [PYTHON, "-m", "pytest", "--nbval", "--nbval-current-env"]
     parallel = ["-n", env["COURSE_JOBS"], "--dist", "loadfile"]
     order = [f"--randomly-seed={seed}"] if seed else []
-    return call([*command, *parallel, *order, "tests", "notebooks"], env)
+    again = [path for name in REPEATED for path in ROOT.glob(f"notebooks/*/{name}")]
+    return call([*command, *parallel, *order, "tests", *again], env)
 
 
 def command_matrix() -> int:
-    """每周一遍的大表：逐页、逐个用例、逐种办法。"""
+    """每周一遍的大表：逐页、逐个用例、逐种办法；每一本笔记本再执行一遍。"""
     env = workplace() | threads()
     command = [PYTHON, "-m", "pytest", "-n", env["COURSE_JOBS"], "--dist", "loadfile"]
-    return call([*command, "-m", "matrix", "tests"], env)
+    code = call([*command, "-m", "matrix", "tests"], env)
+    again = call([*command, "--nbval", "--nbval-current-env", "notebooks"], env)
+    return code or again
 
 
 def command_lint() -> int:
     """检查代码与正文的写法、许可、工作流、版本；逐项在 tools/lint/lint.py。"""
     install()
     return call([PYTHON, "-m", "tools.lint.lint"])
+
+
+def command_workflows() -> int:
+    """用 actionlint 检查工作流：先找 PATH 里的；没有就装一个（首次要联网）。"""
+    wanted = ROOT / "tools" / "deps" / "actionlint.txt"
+    found = shutil.which("actionlint")
+    program = found or side("actionlint", wanted).with_name("actionlint")
+    return call([program, *sorted(ROOT.glob(".github/workflows/*.yml"))])
 
 
 def command_parity() -> int:
@@ -190,10 +205,13 @@ def command_parity() -> int:
 
 
 def command_bench() -> int:
-    """量速度与内存；用自己的环境，因为公开实现要装 torchvision。"""
+    """量速度与内存；用自己的环境：公开实现不带依赖。
+
+    timm 与 vit-pytorch 声明要 torchvision，它又会换掉 PyTorch 或拖进几 GB 的 CUDA。
+    """
     lock()
-    python = bench_environment()
-    env = workplace()
+    folder, env = ROOT / "benchmarks", workplace()
+    python = side("bench", folder / "requirements.txt", alone=folder / "peers.txt")
     for name in ("peers", "wings", "memory"):
         say(f"测量 {name}……")
         if code := call([python, f"benchmarks/{name}.py"], env):
@@ -206,36 +224,6 @@ def command_waits() -> int:
     install()
     env = workplace() | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return call([PYTHON, "benchmarks/waits.py"], env)
-
-
-def bench_environment() -> Path:
-    """造 .venv-bench：先装课程自己要的，再装公开实现，后者不带依赖。
-
-    timm 与 vit-pytorch 声明要 torchvision，它又会换掉 PyTorch 或拖进几 GB 的 CUDA。
-    """
-    folder = ROOT / ".venv-bench"
-    python, stamp = folder / "bin" / "python", folder / ".ready"
-    lists = [ROOT / "benchmarks" / f"{name}.txt" for name in ("requirements", "peers")]
-    ready = "".join(path.read_text("utf8") for path in lists)
-    if stamp.exists() and stamp.read_text("utf8") == ready:
-        return python
-    remove(folder)
-    say("造 .venv-bench、装依赖（首次约 1 GB，几分钟）……")
-    pip = [python, "-m", "pip", "install", "--progress-bar", "off"]
-    env = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONUTF8": "1"}
-    env.setdefault("PIP_CACHE_DIR", str(CACHE / "pip"))
-    env.pop("PYTHONPATH", None)
-    steps = (
-        [sys.executable, "-m", "venv", folder],
-        [*pip, "-r", lists[0]],
-        [*pip, "--no-deps", "-r", lists[1]],
-    )
-    for command in steps:
-        code, text = run(command, env, "bench.log")
-        if code != 0:
-            raise StepError(f"造 .venv-bench：{reason(text, 'bench.log')}")
-    write(stamp, ready)
-    return python
 
 
 def command_serve(port: str) -> int:
@@ -280,6 +268,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "test": command_test,
     "matrix": command_matrix,
     "lint": command_lint,
+    "workflows": command_workflows,
     "parity": command_parity,
     "bench": command_bench,
     "waits": command_waits,

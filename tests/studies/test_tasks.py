@@ -28,7 +28,7 @@ SMALL = {"name": "small_cnn", "width": 8}
 TINY = {"name": "vit_tiny", "embed_dim": 16, "depth": 2, "num_heads": 2}
 
 
-@pytest.fixture(params=["torch", "paddle"])
+@pytest.fixture(scope="module", params=["torch", "paddle"])
 def framework(request):
     return request.param
 
@@ -46,20 +46,22 @@ def test_every_metric_has_a_name_and_a_task():
 # 训练并看 -----------------------------------------------------------------------
 
 
-def test_looking_changes_nothing_about_the_training(framework):
-    data = {"name": "digits", "n_train": 30}
-    plain = made("train", framework, data, TINY)
-    looked = made("train_and_look", framework, data, TINY)
+@pytest.fixture(scope="module")
+def looked(framework):
+    """训练并看的一次，几个测试共用。"""
+    return made("train_and_look", framework, {"name": "digits", "n_train": 30}, TINY)
+
+
+def test_looking_changes_nothing_about_the_training(framework, looked):
+    plain = made("train", framework, {"name": "digits", "n_train": 30}, TINY)
     assert plain["results"].items() <= looked["results"].items()
     assert plain["curves"].items() <= looked["curves"].items()
 
 
-def test_distance_is_measured_in_pixels_for_every_layer(framework):
-    data = {"name": "digits", "n_train": 30}
-    found = made("train_and_look", framework, data, TINY)
-    distances = found["curves"]["distance"]
-    assert found["curves"]["layer"] == [1, 2]
-    results = found["results"]
+def test_distance_is_measured_in_pixels_for_every_layer(looked):
+    distances = looked["curves"]["distance"]
+    assert looked["curves"]["layer"] == [1, 2]
+    results = looked["results"]
     assert results["attention_distance_first"] == distances[0]
     assert results["attention_distance_last"] == distances[-1]
     np.testing.assert_allclose(
@@ -151,8 +153,14 @@ def cost_run(framework, model=GATED, seed=0):
     return Run("cost", framework, {"name": "digits"}, model, {**QUICK}, COST, seed)
 
 
-def test_cost_measures_everything_it_names(framework):
-    found = execute(cost_run(framework))
+@pytest.fixture(scope="module")
+def priced(framework):
+    """量一次代价，几个测试共用。"""
+    return execute(cost_run(framework))
+
+
+def test_cost_measures_everything_it_names(priced):
+    found = priced
     names = {*TASKS["cost"].measures} - {"cpu_seconds"}
     assert found["results"].keys() == names
     assert all(value > 0 for value in found["results"].values())
@@ -162,9 +170,9 @@ def test_cost_measures_everything_it_names(framework):
     json.dumps(found, allow_nan=False)
 
 
-def test_cost_counts_the_size_that_the_model_has(framework):
+def test_cost_counts_the_size_that_the_model_has(framework, priced):
     """模型的图是 16×16、两个通道，数据只有 8×8：乘加照模型数。"""
-    found = execute(cost_run(framework))["results"]
+    found = priced["results"]
     plain = execute(cost_run(framework, GATED | {"attention": "none"}))["results"]
     assert plain["parameters_ratio"] == plain["macs_ratio"] == 1
     ratio = found["parameters"] / plain["parameters"]
@@ -217,9 +225,11 @@ def test_timed_records_are_judged_by_their_exact_part():
 
 def test_verify_redoes_a_timed_record():
     record = execute(cost_run("torch"))
-    assert [c.outcome for c in verify.verify([record])] == [verify.SAME]
-    record["results"]["macs"] += 1
-    assert [c.outcome for c in verify.verify([record])] == [verify.DIFFERENT]
+    changed = json.loads(json.dumps(record))
+    changed["results"]["macs"] += 1
+    found = {c.record["results"]["macs"]: c for c in verify.verify([record, changed])}
+    told = [found[one["results"]["macs"]].outcome for one in (record, changed)]
+    assert told == [verify.SAME, verify.DIFFERENT]
 
 
 def test_timings_are_taken_one_at_a_time_with_one_thread(monkeypatch):
@@ -255,24 +265,32 @@ def transferred(framework, mode, model=SMALL, seed=0):
     return made("transfer", framework, FEW, model, {"mode": mode, **SOURCE}, seed)
 
 
-@pytest.mark.parametrize("model", [SMALL, TINY], ids=["cnn", "vit"])
-def test_pretraining_is_the_same_run_in_each_mode(framework, model):
-    results = {m: transferred(framework, m, model)["results"] for m in MODES}
+@pytest.fixture(scope="module", params=[SMALL, TINY], ids=["cnn", "vit"])
+def model(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def moved(framework, model):
+    """三种做法各一次，几个测试共用。"""
+    return {mode: transferred(framework, mode, model) for mode in MODES}
+
+
+def test_pretraining_is_the_same_run_in_each_mode(moved):
+    results = {mode: record["results"] for mode, record in moved.items()}
     tuned, probed = results["finetune"], results["linear_probe"]
     assert tuned["source_accuracy"] == probed["source_accuracy"] > 0.2
     assert results["scratch"]["source_accuracy"] is None
 
 
-@pytest.mark.parametrize("model", [SMALL, TINY], ids=["cnn", "vit"])
-def test_scratch_is_plain_training(framework, model):
+def test_scratch_is_plain_training(framework, model, moved):
     plain = made("train", framework, FEW, model)
-    assert transferred(framework, "scratch", model)["curves"] == plain["curves"]
+    assert moved["scratch"]["curves"] == plain["curves"]
 
 
-@pytest.mark.parametrize("model", [SMALL, TINY], ids=["cnn", "vit"])
-def test_probe_and_finetuning_start_from_the_same_features(framework, model):
+def test_probe_and_finetuning_start_from_the_same_features(moved):
     """第 0 步：主干相同、头相同；线性探针的主干此后不动。"""
-    curves = {m: transferred(framework, m, model)["curves"] for m in MODES}
+    curves = {mode: record["curves"] for mode, record in moved.items()}
     first = {m: c["test_loss"][0] for m, c in curves.items()}
     assert first["finetune"] == first["linear_probe"] != first["scratch"]
     assert curves["finetune"]["test_loss"] != curves["linear_probe"]["test_loss"]
@@ -302,17 +320,16 @@ def test_only_the_body_is_carried_over(framework, monkeypatch):
     assert same == {"head.weight", "head.bias"}
 
 
-def test_head_rate_is_for_the_probe_alone(framework):
+def test_head_rate_is_for_the_probe_alone(framework, model, moved):
     options = {**SOURCE, "head_lr": 0.02}
     for mode, expected in (("finetune", 1e-3), ("linear_probe", 0.02)):
-        found = made("transfer", framework, FEW, SMALL, {"mode": mode, **options})
+        found = made("transfer", framework, FEW, model, {"mode": mode, **options})
         # 第 0 步的 lr 是一步升温之后的最高学习率
         assert found["curves"]["lr"][0] == expected
-        plain = transferred(framework, mode)["results"]["source_accuracy"]
+        plain = moved[mode]["results"]["source_accuracy"]
         assert found["results"]["source_accuracy"] == plain
 
 
-@pytest.mark.parametrize("model", [SMALL, TINY], ids=["cnn", "vit"])
 def test_probe_moves_nothing_but_the_head(framework, model):
     run = Run("train", framework, FEW, model, QUICK, {}, 0)
     prepared = prepare(run)

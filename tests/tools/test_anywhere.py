@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -309,10 +310,21 @@ def test_what_the_room_lacks_is_noticed():
 
 
 @pytest.fixture
-def room(tmp_path, monkeypatch):
+def whole_room(tmp_path, monkeypatch):
     """一间空房：有 NumPy 与 PyTorch，没有课程的程序库。"""
     monkeypatch.setattr(colab, "PLACE", tmp_path)
     return colab.Room(NOTEBOOKS[-1], colab.shelve("torch"))
+
+
+@pytest.fixture
+def room(whole_room):
+    """同样的一间，PyTorch 载入时只有版本号：第一格只问它，真的要载入好几秒。"""
+    shelf = colab.PLACE / "torch"
+    (shelf / "torch").unlink()
+    (shelf / "torch").mkdir()
+    line = f"__version__ = {metadata.version('torch')!r}\n"
+    (shelf / "torch" / "__init__.py").write_text(line, "utf8")
+    return whole_room
 
 
 @pytest.fixture
@@ -375,7 +387,8 @@ def test_paddle_room_looks_like_ai_studio(paddle_room):
     assert not {"torch", "paddlepaddle"} & set(have)
 
 
-def test_first_cell_installs_what_is_missing(room, tmp_path):
+def test_first_cell_installs_what_is_missing(whole_room, tmp_path):
+    room = whole_room
     before = room.versions()
     wheel = fake_wheel(tmp_path / "wheels", "vision_attention", "7.0", ["numpy"])
     done = enter(room, COURSE_PACKAGE=str(wheel), PIP_NO_INDEX="1")

@@ -61,12 +61,7 @@ def test_no_network_on_the_first_run(clone):
     assert len(complaints) == 1
     assert "连不上网" in complaints[0]
     assert not (clone.root / ".venv").exists()
-
-
-def test_next_run_recovers_once_the_network_is_back(clone):
-    clone.write("requirements.txt", "a-package-that-is-not-here\n")
-    assert clone.make("env")[0] != 0
-    clone.write("requirements.txt", "")
+    clone.write("requirements.txt", "")  # 网好了
     assert clone.make("env")[0] == 0
     assert (clone.root / ".venv" / ".ready").exists()
 

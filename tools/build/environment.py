@@ -169,9 +169,13 @@ def pip_install(fresh: bool) -> None:
     raise StepError(f"安装依赖：{reason(text, 'pip.log')}")
 
 
-def side(name: str, *lists: Path) -> Path:
-    """造 .venv-name，装上 lists 里的东西；返回它的 Python。已经装好就直接返回。"""
+def side(name: str, *lists: Path, alone: Path | None = None) -> Path:
+    """造 .venv-name，装上 lists 里的东西；返回它的 Python。已经装好就直接返回。
+
+    参数: alone 里的不带各自的依赖，最后装
+    """
     folder = ROOT / f".venv-{name}"
+    lists = (*lists, alone) if alone else lists
     python, stamp = folder / "bin" / "python", folder / ".ready"
     ready = "".join(path.read_text("utf8") for path in lists)
     if stamp.exists() and stamp.read_text("utf8") == ready:
@@ -180,7 +184,9 @@ def side(name: str, *lists: Path) -> Path:
     remove(folder)
     say(f"造 {folder.name}……")
     pip = [python, "-m", "pip", "install", "--progress-bar", "off"]
-    installs = [[*pip, "-r", path] for path in lists]
+    installs = [
+        [*pip, *(["--no-deps"] if path == alone else []), "-r", path] for path in lists
+    ]
     for command in ([sys.executable, "-m", "venv", folder], *installs):
         code, text = run(command, pip_environment(), f"{name}.log")
         if code != 0:

@@ -28,6 +28,8 @@ from tools.build.status import measured
 from tools.build.workplace import CACHE, ROOT, write
 
 SUFFIXES = (".md", ".ipynb")
+# 内核起不来时 jupyter_client 的原话
+SILENT = "Kernel didn't respond"
 
 
 def toc_files() -> list[Path]:
@@ -35,15 +37,6 @@ def toc_files() -> list[Path]:
     stems = [ROOT / name for name in toc.names()]
     tries = (stem.with_name(stem.name + end) for stem in stems for end in SUFFIXES)
     return [path for path in tries if path.exists()]
-
-
-# 内核起不来时 jupyter_client 的原话
-SILENT = "Kernel didn't respond"
-
-
-def toc_notebooks() -> list[Path]:
-    """返回 _toc.yml 里的笔记本，依书中的顺序。"""
-    return [path for path in toc_files() if path.suffix == ".ipynb"]
 
 
 def read(path: Path) -> nbformat.NotebookNode | None:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import json
@@ -69,18 +70,26 @@ def _handed(name: str) -> list[HandIn]:
     return [HandIn(n, task, v) for n, v in found if (task := task_of(n))]
 
 
-def wrong(framework: str) -> Iterator[HandIn]:
+@functools.cache
+def wrong(framework: str) -> tuple[HandIn, ...]:
     """写错的：把写对的改动一行。"""
+    return (*_changed(framework), *_handed(f"unseen_wrong_{framework}"))
+
+
+# 找一个类要把整个文件再读一遍；一份写对的改出好几份写错的
+_source = functools.cache(inspect.getsource)
+
+
+def _changed(framework: str) -> Iterator[HandIn]:
     for base, old, new, expected in load(WRONG[framework]).WRONG:
         kind = "from_text" if "_text_" in base else "right"
         module = load(f"{kind}_{framework}")
-        source = inspect.getsource(getattr(module, base))
+        source = _source(getattr(module, base))
         if old not in source:
             raise ValueError(f"{base} 里没有要改的 {old!r}")
         names = dict(vars(module))
         exec(source.replace(old, new), names)
         yield HandIn(f"{base}: {new}", task_of(base), names[base], expected)
-    yield from _handed(f"unseen_wrong_{framework}")
 
 
 def counts(framework: str) -> dict[str, int]:
