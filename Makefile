@@ -105,7 +105,7 @@ newest: ## 在单独的环境里试此刻最新的版本（几 GB）
 # —— 每周的巡查与持续集成的几步 ——
 .PHONY: matrix links colab-image workflows light
 
-matrix: book ## 每周的大表：逐页、逐个用例、逐种导出、每本笔记本再执行一遍（一两个小时）
+matrix: book ## 每周的大表：逐页、逐个用例、逐种导出（一两个小时）
 	@$(COURSE) matrix
 
 links: env ## 逐个打开书与笔记本里的外部链接，列出打不开的（要联网）

@@ -144,14 +144,10 @@ def command_book() -> int:
     return 0
 
 
-# 平时再执行一遍的：讲解的一种、练习的一种，两翼各一本；每一本都再执行，归 make matrix
-REPEATED = ("two_machines.ipynb", "exercise_cbam.ipynb")
-
-
 def command_test() -> int:
     """检查一切：先把所有页面重新造一遍，再由一次 pytest 检查一切。
 
-    造书时的那一遍，每一本逐格比较输出（test_book）；REPEATED 里的由 nbval 再执行一遍。
+    笔记本由 nbval 再执行一遍，逐格比较输出；造书时的那一遍也比（test_book）。
     次序每次不同，种子印在开头；环境变量 SEED 指定种子，就照那个次序重来。
     """
     seed = os.environ.get("SEED", "")
@@ -168,17 +164,14 @@ def command_test() -> int:
     command = [PYTHON, "-m", "pytest", "--nbval", "--nbval-current-env"]
     parallel = ["-n", env["COURSE_JOBS"], "--dist", "loadfile"]
     order = [f"--randomly-seed={seed}"] if seed else []
-    again = [path for name in REPEATED for path in ROOT.glob(f"notebooks/*/{name}")]
-    return call([*command, *parallel, *order, "tests", *again], env)
+    return call([*command, *parallel, *order, "tests", "notebooks"], env)
 
 
 def command_matrix() -> int:
-    """每周一遍的大表：逐页、逐个用例、逐种办法；每一本笔记本再执行一遍。"""
+    """每周一遍的大表：逐页、逐个用例、逐种办法。"""
     env = workplace() | threads()
     command = [PYTHON, "-m", "pytest", "-n", env["COURSE_JOBS"], "--dist", "loadfile"]
-    code = call([*command, "-m", "matrix", "tests"], env)
-    again = call([*command, "--nbval", "--nbval-current-env", "notebooks"], env)
-    return code or again
+    return call([*command, "-m", "matrix", "tests"], env)
 
 
 def command_lint() -> int:
