@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from vision_attention.cli import checkups, trials
+from vision_attention.cli import checkups, earlier, trials
 from vision_attention.cli.checkup_findings import Case, report_of
 from vision_attention.cli.checkup_page import Report, page_of
 from vision_attention.cli.checkups import Budget, Plan, Progress
@@ -24,7 +23,7 @@ from vision_attention.data.folder import remembered
 from vision_attention.storage import files
 from vision_attention.studies.design.runs import Run
 from vision_attention.studies.store.faults import faults_of
-from vision_attention.studies.tasks.prepared import PreparedRun, load_data, prepare
+from vision_attention.studies.tasks.prepared import PreparedRun, prepare
 from vision_attention.training import saved_run
 from vision_attention.training.checkup import (
     ENOUGH,
@@ -134,26 +133,14 @@ def _trained(
     """训练一次，存下；已有同样的一次训练，图片也没有变，就用它，停在半路的接着做。"""
     base = trials.base_name(run)
     for taken in [out / name] if name else [out / base, *sorted(out.glob(f"{base}-*"))]:
-        if _same(taken, run, data_root):
+        if earlier.finished(taken, run, data_root):
             return taken
-        if trials.unfinished(taken, run, data_root):
+        if earlier.unfinished(taken, run, data_root):
             return trials.go_on(taken, data_root, progress=not quiet).folder
     if not quiet:
         steps = run.train["steps"]
         typer.echo(f"先训练一次，存下来：{steps} 步，每步 {BATCH} 张", err=True)
     return trials.carry_out(run, out, name, data_root, progress=not quiet).folder
-
-
-def _same(folder: Path, run: Run, data_root: str | None) -> bool:
-    """文件夹里是不是同样的设置、同样的图片做完的一次训练。"""
-    try:
-        record = json.loads((folder / saved_run.RECORD).read_text("utf8"))
-        if record["key"] != run.key:
-            return False
-        fingerprint = record["data"]["fingerprint"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    return load_data(run, data_root).fingerprint == fingerprint
 
 
 def _case(folder: Path, data: str | None, data_root: str | None) -> Case:

@@ -1,7 +1,7 @@
 """命令 train 的里面：一次训练，存下模型、记录与曲线。
 
 内容: Trial、settle（选项 → 设置，逐项检查）、carry_out（训练并存盘）、
-    go_on（接着做）、unfinished（是不是停在半路的那一次）、base_name（缺省的名字）。
+    go_on（接着做）、base_name（缺省的名字）。
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from vision_attention.studies.design.runs import SECTIONS, Run, merge
 from vision_attention.studies.running.execute import record_of
 from vision_attention.studies.store.faults import faults_of
 from vision_attention.studies.tasks import Outcome, train
-from vision_attention.studies.tasks.prepared import PreparedRun, load_data, prepare
+from vision_attention.studies.tasks.prepared import PreparedRun, prepare
 from vision_attention.training import saved_run, snapshots
 from vision_attention.training.class_scores import (
     balanced_accuracy,
@@ -203,19 +203,6 @@ def go_on(folder: Path, data_root: str | None, progress: bool) -> Trial:
             return _finish(prepared, folder, progress)
 
 
-def unfinished(folder: Path, run: Run, data_root: str | None) -> bool:
-    """是不是停在半路、同样的设置、同样的图片的一次训练。"""
-    try:
-        if saved_settings(folder)[0].key != run.key:
-            return False
-        if not (folder / CHECKPOINT).exists():
-            return True
-        begun = snapshots.read(folder / CHECKPOINT).identity["dataset"]
-    except (OSError, ValueError, KeyError):
-        return False
-    return begun == load_data(run, data_root).fingerprint
-
-
 @contextlib.contextmanager
 def _only_one(folder: Path) -> Iterator[None]:
     """一个文件夹同时只有一个进程训练：两个会互相盖掉检查点。"""
@@ -270,11 +257,10 @@ def _record(prepared: PreparedRun, outcome: Outcome) -> dict:
     odds = prepared.wing.module("runs").odds
     answers = odds(prepared.model, dataset.normalize(dataset.test_images)).argmax(1)
     scores = class_scores(dataset, answers)
-    top, tested = commonest(scores), len(dataset.test_labels)
     record = record_of(run, prepared, outcome, threads_used(run.framework))
     record["results"] |= {
         "balanced_accuracy": balanced_accuracy(scores),
-        "commonest_class_accuracy": top.test / tested,
+        "commonest_class_accuracy": commonest(scores).test / len(answers),
     }
     return {
         "format": saved_run.FORMAT,
