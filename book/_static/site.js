@@ -56,7 +56,9 @@
   settle();
 
   /* 本页目录：读到哪一节，哪一节就亮着 */
-  const id = (hash) => decodeURIComponent(hash.slice(1));
+  const id = (hash) => {
+    try { return decodeURIComponent(hash.slice(1)); } catch { return ""; } // 网址写坏了，像 #%
+  };
   // 接口页上的类没有标题，就看它自己
   const mark = (section) => section?.querySelector(":scope > :is(h1, h2, h3, h4)") ?? section;
   const links = new Map(all("#pst-page-toc-nav a").map((link) => [mark(one(id(link.hash))), link]));

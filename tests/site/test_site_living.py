@@ -17,7 +17,7 @@ from PIL import Image
 from probes import AXE, OVERFLOW
 from safetensors import safe_open
 
-from tools.build.workplace import ROOT
+from tools.build.workplace import ROOT, SITE
 from tools.site import living, weights
 from tools.site.server import Handler, serving
 from vision_attention import data, interop, specs, studies
@@ -34,6 +34,14 @@ PAGES = {
     "deal": "index.html",
     "diagnosis": "book/vit/diagnosis.html",
     "reach": "book/self_attention/reach.html",
+}
+# 每张图该在的页：它教什么，就在讲那件事的页上
+PROMISED = {
+    "gate": ["book/cbam/index", "book/which/modules"],
+    "microscope": ["book/self_attention/microscope", "book/vit/build"],
+    "deal": ["index", "book/preface", "book/which/measured"],
+    "diagnosis": ["book/vit/diagnosis"],
+    "reach": ["book/self_attention/reach", "book/what/compare"],
 }
 # 这一张没有静止的一幅：不运行脚本时，下面的列表就是它
 LIVE = PAGES | {"map": "book/answers/decisions.html"}
@@ -349,6 +357,13 @@ def live(page, root, name):
 
 
 SKELETON = re.compile(r"-?\d+(?:\.\d+)?")
+
+
+@pytest.mark.parametrize("name", PROMISED)
+def test_each_picture_stands_where_it_teaches(name):
+    for page in PROMISED[name]:
+        text = (SITE / f"{page}.html").read_text("utf8")
+        assert f'data-picture="{name}"' in text, page
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -351,3 +351,11 @@ def test_sign_follows_the_finger(phone, root):
     assert box.get_attribute("data-more") == "right"
     box.evaluate("b => { b.scrollLeft = b.scrollWidth; }")
     phone.wait_for_function("b => b.dataset.more === 'left'", arg=box.element_handle())
+
+
+def test_a_broken_anchor_breaks_nothing(browser, root):
+    """`#%` 解不开；后面的脚本照样跑完，宽表照样标出还有多少。"""
+    with opened(browser, width=390) as page:
+        page.goto(root + "book/answers/sentences.html#%")
+        page.locator("[data-more]").first.wait_for(state="attached")
+        assert page.seen["errors"] == []

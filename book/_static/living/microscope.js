@@ -6,7 +6,7 @@ import { load } from "./engine/safetensors.js";
 import { distance, vit } from "./engine/vit.js";
 
 const [LAYERS, HEADS] = [4, 4];
-const WINDOWS = { 0: "看全图", 3: "3×3", 1: "只看自己" };
+const WINDOWS = [["0", "看全图"], ["3", "3×3"], ["1", "只看自己"]];
 const stored = (name) => load(new URL(`weights/${name}.safetensors`, import.meta.url));
 /* 每边几块，一块在画板上多宽，画几档深浅（块多的少画几档，慢手机才跟得上），十类的名字，准确率是哪些图上的，画板 */
 const KINDS = {

@@ -13,10 +13,11 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** 一组按钮，按下的只有一个；names 为取值 → 名字 */
+/** 一组按钮，按下的只有一个；names 为取值 → 名字，取值是整数而次序要紧的给一串 [取值, 名字] */
 export function choice(label, names, chosen, changed) {
   const press = (value) => buttons.forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.value === value)));
-  const buttons = Object.entries(names).map(([value, name]) => element("button", {
+  const pairs = Array.isArray(names) ? names : Object.entries(names);
+  const buttons = pairs.map(([value, name]) => element("button", {
     type: "button", "data-value": value, onclick: () => { press(value); changed(value); },
   }, name));
   press(String(chosen));
