@@ -12,6 +12,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -277,6 +278,25 @@ def test_another_error_is_not_tried_again(monkeypatch):
     page = Path(__file__).resolve().parents[2] / "notebooks/torch/two_machines.ipynb"
     with pytest.raises(RuntimeError, match="别的错"):
         notebooks.execute(page)
+
+
+def test_changed_data_is_read_again(tmp_path, monkeypatch):
+    """格子没有变，写着名字的数据变了：缓存里的一次不算；别的数据变了，照样算。"""
+    for module in (notebooks, workplace):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
+    read, other = tmp_path / "benchmarks/peers.json", tmp_path / "book/_data/calls.yaml"
+    for file in (read, other):
+        file.parent.mkdir(parents=True)
+        file.write_text("1", "utf8")
+    page = tmp_path / "book/speed.md"
+    page.write_text('json.load(open("../benchmarks/peers.json"))', "utf8")
+    ran = {"finished": "2026-11-30", "data_read": notebooks.data_read(page)}
+    cache = SimpleNamespace(match_cache_notebook=lambda _: SimpleNamespace(data=ran))
+    assert notebooks.cached_run(cache, page) == ran
+    other.write_text("2", "utf8")
+    assert notebooks.cached_run(cache, page) == ran
+    read.write_text("2", "utf8")
+    assert notebooks.cached_run(cache, page) is None
 
 
 def test_the_longest_notebook_goes_first():

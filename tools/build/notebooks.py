@@ -25,9 +25,11 @@ from myst_parser.config.main import MdParserConfig
 
 from tools.build import toc
 from tools.build.status import measured
-from tools.build.workplace import CACHE, ROOT, write
+from tools.build.workplace import CACHE, ROOT, fingerprint, write
 
 SUFFIXES = (".md", ".ipynb")
+# 命令写成的、人手写的数据；页里的格子读它们
+DATA, KINDS = ("book/_data", "benchmarks"), {".json", ".yaml", ".yml"}
 # 内核起不来时 jupyter_client 的原话
 SILENT = "Kernel didn't respond"
 
@@ -76,13 +78,25 @@ def warm_up() -> None:
     importlib.import_module("matplotlib.font_manager")
 
 
+def data_read(path: Path) -> str:
+    """返回一本所读数据的指纹；文件的名字写在里面，就算读了。没有读就是空串。"""
+    text = path.read_text("utf8")
+    files = sorted(file for folder in DATA for file in (ROOT / folder).glob("*.*"))
+    found = [file for file in files if file.suffix in KINDS and file.name in text]
+    return fingerprint(*found) if found else ""
+
+
 def cached_run(cache: JupyterCacheBase, path: Path) -> dict | None:
-    """返回缓存里这一本上次真正执行的记录：秒数、何时、版本、机器；没有就是 None。"""
+    """返回缓存里这一本上次真正执行的记录：秒数、何时、版本、机器；没有就是 None。
+
+    格子没有变、所读的数据变了，也是没有。
+    """
     try:
         data = cache.match_cache_notebook(read(path)).data
     except KeyError:
         return None
-    return data if "finished" in data else None
+    current = data.get("data_read", "") == data_read(path)
+    return data if current and "finished" in data else None
 
 
 def longest_first(paths: list[Path], seconds: dict[str, float]) -> list[Path]:
@@ -125,6 +139,7 @@ def main(target: Path) -> int:
                 continue
             print(f"笔记本 {name} {result.time:.1f} 秒", flush=True)
             runs[path] = {"execution_seconds": result.time, **measured()}
+            runs[path]["data_read"] = data_read(path)
             bundle = CacheBundleIn(notebook, str(path), data=runs[path])
             cache.cache_notebook_bundle(bundle, overwrite=True)
     report = {
