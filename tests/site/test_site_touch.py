@@ -354,8 +354,8 @@ def test_sign_follows_the_finger(phone, root):
 
 
 def test_a_broken_anchor_breaks_nothing(browser, root):
-    """`#%` 解不开；后面的脚本照样跑完，宽表照样标出还有多少。"""
+    """`#%` 解不开；后面的脚本照样跑完，宽的公式照样标出还有多少。"""
     with opened(browser, width=390) as page:
-        page.goto(root + "book/answers/sentences.html#%")
+        page.goto(root + "book/cbam/cbam.html#%")
         page.locator("[data-more]").first.wait_for(state="attached")
         assert page.seen["errors"] == []

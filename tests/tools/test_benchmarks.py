@@ -158,7 +158,7 @@ def test_fused_attention_in_torch_saves_memory():
 
 def test_page_reads_the_records():
     for name in NAMES:
-        assert f'"{name}"' in PAGE
+        assert f'"{name}.json"' in PAGE
 
 
 def test_every_wait_is_recorded_and_within_its_bound():

@@ -22,13 +22,11 @@ function fitting(width, height) {
   if (width * height > LARGEST) throw new Error(`这张图有 ${Math.round((width * height) / 1e6)} 百万像素，太大了；请先缩小到 24 百万以内。`);
 }
 
-/** 文件的开头；浏览器自己的话是英文 */
+/** 文件的开头；读不到的，有的浏览器报英文的错，有的给一段空的 */
 async function start(file) {
-  try {
-    return new DataView(await file.slice(0, 1 << 18).arrayBuffer());
-  } catch {
-    throw new Error("这个文件读不到：是文件夹，或者挪走了、改过了。");
-  }
+  const head = await file.slice(0, 1 << 18).arrayBuffer().catch(() => null);
+  if (!head?.byteLength) throw new Error("这个文件读不到，或者是空的：也许是文件夹，也许挪走了、改过了。");
+  return new DataView(head);
 }
 
 async function decoded(file) {
