@@ -251,7 +251,8 @@ def test_compiled(board, ours, other):
     model, x = ours
     torch._dynamo.reset()
     if len(x) in x.shape[1:]:
-        x = x[:-1]  # 批次与边长一样大，PyTorch 就把两个量当成一个
+        # 批次与边长一样大，PyTorch 就把两个量当成一个；视图的原件也会被盯住，所以抄一份
+        x = x[:-1].clone()
     # 反向的图画得慢，逐个用例做时才画；每种门的另有 test_gate_compiles_into_one_graph
     backend = "aot_eager" if len(board) == 1 else "eager"
     again = torch.compile(model, fullgraph=True, dynamic=True, backend=backend)
