@@ -261,8 +261,9 @@ def test_ratio_is_taken_within_each_round():
 # 预训练 -------------------------------------------------------------------------
 
 
-def transferred(framework, mode, model=SMALL, seed=0):
-    return made("transfer", framework, FEW, model, {"mode": mode, **SOURCE}, seed)
+def transferred(framework, mode, model=SMALL, options=None, **train):
+    options = {"mode": mode, **SOURCE, **(options or {})}
+    return made("transfer", framework, FEW, model, options, **train)
 
 
 @pytest.fixture(scope="module", params=[SMALL, TINY], ids=["cnn", "vit"])
@@ -296,19 +297,24 @@ def test_probe_and_finetuning_start_from_the_same_features(moved):
     assert curves["finetune"]["test_loss"] != curves["linear_probe"]["test_loss"]
 
 
-def starts(framework, mode, monkeypatch):
-    """每次训练开始时的权重。"""
+def fitted(framework, monkeypatch, mode, **settings):
+    """每次训练开始时的权重、数据与设置。"""
     room = load_wing(framework).module("training")
     fit, seen = room.fit, []
 
-    def spy(model, *arguments):
-        seen.append(interop.state(model))
-        return fit(model, *arguments)
+    def spy(model, dataset, config):
+        seen.append((interop.state(model), dataset, config))
+        return fit(model, dataset, config)
 
     with monkeypatch.context() as patch:
         patch.setattr(room, "fit", spy)
-        transferred(framework, mode)
+        transferred(framework, mode, **settings)
     return seen
+
+
+def starts(framework, mode, monkeypatch):
+    """每次训练开始时的权重。"""
+    return [weights for weights, *_ in fitted(framework, monkeypatch, mode)]
 
 
 def test_only_the_body_is_carried_over(framework, monkeypatch):
@@ -318,6 +324,24 @@ def test_only_the_body_is_carried_over(framework, monkeypatch):
     assert teacher.keys() == tuned.keys() == scratch.keys()
     same = {n for n, value in scratch.items() if np.array_equal(value, tuned[n])}
     assert same == {"head.weight", "head.bias"}
+
+
+def test_trunk_rate_is_for_finetuning_alone(framework, monkeypatch):
+    first, second = fitted(framework, monkeypatch, "finetune", trunk_lr=1e-5)
+    assert (first[2].trunk_lr, second[2].trunk_lr) == (None, 1e-5)
+
+
+@pytest.mark.parametrize("how", ["target", "source", "none"])
+def test_pictures_are_normalized_as_asked(framework, monkeypatch, how):
+    """预训练总按它自己的图片；之后的按说好的。"""
+    (_, source, _), (_, target, _) = fitted(
+        framework, monkeypatch, "finetune", options={"normalization": how}
+    )
+    seen = {"source": source.train_images / 255, "target": target.train_images / 255}
+    known = {whose: (images.mean(), images.std()) for whose, images in seen.items()}
+    known["none"] = 0, 1
+    for found, whose in ((source, "source"), (target, how)):
+        assert np.allclose((*found.mean, *found.std), known[whose], rtol=1e-5)
 
 
 def test_head_rate_is_for_the_probe_alone(framework, model, moved):
@@ -383,6 +407,7 @@ ONE = {"options": "{mode: finetune, source_classes: [0]}"}
 NESTED = {"options": "{mode: finetune, source_classes: [[0], 1]}"}
 STEPS = {"options": "{mode: finetune, source_classes: [0, 1], source_steps: 4}"}
 RATE = {"options": "{mode: linear_probe, source_classes: [0, 1], head_lr: -1}"}
+SCALE = {"options": "{mode: scratch, source_classes: [0, 1], normalization: sorce}"}
 IMAGES = {"options": "{mode: finetune, source_classes: [0, 1], source_n_train: 1}"}
 
 WRONG = [
@@ -403,6 +428,7 @@ WRONG = [
     (TRANSFER, STEPS, 7, "source_steps=4 不合适；应为不小于 5"),
     (TRANSFER, IMAGES, 7, "source_n_train=1 不合适"),
     (TRANSFER, RATE, 7, "lr=-1 不合适"),
+    (TRANSFER, SCALE, 7, "是不是 'source'"),
     (TRANSFER, {"options": "{mode: finetune}"}, 7, "缺少 options.source_classes"),
     (TRANSFER, {"data": "{name: digits}"}, 4, "缺少 classes"),
     (PRICE, {"options": "{reference: {atention: none}}"}, 7, "是不是 'attention'"),

@@ -1,6 +1,6 @@
 """预训练有没有用：先学一些类，再用另一些类的少量图片。
 
-内容: transfer、MODES。
+内容: transfer、MODES、NORMALIZATIONS。
 """
 
 from __future__ import annotations
@@ -8,7 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from vision_attention.checks import ArgumentError, number, whole
+from vision_attention.data import Dataset
 from vision_attention.studies.tasks.outcome import Outcome, Sections, one_of
 from vision_attention.studies.tasks.prepared import (
     PreparedRun,
@@ -20,6 +23,7 @@ from vision_attention.studies.tasks.training import outcome_of
 from vision_attention.training.config import TrainConfig
 
 MODES = ("scratch", "finetune", "linear_probe")
+NORMALIZATIONS = ("target", "source", "none")
 MEASURED = ("source_accuracy",)
 
 
@@ -30,6 +34,7 @@ def examine(sections: Sections) -> None:
     """
     options = sections["options"]
     one_of("mode", options["mode"], MODES)
+    one_of("normalization", options.get("normalization", "target"), NORMALIZATIONS)
     source = options["source_classes"]
     _classes(source, sections["data"].get("classes"))
     if options.get("source_n_train") is not None:
@@ -85,30 +90,35 @@ def transfer(
     source_n_train: int | None = None,
     source_steps: int | None = None,
     head_lr: float | None = None,
+    normalization: str = "target",
 ) -> Outcome:
     """从头学、预训练后微调，或预训练后只学分类头（linear_probe）。
 
     三种做法的分类头从同一组数出发；后两种的预训练是同一次：同样的数据、种子与设置，
-    只换步数，结果逐位相同。
+    只换步数，结果逐位相同；train.trunk_lr 只管之后的微调。
 
     参数: mode 取 scratch、finetune、linear_probe；source_classes 为预训练的类；
         source_n_train 为预训练的图片数，缺省为全部；source_steps 为预训练的步数，
         缺省同 train.steps；head_lr 为 linear_probe 的学习率，缺省同 train.lr；
-        只学一层的问题是凸的，学习率应当大得多
+        只学一层的问题是凸的，学习率应当大得多；normalization 为之后的图片按谁的均值与
+        标准差归一化：target 按它自己的，source 按预训练的那些图片的，none 是忘了归一化，
+        像素只除以 255
     返回: train 的结果，加上 source_accuracy（从头学时为 None）
     """
     fit, accuracy = prepared.wing.module("training").fit, None
     seconds = cpu_seconds = 0.0
     model: Any = prepared.model
+    source = load_data(
+        prepared.run,
+        prepared.data_root,
+        classes=source_classes,
+        n_train=source_n_train,
+    )
     if mode != "scratch":
-        source = load_data(
-            prepared.run,
-            prepared.data_root,
-            classes=source_classes,
-            n_train=source_n_train,
-        )
         steps = source_steps or prepared.config.steps
-        longer = replace(prepared.config, steps=steps, eval_every=steps)
+        longer = replace(
+            prepared.config, steps=steps, eval_every=steps, trunk_lr=None
+        )
         teacher = build_model(prepared.wing, prepared.run, source)
         before = fit(teacher, source, longer)
         share_weights(teacher, model, except_for="head")
@@ -118,10 +128,21 @@ def transfer(
     if mode == "linear_probe":
         model = prepared.wing.module("probe").LinearProbe(model)
         config = replace(config, lr=head_lr or config.lr)
-    after = outcome_of(fit(model, prepared.dataset, config))
+    dataset = _normalized(prepared.dataset, source, normalization)
+    after = outcome_of(fit(model, dataset, config))
     return replace(
         after,
         results=after.results | {"source_accuracy": accuracy},
         seconds=after.seconds + seconds,
         cpu_seconds=after.cpu_seconds + cpu_seconds,
     )
+
+
+def _normalized(dataset: Dataset, source: Dataset, how: str) -> Dataset:
+    """换一种归一化的目标数据；图片与标签不变。"""
+    if how == "target":
+        return dataset
+    if how == "source":
+        return replace(dataset, mean=source.mean, std=source.std)
+    zeros = np.zeros_like(dataset.mean)
+    return replace(dataset, mean=zeros, std=zeros + 1)
