@@ -472,3 +472,38 @@ def test_geometry_refuses_what_cannot_be():
         geometry.sincos_2d(4, 2)
     with pytest.raises(ValueError, match=r"embed_dim=6 应为 4 的倍数"):
         geometry.sincos_1d(4, 6)
+
+
+# 由几个尺寸相乘得来的总数：怎样建、该改小的参数、总数是多少（手算）
+COUNTED = [
+    (lambda wing: wing.MultiHeadSelfAttention(2**15, 1), "embed_dim", 3 * 2**30),
+    (lambda wing: wing.SelfAttention2d(2**16), "in_channels", 2**32),
+    (lambda _: geometry.self_excluded(50_000), "num_tokens", 2_500_000_000),
+    (lambda _: geometry.sincos_2d(2**7, 2**18), "embed_dim", 2**32),
+    (lambda _: geometry.sincos_1d(2**7, 2**18), "embed_dim", 2**32),
+    (lambda _: geometry.token_distance(2**8), "grid", 2**32),
+]
+# 网络、哪个尺寸、取多大、总数（缺省时最宽的一层：resnet20 是 64，其余是 32）
+SIZED = [
+    ("resnet20", "width", 2**13, 9 * 2**30),
+    ("resnet_narrow", "in_channels", 2**23, 9 * 32 * 2**23),
+    ("resnet20", "num_classes", 2**24, 4 * 64 * 2**24),
+    ("mobile_narrow", "expansion", 2**22, 32 * 32 * 2**22),
+    ("small_cnn", "image_size", 50_000, 2_500_000_000),
+    ("small_cnn", "width", 2**14, 18 * 2**28),
+    ("small_cnn", "in_channels", 2**23, 9 * 32 * 2**23),
+    ("small_cnn", "num_classes", 2**26, 2 * 32 * 2**26),
+    ("mlp_small", "width", 2**16, 2**32),
+]
+
+
+@pytest.mark.parametrize(("build", "name", "count"), COUNTED)
+def test_what_is_too_large_says_how_many(wing, build, name, count):
+    with pytest.raises(ValueError, match=f"^{name} 太大：.*要有 {count:,} 个数"):
+        build(wing)
+
+
+@pytest.mark.parametrize(("model", "name", "size", "count"), SIZED)
+def test_networks_that_are_too_large_say_how_many(model, name, size, count):
+    with pytest.raises(ValueError, match=f"^{name} 太大：.*要有 {count:,} 个数"):
+        specs.named(model, **{name: size})

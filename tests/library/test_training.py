@@ -24,7 +24,7 @@ from vision_attention import data, specs
 from vision_attention.storage import files
 from vision_attention.training.config import TrainConfig
 from vision_attention.training.history import History, TrainingDivergedError
-from vision_attention.training.journal import learning_rate
+from vision_attention.training.journal import Journal, learning_rate
 
 DIGITS = data.load("digits", n_train=50, seed=3, max_test=90)
 QUICK = TrainConfig(
@@ -373,6 +373,15 @@ def test_divergence_never_reaches_the_checkpoint(room, tmp_path):
     with pytest.raises(TrainingDivergedError):
         room.training.fit(network(room), DIGITS, config, checkpoint=path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("losses", [(np.inf, 1.0), (1.0, np.nan)])
+def test_evaluation_that_diverged_stops_the_training(losses):
+    """步步的损失都有限，评估时才发散：训练图片、测试图片，哪一边都不放过。"""
+    with Journal(QUICK, History(), lambda: True) as journal:
+        with pytest.raises(TrainingDivergedError, match="第 0 步的损失是"):
+            journal.record(*[(loss, 0.5) for loss in losses])
+        assert journal.history == History()
 
 
 def test_silent_by_default(room, capfd):
