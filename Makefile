@@ -71,7 +71,7 @@ colab-check: env ## 造 wheel，在像 Colab、AI Studio 的空环境里跑每�
 	@.venv/bin/python -m tools.launch.colab $(NOTEBOOKS)
 
 # —— 可信：锁定与松开依赖、查漏洞、反复测试、最低与最新的版本 ——
-# 变量：N=遍数，SUITES=只跑哪些（make flaky 用）；N=几处，SEED=种子（make mutants 用）；
+# 变量：N=遍数，SUITES=只跑哪些（make flaky 用）；N=几处，SEED=种子，MINUTES=至多几分钟（make mutants 用）；
 # N=几例（make fuzz 用）、几轮（make kills 用）
 .PHONY: lock unpin audit flaky mutants fuzz kills lowest newest
 
@@ -88,7 +88,7 @@ flaky: ## 换着次序把测试跑 N 遍（默认 5），不过的报出种子�
 	@N="$(N)" SUITES="$(SUITES)" $(COURSE) flaky
 
 mutants: env ## 把程序库弄坏 N 处（默认 40，SEED=种子），看测试红不红
-	@N="$(N)" SEED="$(SEED)" .venv/bin/python -m tools.proof.mutants
+	@N="$(N)" SEED="$(SEED)" MINUTES="$(MINUTES)" .venv/bin/python -m tools.proof.mutants
 
 fuzz: env ## 随手造 N 例（默认 10,000）参数、输入与文件：算得出，或者一句话
 	@N="$(N)" .venv/bin/python -m tools.proof.hostile fuzz

@@ -170,7 +170,9 @@ def test_conftest_that_cannot_load_the_change_is_red(judged):
     small, found = judged
     small.with_name("conftest.py").write_text("import shaky\nassert shaky.MOST == 3\n")
     (mutant,) = [m for m in mutants.mutants(small) if m.line == 1]
-    assert mutants.measure([mutant], found, 1) == []
+    assert mutants.measure([mutant], found, 1) == [(mutant, True)]
+    # 时间到了，不再试下一处
+    assert mutants.measure(mutants.within(0, [mutant]), found, 1) == []
     small.with_name("test_shaky.py").write_text("")
     with pytest.raises(mutants.StepError, match="没有跑起来"):
         mutants.measure([mutant], found, 1)

@@ -1,6 +1,7 @@
 """弄坏一处，看测试红不红：测试有没有牙，量得出来。
 
-用法: make mutants N=几处 SEED=种子，缺省 40 处、种子 0；JOBS=同时几处。
+用法: make mutants N=几处 SEED=种子，缺省 40 处、种子 0；JOBS=同时几处；
+MINUTES=几分钟之后不再试下一处（次序是抽的，试过的仍是随机的几处）。
 结果写进附录「状态」；不到 ENOUGH 算不过。
 改的只有四种：常数（缺省值也是常数）、比较、算术、丢掉一次调用；两翼同样的一处一起改。
 每一处在一个分出来的进程里：框架已经载入，改过的代码从头载入，只跑走过那几行的测试
@@ -12,6 +13,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.machinery
+import itertools
 import os
 import random
 import signal
@@ -253,9 +255,11 @@ def together(
         time.sleep(0.02)
 
 
-def measure(chosen: list[Mutant], touched: Touched, jobs: int) -> list[Mutant]:
-    """逐处试，试完一处说一行；返回没有看出来的。"""
-    alive = []
+def measure(
+    chosen: Iterable[Mutant], touched: Touched, jobs: int
+) -> list[tuple[Mutant, bool]]:
+    """逐处试，试完一处说一行；返回试过的每一处与红没有红。"""
+    tried = []
     work = (
         (each, partial(broken, with_twin(each), judges(each, touched)))
         for each in chosen
@@ -267,8 +271,14 @@ def measure(chosen: list[Mutant], touched: Touched, jobs: int) -> list[Mutant]:
             raise StepError(f"弄坏一处：{mutant}，测试没有跑起来（退出码 {code}）")
         # 负的是太久、被杀掉的：看不出红不红，不算红
         say(f"{'红' if code > 0 else '绿' if code == 0 else '太久'}  {mutant}")
-        alive += [] if code > 0 else [mutant]
-    return alive
+        tried.append((mutant, code > 0))
+    return tried
+
+
+def within(minutes: float, things: Iterable[Mutant]) -> Iterator[Mutant]:
+    """过了几分钟就不再给出下一个。"""
+    deadline = time.monotonic() + 60 * minutes
+    return itertools.takewhile(lambda _: time.monotonic() < deadline, things)
 
 
 def watched(jobs: int) -> Touched:
@@ -329,14 +339,16 @@ def main() -> int:
     chosen = random.Random(seed).sample(sites, min(count, len(sites)))
     prepare()
     jobs = int(os.environ.get("JOBS") or os.cpu_count() or 1)
-    alive = measure(chosen, watched(jobs), jobs)
-    red, bad = len(chosen) - len(alive), [str(mutant) for mutant in alive]
-    found = {"sites": len(sites), "tried": len(chosen), "red": red, "seed": seed}
-    record("mutants", {**found, "bad": bad}, started_from)
-    say(f"{len(sites)} 处里抽 {len(chosen)} 处（种子 {seed}），{red} 处红")
+    touched = watched(jobs)
+    minutes = float(os.environ.get("MINUTES") or "inf")
+    tried = measure(within(minutes, chosen), touched, jobs)
+    bad = [str(mutant) for mutant, red in tried if not red]
+    found = {"sites": len(sites), "tried": len(tried), "red": len(tried) - len(bad)}
+    record("mutants", {**found, "seed": seed, "bad": bad}, started_from)
+    say(f"{len(sites)} 处里抽 {len(tried)} 处（种子 {seed}），{found['red']} 处红")
     for line in bad:
         say(f"没有看出来：{line}")
-    return 0 if red >= ENOUGH * len(chosen) else 1
+    return 0 if tried and found["red"] >= ENOUGH * len(tried) else 1
 
 
 if __name__ == "__main__":

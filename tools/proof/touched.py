@@ -6,18 +6,17 @@
 
 from __future__ import annotations
 
+import ast
 import collections
+import contextlib
 import functools
 import json
 import os
-import sys
-import threading
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import CodeType, FrameType
 from typing import Any
 
+import coverage
 import pytest
 
 from tools.build.workplace import CACHE, ROOT, fingerprint, write
@@ -28,91 +27,102 @@ PLACES = ("library", "studies")  # 这两间的测试看程序库
 FAR = "cli cluster diagnose export findings manners new_gate plots"
 FAR += " properties properties_files said teaching words"
 QUIET = ["-q", "-p", "no:cacheprovider"]
+LOADING = ""  # 载入时走过的行记在这一格里
 Place = tuple[str, int]  # 程序库里的文件、第几行
-Lines = set[Place]
 
 
 class Watcher:
     """pytest 的插件：走过的行记在此刻的那一格里，一格是一个测试、一个夹具或载入。"""
 
     def __init__(self, source: Path):
-        self.prefix = f"{source}{os.sep}"
-        self.known: dict[CodeType, bool] = {}
-        self.loading: Lines = set()
-        self.now = [self.loading]
-        self.fixtures: dict[str, Lines] = collections.defaultdict(set)
+        self.source = source
+        self.walked = coverage.Coverage(
+            data_file=None, config_file=False, include=[f"{source}/*"]
+        )
+        self.now = [LOADING]
         self.tests: dict[str, dict] = {}
 
-    def start(self) -> None:
-        """从此记下走过的行，别的线程的也算。"""
-        threading.settrace(self.call)
-        sys.settrace(self.call)
-
-    def call(self, frame: FrameType, event: str, argument: Any) -> Any:
-        """进了一个函数：程序库里的才逐行看；写着名字的那一行也算走过。"""
-        code = frame.f_code
-        if code not in self.known:
-            self.known[code] = code.co_filename.startswith(self.prefix)
-        if not self.known[code] or code.co_name == "<module>":
-            return None
-        self.line(frame, event, argument)
-        return self.line
-
-    def line(self, frame: FrameType, event: str, argument: Any) -> Any:
-        """走过一行。"""
-        code = frame.f_code
-        self.now[-1].add((code.co_filename[len(self.prefix) :], frame.f_lineno))
-        return self.line
+    @contextlib.contextmanager
+    def inside(self, name: str) -> Iterator[None]:
+        """其间走过的行记在叫这个名字的一格里。"""
+        self.now.append(name)
+        self.walked.switch_context(name)
+        yield
+        self.now.pop()
+        self.walked.switch_context(self.now[-1])
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_fixture_setup(self, fixturedef: Any) -> Iterator[None]:
         """几个测试共用的夹具，走过的行算在每一个上。"""
-        self.now.append(self.fixtures[fixturedef.argname])
-        yield
-        self.now.pop()
+        with self.inside(f"@{fixturedef.argname}"):
+            yield
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         """一个测试，从准备到收拾。"""
-        own: Lines = set()
-        self.now.append(own)
         name = f"{item.path}::{item.nodeid.partition('::')[2]}"
-        self.tests[item.nodeid] = found = {"name": name, "passed": True}
-        began = time.process_time()
-        yield
-        self.now.pop()
-        seconds = time.process_time() - began
-        own = own.union(*(self.fixtures[name] for name in item.fixturenames))
-        found |= {"seconds": seconds, "lines": own}
+        cells = [item.nodeid, *(f"@{each}" for each in item.fixturenames)]
+        self.tests[item.nodeid] = {"name": name, "cells": cells, "passed": True}
+        began = spent()
+        with self.inside(item.nodeid):
+            yield
+        self.tests[item.nodeid]["seconds"] = spent() - began
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """没有通过的不算：它红不说明什么。"""
         if not report.passed:
             self.tests[report.nodeid]["passed"] = False
 
+    def lines(self) -> dict[str, dict[str, list[int]]]:
+        """每一格走过的行，按文件分开。"""
+        found = collections.defaultdict(lambda: collections.defaultdict(list))
+        data = self.walked.get_data()
+        for path in sorted(data.measured_files()):
+            file, working = Path(path), set(in_functions(Path(path)))
+            for number, cells in sorted(data.contexts_by_lineno(path).items()):
+                for cell in cells if number in working else ():
+                    found[cell][file.relative_to(self.source).as_posix()] += [number]
+        return found
+
     def seen(self) -> dict[str, dict]:
         """通过的测试：用了几秒，各个文件里走过的行。"""
+        lines = self.lines()
         return {
-            test["name"]: {"seconds": test["seconds"], "lines": by_file(test["lines"])}
+            test["name"]: {
+                "seconds": test["seconds"],
+                "lines": merged(lines[cell] for cell in test["cells"]),
+            }
             for test in self.tests.values()
             if test["passed"]
-        } | {"": {"seconds": 0, "lines": by_file(self.loading)}}
+        } | {LOADING: {"seconds": 0, "lines": lines[LOADING]}}
 
 
-def by_file(lines: Lines) -> dict[str, list[int]]:
-    """按文件分开。"""
-    found = collections.defaultdict(list)
-    for name, number in sorted(lines):
-        found[name].append(number)
-    return found
+def spent() -> float:
+    """到此刻用掉的处理器秒数，分出去又收回来的进程也算。"""
+    return sum(os.times()[:4])
+
+
+def in_functions(path: Path) -> Iterator[int]:
+    """一个文件里，函数里面的行；载入时人人走过的不算。"""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.FunctionDef):
+            yield from range(node.body[0].lineno, node.end_lineno + 1)
+
+
+def merged(parts: Iterable[dict[str, list[int]]]) -> dict[str, list[int]]:
+    """几格合在一起。"""
+    found = collections.defaultdict(set)
+    for part in parts:
+        for file, numbers in part.items():
+            found[file].update(numbers)
+    return {file: sorted(numbers) for file, numbers in found.items()}
 
 
 def watch(test: str, source: Path, place: Path) -> int:
     """跑一份测试，写下走过的行。"""
     watcher = Watcher(source)
-    watcher.start()
-    code = pytest.main([*QUIET, test], plugins=[watcher])
-    sys.settrace(None)
+    with watcher.walked.collect():
+        code = pytest.main([*QUIET, test], plugins=[watcher])
     write(place, json.dumps(watcher.seen()))
     return int(code)
 
@@ -147,7 +157,7 @@ class Touched:
 
     def add(self, tests: dict[str, dict]) -> None:
         """一份测试的记录；载入时走过的行，算在其中的每个测试上。"""
-        loading = tests.pop("")["lines"]
+        loading = tests.pop(LOADING)["lines"]
         for name, test in tests.items():
             self.seconds[name] = test["seconds"]
             self.breadth[name] = sum(map(len, test["lines"].values()))
