@@ -35,7 +35,7 @@ class CBAM(nn.Module):
         为瓶颈宽的下限；separate 与 concat 两个描述都要，pooling 不能改；multiscale
         用不上 kernel_size、spatial_norm，两项不能改，它的描述也只有一种，pooling
         只管通道门；identity_init 为真时两道门起步恰为 1：插入后输出一位不变
-    单位: 门控无量纲，取值 (0, 1)；identity_init 时取值 (0, 2)
+    单位: 门控无量纲，两道相乘取值 (0, 1)；identity_init 时每道 (0, 2)，相乘 (0, 4)
     错误: 任何一项不认识或不相容时抛出 ValueError
     出处: Woo 等 2018，arXiv:1807.06521，式 (1)；默认每个模块 C=64 时 679 个参数，
         spatial_norm 时 680 个，与作者代码相同
