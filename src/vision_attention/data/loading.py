@@ -259,7 +259,24 @@ def _divided(
     """训练与验证各用训练池里的哪些；kept_away 的不许用。"""
     allowed = np.setdiff1d(np.arange(len(source.pool_labels)), kept_away)
     parts = _split(source.pool_labels[allowed], n_train, validation, seed)
-    return allowed[parts[0]], allowed[parts[1]]
+    train, held_out = (allowed[part] for part in parts)
+    _refuse_lost(source, train, "validation" if len(held_out) else "reserve")
+    return train, held_out
+
+
+def _refuse_lost(source: Source, train: np.ndarray, taker: str) -> None:
+    """训练池里有的类，训练里都要有：图片太少的，可能全被留走了。
+
+    错误: 有一类一张也没有留给训练时抛出 ValueError；taker 为留走它的参数
+    """
+    lost = np.setdiff1d(source.pool_labels, source.pool_labels[train])
+    if len(lost):
+        count = int((source.pool_labels == lost[0]).sum())
+        raise ArgumentError(
+            f"“{source.class_names[lost[0]]}”类在训练池里只有 {count} 张，"
+            f"全被留走，训练里一张也没有；请给它添图片，或减小 {taker}",
+            taker,
+        )
 
 
 def _split(
