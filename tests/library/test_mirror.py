@@ -39,8 +39,8 @@ DIFFERENT = {
     "export.py": "头 FORMAT NEEDS export",
     "hooks.py": "头 gradients recorded _layers thawed",
     "init.py": "头 seed parameter buffer Fixed.fix Fixed._apply _after_loading"
-    " zero_scale batch_norm QuietBatchNorm2D QuietBatchNorm2D.forward LayerNorm"
-    " LayerNorm.forward _draw _write",
+    " zero_scale batch_norm uses_batch_statistics QuietBatchNorm2D"
+    " QuietBatchNorm2D.forward LayerNorm LayerNorm.forward _draw _write",
     "inspect.py": "头 effective_receptive_field grad_cam _leaf _gradient",
     "kernels.py": "头 fused_attention cut_patches split_last",
     "layers.py": "头 untouched triples narrow part patch_convolution"

@@ -10,13 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vision_attention.checks import (
-    ArgumentError,
-    choice,
-    shown,
-    subset,
-    whole,
-)
+from vision_attention.checks import ArgumentError, choice, shown, subset, whole
 from vision_attention.data import cifar10, digits, folder, jpeg75, marks
 from vision_attention.data.dataset import (
     Dataset,
@@ -30,6 +24,7 @@ from vision_attention.data.splits import (
     POOL,
     VALIDATION,
     noisy_labels,
+    refuse_lost,
     stratified_order,
 )
 
@@ -260,23 +255,9 @@ def _divided(
     allowed = np.setdiff1d(np.arange(len(source.pool_labels)), kept_away)
     parts = _split(source.pool_labels[allowed], n_train, validation, seed)
     train, held_out = (allowed[part] for part in parts)
-    _refuse_lost(source, train, "validation" if len(held_out) else "reserve")
+    taker = "validation" if len(held_out) else "reserve"
+    refuse_lost(source.pool_labels, train, source.class_names, taker)
     return train, held_out
-
-
-def _refuse_lost(source: Source, train: np.ndarray, taker: str) -> None:
-    """训练池里有的类，训练里都要有：图片太少的，可能全被留走了。
-
-    错误: 有一类一张也没有留给训练时抛出 ValueError；taker 为留走它的参数
-    """
-    lost = np.setdiff1d(source.pool_labels, source.pool_labels[train])
-    if len(lost):
-        count = int((source.pool_labels == lost[0]).sum())
-        raise ArgumentError(
-            f"“{source.class_names[lost[0]]}”类在训练池里只有 {count} 张，"
-            f"全被留走，训练里一张也没有；请给它添图片，或减小 {taker}",
-            taker,
-        )
 
 
 def _split(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -50,8 +51,9 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def device_of(model: nn.Module) -> torch.device:
-    """模型的参数所在的设备。"""
-    return next(model.parameters()).device
+    """模型的参数所在的设备；没有参数的看缓冲区，都没有就是 CPU。"""
+    first = next(chain(model.parameters(), model.buffers()), None)
+    return torch.device("cpu") if first is None else first.device
 
 
 def tensor(array: np.ndarray, device: torch.device) -> Tensor:
