@@ -52,8 +52,8 @@ DIFFERENT = {
     "precision.py": "match overflowed",
     "specimen/comparing.py": "variant variant_slopes",
     "specimen/drilling.py": "头 two_layers walk known_step assess",
-    "specimen/reading.py": "STATISTICS parts write random_layers settle array_of"
-    " _parts_of _slots",
+    "specimen/reading.py": "STATISTICS NORMS DROPS parts write random_layers settle"
+    " array_of _parts_of _slots",
     "specimen/running.py": "头 forward slopes overheard draw seed_random LISTENED"
     " _Ear _Ear.__init__ _Ear.__torch_function__ _ear _noting _given",
     "slots.py": "BUFFER_NAMES slots _slot",
