@@ -46,6 +46,7 @@ def gates(model: nn.Module, x: Tensor) -> dict[str, np.ndarray]:
     形状: x (B, C, S, S) → {层的名字：gate(x)}，门的形状见各类
     错误: 模型里没有门时抛出 ValueError
     """
+    checks.kind("model", model, nn.Module, "模型")
     outer = _gates(model)
     seen = look(
         model,
