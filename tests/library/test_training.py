@@ -956,6 +956,15 @@ def test_sanity_leaves_model_and_randomness_alone(room):
     assert not any(layer.training for layer in layers(model))
 
 
+def test_sanity_on_the_cpu_leaves_the_gpus_alone(monkeypatch):
+    """机器上有两块 GPU 而模型在 CPU 上：不去动它们，也没有一句警告。"""
+    room = rooms("torch")
+    monkeypatch.setattr(room.framework.cuda, "device_count", lambda: 2)
+    with room.device.own_randomness():
+        room.device.reseed(1, 2)
+    assert not room.framework.cuda.is_initialized()
+
+
 def test_sanity_shows_images_with_their_names(room):
     result = room.sanity.sanity(network(room), DIGITS, steps=1)
     assert result.images.dtype == np.uint8

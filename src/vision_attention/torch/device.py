@@ -90,7 +90,9 @@ def reseed(seed: int, step: int) -> None:
 @contextmanager
 def own_randomness() -> Iterator[None]:
     """在里面随意播种，离开时随机数发生器回到原来的状态。"""
-    with torch.random.fork_rng():
+    # 只管 reseed 碰得到的：不写明的话，有几块 GPU 就都要唤醒，还印一句警告
+    gpus = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(gpus):
         yield
 
 
