@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 
 import cases
@@ -454,6 +455,39 @@ def test_two_numbers_are_enough_for_batch_norm(wing):
     ):
         module.train()
         assert module(tensor(wing, zeros(*shape))).shape[0] == 1
+
+
+def norms_of(module):
+    """里面的批归一化。"""
+    named = getattr(module, "named_modules", None) or module.named_sublayers
+    return [layer for _, layer in named() if "BatchNorm" in type(layer).__name__]
+
+
+@pytest.mark.parametrize("name", NORMED)
+def test_frozen_batch_norm_takes_a_single_picture(wing, name):
+    # 微调时常见：模块在训练，批归一化停在评估；反过来，只有批归一化在训练，仍要拒绝
+    make, shape = NORMED[name]
+    module, x = make(wing), tensor(wing, zeros(1, *shape))
+    module.train()
+    for norm in norms_of(module):
+        norm.eval()
+    assert module(x).shape[0] == 1
+    module.eval()
+    for norm in norms_of(module):
+        norm.train()
+    with pytest.raises(ValueError, match="训练时 x 只有 1 张图"):
+        module(x)
+
+
+def test_another_norm_takes_a_single_picture(wing):
+    module = wing.BAM(16, reduction_ratio=8)
+    nn = importlib.import_module(wing.__name__.rpartition(".")[2]).nn
+    module.channel[1] = nn.GroupNorm(1, 2)
+    module.train()
+    assert module(tensor(wing, zeros(1, 16, 7, 7))).shape[0] == 1
+    # 空间那一路，1×1 的图也一样
+    with pytest.raises(ValueError, match="训练时 x 只有 1 张图"):
+        module(tensor(wing, zeros(1, 16, 1, 1)))
 
 
 def test_simam_refuses_a_single_pixel(wing):

@@ -47,6 +47,17 @@ def test_seeds_that_disagree_are_told_not_outvoted():
     assert [d.name for d in found.by_seed.values()] == ["过拟合", "过拟合", "欠拟合"]
 
 
+def test_seeds_around_the_threshold_are_not_called_two_equal_halves():
+    # 没学会的都是 0；没带过去的 0.04、0.06，只是都在 0.05 上下
+    found = examine([ended(k, 1.0, 0.96 - 0.02 * (k > 0)) for k in range(3)], **SIZES)
+    assert found.name == "说不准"
+    assert "2 粒是过拟合，1 粒是都不明显" in found.why
+    (advice,) = advise(found, augmented=False, transformer=False)
+    for told in (found.why, advice.what):
+        assert "差不多大" not in told
+    assert "大的一份就在 0.05 上下" in found.why
+
+
 def test_one_broken_seed_is_enough():
     runs = [ended(0, 1.0, 0.8), ended(1, 1.0, 0.8), ended(2, 1.0, 0.05)]
     assert examine(runs, **SIZES).name == "有毛病"

@@ -12,7 +12,7 @@ from vision_attention.data import augment as augmentation
 from vision_attention.data import digits as scans
 from vision_attention.data import splits
 from vision_attention.data.batches import indices
-from vision_attention.data.dataset import channel_statistics
+from vision_attention.data.dataset import Source, channel_statistics
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +106,25 @@ def test_validation_comes_out_of_the_pool_and_stays_put():
     held_out = {image.tobytes() for image in many.validation_images}
     assert len(many.validation_labels) == 130
     assert not held_out & {image.tobytes() for image in many.train_images}
+
+
+RARE = np.repeat([0, 1], [30, 1])
+
+
+@pytest.mark.parametrize(
+    "taken", [{"validation": 2}, {"reserve": 2, "score": "reserve"}]
+)
+def test_a_class_is_not_lost_from_training(monkeypatch, taken):
+    # 训练池里只有一张的类，先出的那一张就是它：验证与留出会把它拿走
+    images = np.arange(31 * 4, dtype=np.uint8).reshape(31, 1, 2, 2)
+    source = Source("two", images, RARE, images, RARE, ("常见", "少见"), False)
+    monkeypatch.setattr(data.loading, "_read", lambda *_, **__: source)
+    name = next(iter(taken))
+    with pytest.raises(ValueError, match=f"“少见”.*一张也没有.*{name}") as caught:
+        data.load("digits", **taken)
+    assert caught.value.argument == name
+    assert set(data.load("digits", n_train=2).train_labels) == {0, 1}
+    assert set(data.load("digits", reserve=2).train_labels) == {0, 1}
 
 
 def test_validation_keeps_its_labels(digits):

@@ -300,6 +300,7 @@ data.grouping.SHOWN = 5
 data.harder.UNIFORMS = 12  # 12 个均匀数之和的方差恰为 1
 data.jpeg75.COUNTS = {"train": 50000, "test": 10000}
 data.jpeg75.LARGEST = 100000
+data.jpeg75.SIDE = 32
 data.listing.TEST_SHARE = 0.2
 data.looking.SIDE = 32
 data.looking.LOW = 8

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import exporting
 import numpy as np
 import paddle
@@ -285,6 +287,17 @@ TIES = {
     "jacrev": lambda f, x: jacrev(lambda x: loss(f(x)))(x),
     "jacfwd": lambda f, x: jacfwd(lambda x: loss(f(x)))(x),
 }
+
+
+def test_exporting_leaves_the_model_as_it_was(wing, tmp_path):
+    # 转成静态图的会留在模型上，搬到 CPU 的也会
+    model = wing.build(specs.named("vit_tiny", depth=1))
+    model.eval()
+    before = set(vars(model))
+    importlib.import_module(f"{wing.__name__}.export").export(model, tmp_path)
+    assert any(tmp_path.iterdir())
+    assert set(vars(model)) == before
+    assert model.short()
 
 
 @pytest.mark.parametrize("how", TIES)

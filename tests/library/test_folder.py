@@ -238,6 +238,14 @@ def test_sixteen_bit_pictures_use_the_bits_they_have(tmp_path, bits, values):
     assert (images.mean((1, 2, 3)) == 100).sum() == 4
 
 
+def test_a_new_picture_brighter_than_the_training_ones_is_white(tmp_path):
+    # 训练的图只用到 10 位，新的一张到了 1100：最亮就是最亮，不绕回黑
+    picture(tmp_path / "new.png", (9, 9), 1100, mode="I;16")
+    pixels, brightest = pictures.read_pixels(tmp_path / "new.png", 9, bits=10)
+    assert brightest == 1100
+    assert pixels.min() == pixels.max() == 255
+
+
 @pytest.mark.parametrize(
     ("brightest", "read"), [(1023, False), (16383, False), (65535, True)]
 )
@@ -364,6 +372,13 @@ def test_folders_inside_a_class_get_advice_that_helps(photos):
 
 
 @unix
+def test_a_broken_link_is_named_while_pictures_are_remembered(photos):
+    (photos / "cat" / "gone.png").symlink_to("/nowhere")
+    said = r"cat/gone\.png：链接断了"
+    with folder.remembered(), pytest.raises(ValueError, match=said):
+        data.load(f"folder:{photos}")
+
+
 @pytest.mark.parametrize("target", ["nowhere", "bird"])
 def test_a_class_behind_a_broken_link_is_not_forgotten(photos, target):
     (photos / "bird").symlink_to(target)

@@ -79,6 +79,16 @@ def test_gates_are_the_ones_the_forward_used(wing):
     close(gates["stages.1.0.branch_attention"], expected)
 
 
+def test_a_part_that_is_called_gate_is_no_gate_itself(wing):
+    """读者的一块里，有一个零件就叫 gate：看的是那个零件，不是那一块。"""
+    model = wing.build(specs.named("resnet_narrow"))
+    block = model.stages[2][0]
+    block.gate = wing.SqueezeExcitation(32, 8)
+    block.branch_attention = block.gate
+    (found,) = wing.inspect.gates(model, images(wing)).values()
+    assert found.shape == (3, 32, 1, 1)
+
+
 def test_attention_of_every_layer(wing):
     model = wing.build(specs.named("vit_tiny"))
     weights = wing.inspect.attention(model, images(wing))

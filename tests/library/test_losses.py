@@ -80,6 +80,19 @@ def test_the_gradient_is_softmax_minus_target(wing, margin):
     close(x.grad.numpy(), (shares - targets) / 4)
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("wing", WINGS)
+def test_the_loss_of_half_precision_scores_is_a_single_precision_one(wing, dtype):
+    """自动混合精度在 CPU 上交来半精度的打分；损失与在 GPU 上一样，用 float32 算。"""
+    logits, _, targets = batch(0, 0.1)
+    framework = importlib.import_module(wing)
+    scores = tensor(wing, logits).to(dtype=getattr(framework, dtype))
+    given = scores.to(dtype=framework.float32)
+    found = room(wing, "losses").cross_entropy(scores, tensor(wing, targets))
+    assert str(found.dtype).endswith("float32")
+    assert float(found) == pytest.approx(by_hand(given.numpy(), targets), rel=1e-6)
+
+
 @pytest.mark.parametrize("spread", [0.01, 1, 10])
 def test_ordinary_losses_keep_every_bit(spread):
     # 记录里的数是照框架自己的式子算的，补上被截的那一段不能动别处的一位

@@ -186,6 +186,23 @@ def test_assigned_weights_are_the_very_ones(case):
     same(vision_attention.torch, other, module, x)
 
 
+FIXED = [c for c in cases.MODELS if "window" in c.name or "sincos" in c.name]
+
+
+@pytest.mark.parametrize("hollow", [False, True])
+@pytest.mark.parametrize("case", FIXED, ids=lambda case: case.name)
+def test_fixed_tensors_follow_assigned_weights(case, hollow):
+    """assign=True 换了数据类型，固定的掩码与位置编码跟过去。"""
+    wing = vision_attention.torch
+    module, x = built(wing, case)
+    module = module.double()
+    with torch.device("meta" if hollow else "cpu"):
+        other = case.make(wing).eval()
+    other.load_state_dict(module.state_dict(), assign=True)
+    assert {t.dtype for t in tensors(other) if t.is_floating_point()} == {torch.double}
+    same(wing, other, module, x.double())
+
+
 @every_case
 def test_built_on_meta_and_filled(case):
     """在 meta 上建，再搬到 CPU 读权重：两种读法都与直接建的一样，固定的掩码也在。"""

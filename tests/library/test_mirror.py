@@ -39,8 +39,8 @@ DIFFERENT = {
     "export.py": "头 FORMAT NEEDS export",
     "hooks.py": "头 gradients recorded _layers thawed",
     "init.py": "头 seed parameter buffer Fixed.fix Fixed._apply _after_loading"
-    " zero_scale batch_norm QuietBatchNorm2D QuietBatchNorm2D.forward LayerNorm"
-    " LayerNorm.forward _draw _write",
+    " zero_scale batch_norm uses_batch_statistics QuietBatchNorm2D"
+    " QuietBatchNorm2D.forward LayerNorm LayerNorm.forward _draw _write",
     "inspect.py": "头 effective_receptive_field grad_cam _leaf _gradient",
     "kernels.py": "头 fused_attention cut_patches split_last",
     "layers.py": "头 untouched triples narrow part patch_convolution"
@@ -52,8 +52,8 @@ DIFFERENT = {
     "precision.py": "match overflowed",
     "specimen/comparing.py": "variant variant_slopes",
     "specimen/drilling.py": "头 two_layers walk known_step assess",
-    "specimen/reading.py": "STATISTICS parts write random_layers settle array_of"
-    " _parts_of _slots",
+    "specimen/reading.py": "STATISTICS NORMS DROPS parts write random_layers settle"
+    " array_of _parts_of _slots",
     "specimen/running.py": "头 forward slopes overheard draw seed_random LISTENED"
     " _Ear _Ear.__init__ _Ear.__torch_function__ _ear _noting _given",
     "slots.py": "BUFFER_NAMES slots _slot",

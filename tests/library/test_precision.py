@@ -12,6 +12,7 @@ from scipy.special import expit
 
 import vision_attention.paddle
 import vision_attention.torch
+from vision_attention import specs
 
 WINGS = {"torch": vision_attention.torch, "paddle": vision_attention.paddle}
 # 舍入单位 2⁻¹¹ 与 2⁻⁸，乘上网络里几次舍入的累积
@@ -159,3 +160,21 @@ def test_simam_answers_when_a_square_does_not_fit(wing, height):
     assert gap(expected[kept], found[kept]) <= 1e-5
     gate.sum().backward()
     assert np.isfinite(x.grad.numpy()).all()
+
+
+@pytest.mark.parametrize(
+    "name", ["small_cnn", "resnet_narrow", "resnet18", "mobile_narrow", "mlp_small"]
+)
+@pytest.mark.parametrize("wing", WINGS)
+def test_a_network_without_its_head_says_so_too(wing, name):
+    """取特征时常把分类头换成空的：照样算得出，数据类型不符也照样说。"""
+    nn = __import__(wing).nn
+    spec = specs.named(name, image_size=8, in_channels=1)
+    for empty in (nn.Identity(), nn.Sequential()):
+        model = WINGS[wing].build(spec)
+        model.eval()
+        model.head = empty
+        x = tensor(wing, np.ones((2, 1, 8, 8), "f4"))
+        assert model(x).shape[0] == 2
+        with pytest.raises(ValueError, match="x 的数据类型是 float64，而模块的权重是"):
+            model(cast(wing, x, "float64"))

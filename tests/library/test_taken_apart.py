@@ -261,6 +261,25 @@ def forwarded(*path):
     return change
 
 
+def stepped(step):
+    """实例上另写的一步：原样算，再乘上查询有几个。"""
+
+    def change(wing, model):
+        attn = model.blocks[-1].attn
+        attn.fused = False
+        inner = getattr(attn, step)
+
+        def step_of_mine(x, *rest):
+            found = inner(x, *rest)
+            if isinstance(found, list | tuple):
+                return [part * x.shape[1] / 8 for part in found]
+            return found * x.shape[1] / 8
+
+        setattr(attn, step, step_of_mine)
+
+    return change
+
+
 def before(*path):
     """前钩子改了输入：剪枝、旧式的 weight_norm 与量化的观察者都是这一种。"""
 
@@ -294,6 +313,9 @@ CHANGES = {
     "norm 跨 token": wide_norm("norm"),
     "attn 另写 forward": forwarded("attn"),
     "qkv 另写 forward": forwarded("attn", "qkv"),
+    "attn 另写 project": stepped("project"),
+    "attn 另写 score": stepped("score"),
+    "attn 另写 mix": stepped("mix"),
     "mlp 另写 forward": forwarded("mlp"),
     "fc1 另写 forward": forwarded("mlp", "fc1"),
     "qkv 前钩子": before("attn", "qkv"),
@@ -326,6 +348,16 @@ def test_a_forward_put_on_the_class_counts(wing, part, monkeypatch):
     )
     features = model.blocks[-1](model.blocks[0](model.embed(x)))
     close(wing, model(x), model.head(model.norm(features)[:, 0]))
+
+
+@pytest.mark.parametrize("step", ["project", "score", "mix"])
+def test_a_step_put_on_the_class_counts(wing, step, monkeypatch):
+    model, _ = vit(wing)
+    inner = getattr(wing.MultiHeadSelfAttention, step)
+    assert model.short()
+    mine = functools.partialmethod(inner)
+    monkeypatch.setattr(wing.MultiHeadSelfAttention, step, mine)
+    assert not model.short()
 
 
 def test_the_short_cut_is_taken_when_nobody_looks(wing):
@@ -538,3 +570,39 @@ def test_the_matrix_product_in_paddle_is_the_convolution():
         layer(x).square().sum().backward()
     ours, theirs = proj.weight.grad.numpy(), plain.weight.grad.numpy()
     np.testing.assert_allclose(ours, theirs, atol=1e-5 * abs(theirs).max())
+
+
+# ---- CBAM ----
+
+ORDERED = ("channel-spatial", "spatial-channel")
+
+
+@pytest.mark.parametrize("identity", [False, True])
+@pytest.mark.parametrize("order", ORDERED)
+def test_the_gates_of_a_cbam_are_called(wing, order, identity):
+    """钩子看得见两道门各自吐出的图：从前往后找坏数，找得到是哪一道。"""
+    module = wing.CBAM(16, order=order, identity_init=identity)
+    values = np.random.default_rng(0).standard_normal((2, 16, 5, 5))
+    x = framework(wing).tensor(values.astype("f4"))
+    first, second = module.parts()
+    middle = first.gate(x) * x
+    seen = []
+    for part in (first, second):
+        watch(wing, part, lambda _, __, y: seen.append(numbers(wing, y)))
+    y = module(x)
+    scale = 2 if identity else 1
+    np.testing.assert_array_equal(seen[0], numbers(wing, middle))
+    np.testing.assert_array_equal(numbers(wing, y), scale * seen[1])
+    np.testing.assert_allclose(
+        numbers(wing, y), numbers(wing, x * module.gate(x)), rtol=1e-5, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("order", ORDERED)
+def test_a_gate_of_a_cbam_may_be_taken_out(wing, order):
+    module = wing.CBAM(16, order=order)
+    module.spatial = FRAMEWORK[name_of(wing)].nn.Identity()
+    x = FRAMEWORK[name_of(wing)].ones([2, 16, 5, 5])
+    np.testing.assert_array_equal(
+        numbers(wing, module(x)), numbers(wing, module.channel(x))
+    )

@@ -22,6 +22,7 @@ from limits import largest_file
 
 from vision_attention import data, specs
 from vision_attention.storage import files
+from vision_attention.training import snapshots
 from vision_attention.training.config import TrainConfig
 from vision_attention.training.history import History, TrainingDivergedError
 from vision_attention.training.journal import Journal, learning_rate
@@ -315,6 +316,15 @@ def test_evaluation_leaves_the_model_alone(room):
     images = DIGITS.normalize(DIGITS.test_images)
     room.training.evaluate(model, images, DIGITS.test_labels)
     assert_same(before, arrays(model))
+
+
+def test_a_model_without_parameters_is_evaluated(room):
+    # 一行四个像素就是四类的打分
+    images = np.eye(4, dtype=np.float32).reshape(4, 1, 2, 2) * 3
+    labels = np.array([0, 1, 2, 0])
+    found = room.training.evaluate(room.framework.nn.Flatten(), images, labels)
+    whole = math.log(math.exp(3) + 3)
+    assert found == (pytest.approx((4 * whole - 9) / 4, rel=1e-6), 0.75)
 
 
 def test_raw_pixels_are_refused(room):
@@ -764,6 +774,53 @@ def test_checkpoint_of_other_augmentation_is_refused(room, saved):
         room.training.fit(network(room), other, QUICK, checkpoint=saved)
 
 
+def test_checkpoint_of_another_normalization_is_refused(room, saved):
+    # 均值与标准差也不在指纹里：换了它们，权重看见的就是另一种图
+    other = replace(DIGITS, mean=DIGITS.mean + np.float32(0.5))
+    assert other.fingerprint == DIGITS.fingerprint
+    with pytest.raises(ValueError, match=r"没有载入任何东西[^$]*mean：检查点"):
+        room.training.fit(network(room), other, QUICK, checkpoint=saved)
+
+
+def test_checkpoint_of_another_pooling_is_refused(room, tmp_path):
+    # 手搭的网络没有 spec，三种池化的权重与 repr 都相同
+    wing = importlib.import_module(f"vision_attention.{room.name}")
+    path = tmp_path / "run.safetensors"
+
+    def pooled(pooling):
+        nn = room.framework.nn
+        return nn.Sequential(
+            wing.PatchEmbedding(8, 4, 1, 16),
+            wing.SequencePool(16),
+            nn.Unflatten(1, (16, 1, 1)),
+            wing.ChannelAttention(16, pooling=pooling),
+            nn.Flatten(),
+            nn.Linear(16, 10),
+        )
+
+    room.training.fit(pooled("avg"), DIGITS, QUICK, checkpoint=path)
+    with pytest.raises(ValueError, match=r"pooling：检查点 'avg'，现在 'max'"):
+        room.training.fit(pooled("max"), DIGITS, QUICK, checkpoint=path)
+
+
+def test_an_older_checkpoint_without_them_goes_on(room, tmp_path, monkeypatch):
+    """从前的检查点没有写归一化与池化：没有写的不比。"""
+    path, config = tmp_path / "run.safetensors", replace(QUICK, eval_every=2)
+    options = {"attention": "channel", "attention_options": {"min_hidden": 2}}
+    write = snapshots.write
+
+    def older(path, arrays, identity, history):
+        later = ("mean", "std", "pooling")
+        told = {k: v for k, v in identity.items() if k.rpartition(".")[2] not in later}
+        assert len(told) < len(identity) - 2
+        write(path, arrays, told, history)
+
+    monkeypatch.setattr(snapshots, "write", older)
+    room.training.fit(network(room, **options), DIGITS, config, checkpoint=path)
+    again = network(room, seed=1, **options)
+    assert room.training.fit(again, DIGITS, config, checkpoint=path).step[-1] == 7
+
+
 def test_checkpoint_of_other_frozen_parameters_is_refused(room, tmp_path):
     path = tmp_path / "run.safetensors"
     model = network(room)
@@ -906,6 +963,15 @@ def test_sanity_leaves_model_and_randomness_alone(room):
     np.testing.assert_array_equal(room.framework.rand([3]).numpy(), expected)
     assert_same(before, arrays(model))
     assert not any(layer.training for layer in layers(model))
+
+
+def test_sanity_on_the_cpu_leaves_the_gpus_alone(monkeypatch):
+    """机器上有两块 GPU 而模型在 CPU 上：不去动它们，也没有一句警告。"""
+    room = rooms("torch")
+    monkeypatch.setattr(room.framework.cuda, "device_count", lambda: 2)
+    with room.device.own_randomness():
+        room.device.reseed(1, 2)
+    assert not room.framework.cuda.is_initialized()
 
 
 def test_sanity_shows_images_with_their_names(room):

@@ -1,5 +1,6 @@
 """批改：写对的没有一份误判，写错的没有一份判成对；认出的名字是对的。"""
 
+import importlib
 import json
 import random
 import re
@@ -331,3 +332,18 @@ def test_every_sentence_is_chinese_and_ends_without_a_stop():
     for variant in BANK.values():
         assert re.search("[一-鿿]", variant.sentence)
         assert not variant.sentence.endswith("。")
+
+
+@pytest.mark.parametrize("framework", ["torch", "paddle"])
+def test_every_batch_norm_and_dropout_may_differ_between_the_modes(framework):
+    """一维的批归一化、另外几种随机失活也是：照评估时的算，两种模式就一样。"""
+    wing = load_wing(framework)
+    nn = importlib.import_module(framework).nn
+    lab = wing.module("specimen")
+    norm = nn.BatchNorm1d if framework == "torch" else nn.BatchNorm1D
+    module = nn.Sequential(nn.Linear(6, 6), norm(6), nn.AlphaDropout(0.5))
+    assert lab.random_layers(module)
+    inputs = [np.random.default_rng(0).standard_normal((5, 6)).astype("f4")]
+    evaluated, _ = lab.forward(module, inputs)
+    trained, _ = lab.forward(module, inputs, True, still=True)
+    np.testing.assert_array_equal(trained, evaluated)

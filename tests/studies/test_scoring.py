@@ -105,9 +105,11 @@ def archive(path, members):
     return path
 
 
-def jpeg(value):
+def jpeg(value, side=32):
+    pixels = np.zeros((side, side, 3), np.uint8)
+    pixels[...] = (value, 0, 0) if np.ndim(value) == 0 else value
     stream = io.BytesIO()
-    Image.new("RGB", (32, 32), (value, 0, 0)).save(stream, "JPEG", quality=75)
+    Image.fromarray(pixels).save(stream, "JPEG", quality=75)
     return stream.getvalue()
 
 
@@ -125,6 +127,29 @@ def test_a_strange_archive_of_copies_is_refused(tmp_path, monkeypatch, members, 
     path = archive(tmp_path / jpeg75.ARCHIVE, members)
     with pytest.raises(ValueError, match=said):
         jpeg75.read(path)
+
+
+def test_a_spoilt_byte_in_the_archive_of_copies_is_said(tmp_path):
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (60, 32, 32, 3), dtype=np.uint8)
+    members = {f"train/cat/{k:04}.jpg": jpeg(image) for k, image in enumerate(pixels)}
+    content = bytearray(archive(tmp_path / "whole.tar.xz", members).read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path = tmp_path / jpeg75.ARCHIVE
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="损坏或不完整"):
+        jpeg75.decode(path)
+
+
+def test_a_copy_of_another_size_is_refused(tmp_path):
+    # 文件头里自称 65,535×65,535 的一张，和一张 16×16 的
+    huge = bytearray(jpeg(9))
+    size = huge.index(b"\xff\xc0") + 5
+    huge[size : size + 4] = b"\xff" * 4
+    for content in (bytes(huge), jpeg(9, 16)):
+        path = archive(tmp_path / jpeg75.ARCHIVE, {"train/cat/0001.jpg": content})
+        with pytest.raises(ValueError, match=r"损坏或不完整|应是 32×32"):
+            jpeg75.decode(path)
 
 
 def test_missing_copies_say_where_to_get_them(tmp_path, monkeypatch):

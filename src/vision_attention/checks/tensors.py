@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from vision_attention.checks.values import ArgumentError
@@ -168,15 +169,16 @@ def image(x: Any, in_channels: int, image_size: int, patch_size: int = 1) -> Non
         )
 
 
-def batch_norm_input(x: Any, training: bool, stride: int = 1) -> None:
+def batch_norm_input(x: Any, averaging: Callable[[], bool], stride: int = 1) -> None:
     """训练时每个通道至少要有两个数，批归一化才有方差可算。
 
     形状: x (B, C, H, W)，缩小 stride 倍之后进批归一化
-    错误: 训练而只有一张图、又缩成了 1×1 时抛出 ArgumentError
+    参数: averaging 说批归一化此刻用不用这一批的方差；要看遍各层，所以最后才问
+    错误: 用，而只有一张图、又缩成了 1×1 时抛出 ArgumentError
     """
     count, _, height, width = sizes(x)
     known_to_be_small = None not in (height, width) and max(height, width) <= stride
-    if training and count == 1 and known_to_be_small:
+    if count == 1 and known_to_be_small and averaging():
         raise ArgumentError(
             "训练时 x 只有 1 张图，批归一化没有方差可算；"
             "请让一批至少有 2 张，或先切换到评估：model.eval()",

@@ -87,7 +87,10 @@ def _recalled(
     """read_all；正在记着的，读过就不再读。"""
     if _SHELF is None:
         return read_all(root, members, image_size, square)
-    stamps = tuple((file, file.stat().st_mtime_ns) for file in members)
+    try:
+        stamps = tuple((file, file.stat().st_mtime_ns) for file in members)
+    except OSError:  # 断了的链接之类，连同别的读不了的，由它点名
+        return read_all(root, members, image_size, square)
     key = stamps, image_size, square
     if key not in _SHELF:
         _SHELF[key] = read_all(root, members, image_size, square)

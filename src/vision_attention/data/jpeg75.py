@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import lzma
 import tarfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from vision_attention import checks
 from vision_attention.data import cifar10, download
@@ -25,7 +26,16 @@ ARCHIVE = "cifar10-jpeg.tar.xz"
 SHA256 = "6254f53a1bc70afc08c46178959354e8597763b03706815cc50b5e2cdff16569"
 PIXELS = "3abbe5c320980eedc030461b8edc10a382eed0610416b3334d95df410332787d"
 COUNTS = {"train": 50_000, "test": 10_000}
+SIDE = 32
 LARGEST = 100_000  # 字节；一张 32×32 的 JPEG 约 300 字节
+# xz 的错不算 OSError；大得不像话的图，Pillow 另有一种错
+DAMAGED = (
+    tarfile.TarError,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    Image.DecompressionBombError,
+)
 CLASSES = (
     "airplane",
     "automobile",
@@ -87,10 +97,10 @@ def decode(path: Path) -> Source:
             for member in tar:
                 if member.name.endswith(".jpg"):
                     split, label, name = checked(path, member)
-                    pixels = np.asarray(Image.open(opened(tar, member)).convert("RGB"))
+                    pixels = opened(path, tar, member)
                     key = f"{label}_{name}"
                     found[split].append((key, CLASSES.index(label), pixels))
-    except (tarfile.TarError, EOFError, OSError, UnidentifiedImageError) as error:
+    except DAMAGED as error:
         raise ValueError(
             f"{path} 损坏或不完整（{type(error).__name__}）；"
             f"请重新取一份，sha256 应是 {SHA256}"
@@ -118,9 +128,20 @@ def checked(path: Path, member: tarfile.TarInfo) -> tuple[str, str, str]:
     return place[0], place[1], place[2]
 
 
-def opened(tar: tarfile.TarFile, member: tarfile.TarInfo) -> io.BytesIO:
-    """一个成员的内容。"""
-    return io.BytesIO(tar.extractfile(member).read())
+def opened(path: Path, tar: tarfile.TarFile, member: tarfile.TarInfo) -> np.ndarray:
+    """一个成员的像素。
+
+    形状: → uint8 (32, 32, 3)
+    错误: 不是 32×32 时抛出 ValueError；读不了时抛出 Pillow 的异常
+    """
+    content = io.BytesIO(tar.extractfile(member).read())
+    with Image.open(content) as image:
+        if image.size != (SIDE, SIDE):
+            raise ValueError(
+                f"{path} 里的 {member.name!r} 是 {image.width}×{image.height}，"
+                f"应是 {SIDE}×{SIDE}；请从发布页重新取一份"
+            )
+        return np.asarray(image.convert("RGB"))
 
 
 def arranged(

@@ -10,13 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vision_attention.checks import (
-    ArgumentError,
-    choice,
-    shown,
-    subset,
-    whole,
-)
+from vision_attention.checks import ArgumentError, choice, shown, subset, whole
 from vision_attention.data import cifar10, digits, folder, jpeg75, marks
 from vision_attention.data.dataset import (
     Dataset,
@@ -30,6 +24,7 @@ from vision_attention.data.splits import (
     POOL,
     VALIDATION,
     noisy_labels,
+    refuse_lost,
     stratified_order,
 )
 
@@ -259,7 +254,10 @@ def _divided(
     """训练与验证各用训练池里的哪些；kept_away 的不许用。"""
     allowed = np.setdiff1d(np.arange(len(source.pool_labels)), kept_away)
     parts = _split(source.pool_labels[allowed], n_train, validation, seed)
-    return allowed[parts[0]], allowed[parts[1]]
+    train, held_out = (allowed[part] for part in parts)
+    taker = "validation" if len(held_out) else "reserve"
+    refuse_lost(source.pool_labels, train, source.class_names, taker)
+    return train, held_out
 
 
 def _split(

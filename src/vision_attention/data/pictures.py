@@ -119,7 +119,8 @@ def _squared(image: Image.Image, side: int, how: str) -> Image.Image:
 def to_rgb(image: Image.Image, bits: int = 16) -> Image.Image:
     """任何颜色模式变成 RGB；16 位灰度取用到的 bits 位里的高 8 位，透明处垫白。"""
     if image.mode.startswith("I"):
-        kept = np.asarray(image) >> (bits - 8)
+        # 认新图时，它可能比训练的图都亮：停在最亮，不绕回黑
+        kept = np.minimum(np.asarray(image) >> (bits - 8), 255)
         image = Image.fromarray(kept.astype(np.uint8))
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")

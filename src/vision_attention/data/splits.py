@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+
+from vision_attention.checks import ArgumentError
 
 # 不同用途各有编号，同一个种子在各处互不相关
 POOL, VALIDATION, TEST, NOISE, ORDER, AUGMENT = range(6)
@@ -37,6 +41,25 @@ def stratified_order(labels: np.ndarray, *key: int) -> np.ndarray:
         position[members] = (np.arange(len(members)) + 0.5) / len(members)
         position[members[0]] = 0.0
     return shuffled[position.argsort(kind="stable")]
+
+
+def refuse_lost(
+    labels: np.ndarray, train: np.ndarray, class_names: Sequence[str], taker: str
+) -> None:
+    """训练池里有的类，训练里都要有：图片太少的，可能全被留走了。
+
+    形状: labels int64 (N,)，训练池的；train 为训练用的下标
+    参数: taker 为留走它的参数
+    错误: 有一类一张也没有留给训练时抛出 ValueError
+    """
+    lost = np.setdiff1d(labels, labels[train])
+    if len(lost):
+        count = int((labels == lost[0]).sum())
+        raise ArgumentError(
+            f"“{class_names[lost[0]]}”类在训练池里只有 {count} 张，"
+            f"全被留走，训练里一张也没有；请给它添图片，或减小 {taker}",
+            taker,
+        )
 
 
 def noisy_labels(

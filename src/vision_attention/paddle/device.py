@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -50,8 +51,9 @@ def has_bfloat16(device: paddle.base.core.Place) -> bool:
 
 
 def device_of(model: nn.Layer) -> paddle.base.core.Place:
-    """模型的参数所在的设备。"""
-    return next(iter(model.parameters())).place
+    """模型的参数所在的设备；没有参数的看缓冲区，都没有就是 CPU。"""
+    first = next(chain(model.parameters(), model.buffers()), None)
+    return paddle.CPUPlace() if first is None else first.place
 
 
 def tensor(array: np.ndarray, device: paddle.base.core.Place) -> Tensor:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import paddle
@@ -20,12 +21,14 @@ def export(model: nn.Layer, folder: Path) -> None:
     """存进 folder；输入是归一化之后的图，输出是每一类的打分。
 
     形状: 输入 float32 (B, C, S, S) → float32（B, 类别数），B 不定
-    参数: model 为本书的模型，在评估模式；folder 为已有的空文件夹
+    参数: model 为本书的模型，在评估模式，导出的是它的副本；folder 为已有的空文件夹
     错误: 写不进去时抛出 OSError
     """
     spec = model.spec
     shape = [None, spec.in_channels, spec.image_size, spec.image_size]
     graph = paddle.jit.to_static(
-        model, input_spec=[InputSpec(shape, "float32", "input")], full_graph=True
+        copy.deepcopy(model),
+        input_spec=[InputSpec(shape, "float32", "input")],
+        full_graph=True,
     )
     paddle.jit.save(graph, str(folder / "model"))

@@ -85,6 +85,12 @@ class QuietBatchNorm2D(nn.BatchNorm2D):
         )
 
 
+def uses_batch_statistics(model: nn.Layer) -> bool:
+    """有没有批归一化此刻用这一批自己的平均与方差；冻结了、换成别种的都不算。"""
+    layers = model.sublayers(include_self=True)
+    return any(isinstance(layer, nn.BatchNorm2D) and layer.training for layer in layers)
+
+
 class LayerNorm(nn.LayerNorm):
     """层归一化，与 nn.LayerNorm 相同，只是不求权重的梯度时，传给输入的梯度也对。
 

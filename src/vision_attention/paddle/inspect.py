@@ -47,10 +47,12 @@ def gates(model: nn.Layer, x: Tensor) -> dict[str, np.ndarray]:
     形状: x (B, C, S, S) → {层的名字：gate(x)}，门的形状见各类
     错误: 模型里没有门时抛出 ValueError
     """
+    checks.kind("model", model, nn.Layer, "模型")
+    outer = _gates(model)
     seen = look(
         model,
         x,
-        lambda layer: hasattr(layer, "gate"),
+        lambda layer: layer in outer,
         lambda layer, given, _: array(layer.gate(given)),
     )
     return _found(model, seen, "门")
@@ -128,6 +130,19 @@ def grad_cam(
         score = sum(logits[i, label] for i, label in enumerate(labels))
         slopes = _gradient("layer 的输出", features, "打分", score, parameters)
     return inspection.cam(array(features), slopes)
+
+
+def _gates(model: nn.Layer) -> set[nn.Layer]:
+    """最外层的门，即类里写了 gate 的层；CBAM 里的两道算在 CBAM 里。"""
+    found: set[nn.Layer] = set()
+    waiting = [model]
+    while waiting:
+        layer = waiting.pop()
+        if hasattr(type(layer), "gate"):  # 叫 gate 的零件不算
+            found.add(layer)
+        else:
+            waiting += layer.children()
+    return found
 
 
 def _spot(y: Tensor, position: int | tuple[int, int] | None) -> Tensor:

@@ -11,6 +11,8 @@ import paddle
 from paddle import Tensor
 from paddle.nn import functional as F
 
+from .precision import widened
+
 # Paddle 的 CPU 核把 logits − max 截在这里：错得再离谱，一张图的损失也不过 64 nat
 CUT = -64.0
 
@@ -46,12 +48,12 @@ def total_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def log_softmax(logits: Tensor) -> Tensor:
-    """对数概率 log softmax，不设下限。
+    """对数概率 log softmax，不设下限；半精度的打分换成 float32 再算。
 
     形状: logits (B, num_classes) → 同
     单位: nat
     """
-    found = F.log_softmax(logits, -1)
+    found = F.log_softmax(widened(logits), -1)
     # 一处也没有截的时候占多数：CPU 上看一眼只要十来微秒，下面几步要两百多
     if found.place.is_cpu_place() and found.numpy().min() > CUT:
         return found

@@ -28,7 +28,7 @@ def match(x: Tensor, layer: nn.Layer | None = None) -> None:
         return
     if x.dtype in HALVES and not paddle.device.get_device().startswith("gpu"):
         checks.no_kernel(x.dtype)
-    if isinstance(layer, nn.Sequential):
+    if isinstance(layer, nn.Sequential) and len(layer):
         layer = layer[0]
     weight = getattr(layer, "weight", None)
     if not isinstance(weight, Tensor) or not weight.is_floating_point():

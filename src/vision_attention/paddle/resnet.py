@@ -128,8 +128,8 @@ class ResNet(nn.Layer):
     def features(self, x: Tensor) -> Tensor:
         """最后一张特征图，(B, C', H/4, W/4)。"""
         checks.feature_map(x, self.spec.in_channels)
-        match(x, self.head)
-        checks.batch_norm_input(x, self.training, 4)
+        match(x, self.stem)
+        checks.batch_norm_input(x, lambda: init.uses_batch_statistics(self), 4)
         return self.stages(F.relu(self.stem(x)))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -177,8 +177,8 @@ class ImageNetResNet(nn.Layer):
     def features(self, x: Tensor) -> Tensor:
         """最后一张特征图，(B, C', H/32, W/32)。"""
         checks.feature_map(x, self.spec.in_channels)
-        match(x, self.head)
-        checks.batch_norm_input(x, self.training, 32)
+        match(x, self.stem)
+        checks.batch_norm_input(x, lambda: init.uses_batch_statistics(self), 32)
         return self.stages(self.stem(x))
 
     def forward(self, x: Tensor) -> Tensor:

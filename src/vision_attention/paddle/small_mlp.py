@@ -35,7 +35,7 @@ class SmallMLP(nn.Layer):
     def features(self, x: Tensor) -> Tensor:
         """分类头之前的特征，(B, width)。"""
         checks.image(x, self.spec.in_channels, self.spec.image_size)
-        match(x, self.head)
+        match(x, self.layers)
         return self.layers(x.flatten(1))  # (B, C, S, S) → (B, C·S²) → (B, width)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -50,6 +50,8 @@ class Checkpoint:
                 "frozen": ", ".join(_frozen(model)),
                 "dataset": dataset.fingerprint,
                 "flip": dataset.flip,
+                "mean": dataset.mean.tolist(),
+                "std": dataset.std.tolist(),
                 **asdict(config),
                 **snapshots.settings(model.named_modules()),
                 **snapshots.digests(_fixed(model)),

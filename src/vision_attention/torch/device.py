@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -50,8 +51,9 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def device_of(model: nn.Module) -> torch.device:
-    """模型的参数所在的设备。"""
-    return next(model.parameters()).device
+    """模型的参数所在的设备；没有参数的看缓冲区，都没有就是 CPU。"""
+    first = next(chain(model.parameters(), model.buffers()), None)
+    return torch.device("cpu") if first is None else first.device
 
 
 def tensor(array: np.ndarray, device: torch.device) -> Tensor:
@@ -88,7 +90,9 @@ def reseed(seed: int, step: int) -> None:
 @contextmanager
 def own_randomness() -> Iterator[None]:
     """在里面随意播种，离开时随机数发生器回到原来的状态。"""
-    with torch.random.fork_rng():
+    # 只管 reseed 碰得到的：不写明的话，有几块 GPU 就都要唤醒，还印一句警告
+    gpus = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(gpus):
         yield
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import torch
@@ -20,13 +21,13 @@ def export(model: nn.Module, folder: Path) -> None:
     """存进 folder；输入是归一化之后的图，输出是每一类的打分。
 
     形状: 输入 float32 (B, C, S, S) → float32（B, 类别数），B 不定
-    参数: model 为本书的模型，在评估模式；folder 为已有的空文件夹
+    参数: model 为本书的模型，在评估模式，导出的是它的副本；folder 为已有的空文件夹
     错误: 写不进去时抛出 OSError
     """
     spec = model.spec
     x = torch.zeros((2, spec.in_channels, spec.image_size, spec.image_size))
     torch.onnx.export(
-        model.cpu(),
+        copy.deepcopy(model).cpu(),
         (x,),
         folder / "model.onnx",
         dynamo=True,

@@ -64,13 +64,14 @@ class Fixed(nn.Module):
 
 
 def _after_loading(layer: Fixed, _: Any) -> None:
-    """load_state_dict(assign=True) 把参数换成真的，固定的张量跟过去。"""
-    device = next(layer.parameters()).device
+    """load_state_dict(assign=True) 把参数换成别的，固定的张量跟过去。"""
+    like = next(layer.parameters())
     for name, values in layer._fixed.items():
         old = getattr(layer, name)
-        if old.is_meta and device.type != "meta":
-            new = torch.tensor(values, dtype=old.dtype, device=device)
-            setattr(layer, name, new)
+        place = like.device if old.is_meta else old.device
+        kind = like.dtype if like.is_floating_point() else old.dtype
+        if (place, kind) != (old.device, old.dtype):
+            setattr(layer, name, torch.tensor(values, dtype=kind, device=place))
 
 
 def batch_norm(channels: int, momentum: float = 0.1) -> nn.BatchNorm2d:
@@ -79,6 +80,12 @@ def batch_norm(channels: int, momentum: float = 0.1) -> nn.BatchNorm2d:
     参数: channels 即 C；momentum 默认 0.1
     """
     return nn.BatchNorm2d(channels, momentum=momentum)
+
+
+def uses_batch_statistics(model: nn.Module) -> bool:
+    """有没有批归一化此刻用这一批自己的平均与方差；冻结了、换成别种的都不算。"""
+    layers = model.modules()
+    return any(isinstance(layer, nn.BatchNorm2d) and layer.training for layer in layers)
 
 
 LayerNorm = nn.LayerNorm

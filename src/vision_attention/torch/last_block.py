@@ -25,7 +25,8 @@ ATTENTION = (MultiHeadSelfAttention, LocalitySelfAttention)
 LEAVES = (DropPath, *[init.LayerNorm] * 3, *[nn.Linear] * 4)
 KINDS = (nn.Sequential, TransformerBlock, *ATTENTION, MLP, *LEAVES)
 FORWARD = {kind: kind.forward for kind in KINDS}
-PROJECT = MultiHeadSelfAttention.project
+# 近路替它走的，与照着它的查询个数走的几步
+STEPS = {n: getattr(MultiHeadSelfAttention, n) for n in ("project", "score", "mix")}
 
 
 def unseen(blocks: nn.Module, norm: nn.Module) -> bool:
@@ -49,9 +50,10 @@ def unseen(blocks: nn.Module, norm: nn.Module) -> bool:
         and attn.axis == -1  # 沿键归一化，各个查询才互不相干
         and all(map(narrow, norms))
         and triples(attn.qkv, attn.embed_dim)
-        # 类里的方法也可能被换掉
+        # 类里的方法也可能被换掉，实例上也可能另写一个
         and all(kind.forward is known for kind, known in FORWARD.items())
-        and type(attn).project is PROJECT
+        and all(getattr(type(attn), name) is step for name, step in STEPS.items())
+        and STEPS.keys().isdisjoint(vars(attn))
         and untouched((blocks, block, attn, mlp, *leaves))
     )
 

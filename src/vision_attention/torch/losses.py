@@ -10,6 +10,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
+from .precision import widened
+
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     """软目标的交叉熵：−Σ 目标 × log softmax(logits)，再对一批取平均。
@@ -38,9 +40,9 @@ def total_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def log_softmax(logits: Tensor) -> Tensor:
-    """对数概率 log softmax，不设下限。
+    """对数概率 log softmax，不设下限；半精度的打分换成 float32 再算。
 
     形状: logits (B, num_classes) → 同
     单位: nat
     """
-    return F.log_softmax(logits, -1)
+    return F.log_softmax(widened(logits), -1)

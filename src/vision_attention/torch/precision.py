@@ -24,7 +24,7 @@ def match(x: Tensor, layer: nn.Module | None = None) -> None:
         适配器、外壳）就不查，None 表示没有权重
     错误: 数据类型不同时抛出 ValueError
     """
-    if isinstance(layer, nn.Sequential):
+    if isinstance(layer, nn.Sequential) and len(layer):
         layer = layer[0]
     weight = getattr(layer, "weight", None)
     if getattr(weight, "dtype", x.dtype) is x.dtype:  # 每次前向都走，先走最短的路

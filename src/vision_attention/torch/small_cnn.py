@@ -29,6 +29,7 @@ class ConvStage(nn.Module):
         self.branch_attention = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
+        match(x, self.layers)
         return self.branch_attention(self.layers(x))
 
 
@@ -63,8 +64,7 @@ class SmallCNN(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """最后一张特征图，(B, C', H/4, W/4)。"""
         checks.feature_map(x, self.spec.in_channels)
-        match(x, self.head)
-        checks.batch_norm_input(x, self.training, 4)
+        checks.batch_norm_input(x, lambda: init.uses_batch_statistics(self), 4)
         return self.stages(x)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ from vision_attention.statistics import (
 from vision_attention.training.diagnosis import (
     BROKEN,
     FINE,
+    NEGLIGIBLE,
     UNDERFIT,
     Curves,
     Diagnosis,
@@ -121,7 +122,10 @@ def _concluded(found: Mapping[int, Diagnosis]) -> tuple[str, str]:
     reason = next(d.why for d in found.values() if d.name == name)
     if rest and name != BROKEN:
         told = "，".join(f"{k} 粒是{kind}" for kind, k in names.most_common())
-        return UNCLEAR, f"{len(found)} 粒种子里，{told}：两份差不多大。"
+        close = "两份差不多大"
+        if FINE in names:  # 有的过了界，有的没有
+            close = f"大的一份就在 {NEGLIGIBLE} 上下"
+        return UNCLEAR, f"{len(found)} 粒种子里，{told}：{close}。"
     seeds = f"{len(found)} 粒种子里 {count} 粒如此"
     if len(found) < ENOUGH:
         seeds += f"，不到 {ENOUGH} 粒，做不得准"
@@ -189,7 +193,7 @@ def advise(
             Advice("两份都小，不必再治；看看错的几张是不是标错了", "answers/decisions")
         ]
     if checkup.name == UNCLEAR:
-        return [Advice("两份差不多大：多跑几粒种子再说", "vit/diagnosis")]
+        return [Advice("种子之间不一致：多跑几粒种子再说", "vit/diagnosis")]
     if checkup.name == UNDERFIT:
         longer = "没学会的是大头：步数加倍，或学习率乘三、除以三各试一次"
         return [

@@ -25,6 +25,8 @@ from vision_attention.training.history import History
 
 Arrays = dict[str, np.ndarray]
 SHOWN = 12
+# 从前的检查点没有写这几项；没有写的不比
+LATER = ("mean", "std", "pooling")
 WRONG = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
 
 
@@ -180,6 +182,7 @@ def _settings(saved: dict, present: dict) -> list[tuple[str, str]]:
         (name, f"{name}：检查点 {saved.get(name)!r}，现在 {present.get(name)!r}")
         for name in names
         if saved.get(name) != present.get(name)
+        and (name in saved or name.rpartition(".")[2] not in LATER)
     ]
 
 

@@ -46,7 +46,7 @@ class ChannelAttention(nn.Layer):
         super().__init__()
         hidden = checks.bottleneck(in_channels, reduction_ratio, min_hidden)
         self.in_channels = in_channels
-        self.pools = POOLS[checks.choice("pooling", pooling, POOLS)]
+        self.pooling = checks.choice("pooling", pooling, POOLS)
         self.fc1 = nn.Linear(in_channels, hidden)
         self.fc2 = nn.Linear(hidden, in_channels)
         init.gates(self)
@@ -58,7 +58,7 @@ class ChannelAttention(nn.Layer):
         """全局描述：每种池化给出一个 (B, C) 的向量。"""
         checks.feature_map(x, self.in_channels)
         match(x, self.fc1)
-        return [pool(x) for pool in self.pools]
+        return [pool(x) for pool in POOLS[self.pooling]]
 
     def score(self, descriptors: list[Tensor]) -> Tensor:
         """同一个两层 MLP 看每个描述，输出相加。"""

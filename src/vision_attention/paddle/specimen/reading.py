@@ -17,6 +17,9 @@ from paddle import Tensor, nn
 from vision_attention.parts import Part
 
 Arrays = Mapping[str, np.ndarray]
+# 训练时与评估时本来就不同的两种
+NORMS = (nn.BatchNorm1D, nn.BatchNorm2D)
+DROPS = (nn.Dropout, nn.Dropout2D, nn.AlphaDropout)
 # 批归一化记下的统计量在 Paddle 里的名字
 STATISTICS = ("_mean", "_variance")
 
@@ -110,7 +113,7 @@ def copy(module: nn.Layer) -> nn.Layer:
 def random_layers(module: nn.Layer) -> bool:
     """里面有没有真的会丢东西的随机失活。"""
     return any(
-        isinstance(layer, nn.Dropout | nn.Dropout2D) and layer.p > 0
+        isinstance(layer, DROPS) and layer.p > 0
         for layer in module.sublayers(include_self=True)
     )
 
@@ -118,5 +121,5 @@ def random_layers(module: nn.Layer) -> bool:
 def settle(module: nn.Layer) -> None:
     """批归一化与随机失活换成评估模式，别的不动。"""
     for layer in module.sublayers(include_self=True):
-        if isinstance(layer, nn.BatchNorm2D | nn.Dropout | nn.Dropout2D):
+        if isinstance(layer, NORMS + DROPS):
             layer.eval()

@@ -60,7 +60,10 @@ class BAM(nn.Module):
         checks.feature_map(x, self.in_channels)
         match(x, self.spatial[0])
         pooled = F.adaptive_avg_pool2d(x, 1)  # (B, C, 1, 1)
-        checks.batch_norm_input(pooled, self.training)
+        checks.batch_norm_input(
+            pooled, lambda: init.uses_batch_statistics(self.channel)
+        )
+        checks.batch_norm_input(x, lambda: init.uses_batch_statistics(self.spatial))
         channel = self.channel(pooled)  # (B, C, 1, 1)
         spatial = self.spatial(x)  # (B, 1, H, W)
         if self.combine == "multiply":

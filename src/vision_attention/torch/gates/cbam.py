@@ -34,7 +34,8 @@ class CBAM(nn.Module):
         multiscale 照原笔记的文字；spatial_norm 照作者代码加批归一化；min_hidden
         为瓶颈宽的下限；separate 与 concat 两个描述都要，pooling 不能改；multiscale
         用不上 kernel_size、spatial_norm，两项不能改，它的描述也只有一种，pooling
-        只管通道门；identity_init 为真时两道门起步恰为 1：插入后输出一位不变
+        只管通道门；identity_init 为真时两道门起步恰为 1：插入后输出一位不变。前后
+        相接时两道门是被调用的，挂得上钩子；parallel 只取它们的 gate
     单位: 门控无量纲，两道相乘取值 (0, 1)；identity_init 时每道 (0, 2)，相乘 (0, 4)
     错误: 任何一项不认识或不相容时抛出 ValueError
     出处: Woo 等 2018，arXiv:1807.06521，式 (1)；默认每个模块 C=64 时 679 个参数，
@@ -88,7 +89,8 @@ class CBAM(nn.Module):
         if self.order == "parallel":
             return x * self.gate(x)
         for part in self.parts():
-            x = x * self.open(part, x)
+            # 调用它，而不只取它的 gate：挂得上钩子，也换得下来
+            x = part(x) if self.scale == 1 else self.scale * part(x)
         return x
 
 

@@ -55,8 +55,7 @@ class SpatialAttention(nn.Module):
 
     def gate(self, x: Tensor) -> Tensor:
         score = self.conv(self.describe(x))  # (B, 1, H, W)
-        if not isinstance(self.norm, nn.Identity):
-            checks.batch_norm_input(score, self.norm.training)
+        checks.batch_norm_input(score, lambda: init.uses_batch_statistics(self.norm))
         return self.norm(score).sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:

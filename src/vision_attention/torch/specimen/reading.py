@@ -17,6 +17,9 @@ from torch import Tensor, nn
 from vision_attention.parts import Part
 
 Arrays = Mapping[str, np.ndarray]
+# 训练时与评估时本来就不同的两种
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+DROPS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout)
 
 
 def is_module(value: Any) -> bool:
@@ -111,14 +114,11 @@ def copy(module: nn.Module) -> nn.Module:
 
 def random_layers(module: nn.Module) -> bool:
     """里面有没有真的会丢东西的随机失活。"""
-    return any(
-        isinstance(layer, nn.Dropout | nn.Dropout2d) and layer.p > 0
-        for layer in module.modules()
-    )
+    return any(isinstance(layer, DROPS) and layer.p > 0 for layer in module.modules())
 
 
 def settle(module: nn.Module) -> None:
     """批归一化与随机失活换成评估模式，别的不动。"""
     for layer in module.modules():
-        if isinstance(layer, nn.BatchNorm2d | nn.Dropout | nn.Dropout2d):
+        if isinstance(layer, NORMS + DROPS):
             layer.eval()
