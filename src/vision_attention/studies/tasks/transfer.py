@@ -101,7 +101,7 @@ def transfer(
         source_n_train 为预训练的图片数，缺省为全部；source_steps 为预训练的步数，
         缺省同 train.steps；head_lr 为 linear_probe 的学习率，缺省同 train.lr；
         只学一层的问题是凸的，学习率应当大得多；normalization 为之后的图片按谁的均值与
-        标准差归一化：target 按它自己的，source 按预训练的那些图片的，none 是忘了归一化，
+        标准差归一化：target 按自己的，source 按预训练的那些图片的，none 是忘了归一化，
         像素只除以 255
     返回: train 的结果，加上 source_accuracy（从头学时为 None）
     """
@@ -116,9 +116,7 @@ def transfer(
     )
     if mode != "scratch":
         steps = source_steps or prepared.config.steps
-        longer = replace(
-            prepared.config, steps=steps, eval_every=steps, trunk_lr=None
-        )
+        longer = replace(prepared.config, steps=steps, eval_every=steps, trunk_lr=None)
         teacher = build_model(prepared.wing, prepared.run, source)
         before = fit(teacher, source, longer)
         share_weights(teacher, model, except_for="head")
