@@ -261,3 +261,10 @@ def test_cut_is_one_rectangle():
         other = images[7, 0] != 7
         box = np.outer(other.any(1), other.any(0))
         assert np.array_equal(box, other)
+
+
+def test_rectangles_are_decided_at_the_centres_of_pixels():
+    """四个像素，中心在 1/8、3/8、5/8、7/8；起的一头算，止的一头不算。"""
+    halves = [np.array([value]) for value in (3 / 8, 7 / 8)]
+    (mask,) = augment.rectangles((4, 4), halves, [np.array([0.0]), np.array([0.4])])
+    assert mask.sum(1).tolist() == [0, 2, 2, 0] and mask.sum(0).tolist() == [2, 2, 0, 0]

@@ -541,3 +541,16 @@ def test_what_is_too_large_says_how_many(wing, build, name, count):
 def test_networks_that_are_too_large_say_how_many(model, name, size, count):
     with pytest.raises(ValueError, match=f"^{name} 太大：.*要有 {count:,} 个数"):
         specs.named(model, **{name: size})
+
+
+@pytest.mark.parametrize("field", ["image_size", "in_channels", "num_classes"])
+@pytest.mark.parametrize("model", specs.SPECS)
+def test_every_network_has_a_size(model, field):
+    with pytest.raises(ValueError, match=f"{field}=0 应为正整数"):
+        specs.named(model, **{field: 0})
+
+
+def test_networks_of_stages_have_a_width():
+    for model in ("resnet20", "mobile_narrow", "resnet18", "small_cnn", "mlp_small"):
+        with pytest.raises(ValueError, match="width=0 应为正整数"):
+            specs.named(model, width=0)

@@ -485,3 +485,8 @@ def test_unreadable_file_is_named_with_its_side(tmp_path):
     (root / "val" / "狗" / "bad.jpg").write_text("x")
     with pytest.raises(ValueError, match=r"val/狗/bad\.jpg：损坏"):
         data.load(f"folder:{root}")
+
+
+def test_pictures_that_are_too_large_are_counted(tmp_path):
+    with pytest.raises(ValueError, match="一张图要有 3,221,225,472 个数"):
+        data.load(f"folder:{tmp_path}", image_size=2**15)

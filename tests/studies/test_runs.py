@@ -373,3 +373,15 @@ def test_disk_full_leaves_no_half_a_map(tmp_path, monkeypatch):
     code, text = call("predict", folder, first, "--show", shown)
     assert (code, "磁盘满了" in text, "用 --show 换一个" in text) == (2, True, True)
     assert list(shown.iterdir()) == []
+
+
+@pytest.mark.parametrize("framework", WINGS)
+def test_huge_scores_are_still_probabilities(framework):
+    """得分上千，指数会溢出；先减去最大的。"""
+    wing = WINGS[framework]
+    wing.init.seed(0)
+    model = wing.build(specs.named("mlp_small", num_classes=3))
+    images = np.random.default_rng(0).standard_normal((4, 1, 8, 8)).astype("f4")
+    odds = wing.runs.odds(model, 1e4 * images)
+    assert np.isfinite(odds).all()
+    np.testing.assert_allclose(odds.sum(1), 1, atol=1e-6)
