@@ -186,3 +186,19 @@ def test_two_classes_one_too_small(photos):
         (photos / "a" / f"{n}.png").unlink()
     code, text = call("look", f"folder:{photos}")
     assert (code, "2 类不足两张图片：a（1 张）、b（1 张）" in text) == (2, True)
+
+
+@pytest.mark.parametrize(("bits", "alike"), [(0, True), (4, True), (5, False)])
+def test_fingerprints_may_differ_in_four_bits(monkeypatch, bits, alike):
+    hashes = np.zeros((2, 64), bool)
+    hashes[1, :bits] = True
+    monkeypatch.setattr(looking, "perceptual_hashes", lambda _: hashes)
+    found = looking.twins(np.full((2, 3, 32, 32), 90, np.uint8))
+    assert found == ([(0, 1)] if alike else [])
+
+
+@pytest.mark.parametrize(("shade", "alike"), [(12, True), (13, False)])
+def test_colours_may_differ_by_twelve(shade, alike):
+    pixels = np.full((2, 3, 32, 32), 90, np.uint8)
+    pixels[1, 2] += shade
+    assert looking.twins(pixels) == ([(0, 1)] if alike else [])

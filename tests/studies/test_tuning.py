@@ -314,6 +314,8 @@ def test_power_against_the_printed_tables():
     np.testing.assert_allclose(
         statistics.half_width(1.0, 10), 2.262157 / np.sqrt(10), rtol=1e-6
     )
+    # 没有差时，看错的机会就是 0.05，两边各一半
+    np.testing.assert_allclose(statistics.power_of(0.0, 1.0, 10), 0.05, rtol=1e-6)
 
 
 # 几粒种子
