@@ -635,7 +635,7 @@ def test_own_pictures_take_the_side_of_the_model():
 BAD = [
     (["--freeze"], "请写 --weights"),
     (["--weights", "没有.safetensors"], "没有.safetensors"),
-    (["--weights", "w.pth"], "应以 .safetensors 结尾；本书不用 pickle"),
+    (["--weights", "w.pth"], "weights='w.pth' 应以 .safetensors 结尾；本书不用 pickle"),
     (["--trunk-lr", "0"], "trunk_lr=0"),
     (["--weights", "w.safetensors", "--freeze", "--trunk-lr", "1e-4"], "不相容"),
     (

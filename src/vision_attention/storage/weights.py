@@ -1,5 +1,6 @@
 """权重文件：读 .safetensors，逐项核对名字、形状、数据类型与取值。不认识任何框架。
 
+- `place`：权重文件的路径，以 .safetensors 结尾
 - `read`：文件 → 名字到数组的表，bfloat16 写成 float32，值不变
 - `pair`：两边的名字配成对，包装加的前缀不算
 - `Slot`、`fault`：模型里的一项；收到的数组放得进去吗，放不进去是哪一种 `Fault`
@@ -22,6 +23,7 @@ from vision_attention.storage import files, records
 
 # NumPy 有的类型；此外只认 bfloat16，它是 float32 的前一半
 KNOWN = {*"F64 F32 F16 I64 I32 I16 I8 U64 U32 U16 U8 BOOL C64".split(), "BF16"}
+SHOWN = 12  # 对不上的，最多列出几处
 MOST_DIMS = 32  # NumPy 1 的数组至多这么多维
 COUNTER = "num_batches_tracked"  # 批次计数器只有 PyTorch 有，不搬
 # torch 的 DataParallel、compile、FSDP 与检查点包装，Paddle 的 DataParallel 加的一节
@@ -59,6 +61,20 @@ class Slot:
     def numpy_dtype(self) -> np.dtype:
         """交给框架之前的类型；NumPy 没有的先用 float32。"""
         return np.dtype(self.dtype if self.dtype in COMMON else np.float32)
+
+
+def place(name: str, value: Any) -> Path:
+    """权重文件的路径。
+
+    参数: name 为参数的名字，出错时用
+    错误: 不能当路径，或不以 .safetensors 结尾时抛出 ValueError
+    """
+    path = checks.path(name, value)
+    if path.suffix != ".safetensors":
+        raise checks.ArgumentError(
+            f"{name}={str(value)!r} 应以 .safetensors 结尾；本书不用 pickle", name
+        )
+    return path
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
@@ -228,7 +244,7 @@ def fill(
 
     参数: slots 为模型的各项；values 为名字到数组的表；finite 见 fault
     错误: 有缺少、多余、形状或类型不符、不是有限的数或装不下的条目时抛出
-        ValueError，一次列全
+        ValueError，数出几处，列出前几处
     """
     if not isinstance(values, Mapping):
         raise checks.ArgumentError(
@@ -249,7 +265,8 @@ def _refuse(missing: list[str], extra: list[str], faults: list[Fault]) -> None:
     lines = [f"缺少 {name}" for name in missing] + [f"多余 {name}" for name in extra]
     lines += [fault.text for fault in faults]
     if lines:
-        listed = "\n  ".join(sorted(lines))
+        rest = [f"……另有 {len(lines) - SHOWN} 处"] if lines[SHOWN:] else []
+        listed = "\n  ".join(sorted(lines)[:SHOWN] + rest)
         raise ValueError(
             f"权重与模型对不上，共 {len(lines)} 处，什么也没有写入：\n  {listed}\n"
             + remedy(missing, extra, {fault.kind for fault in faults})

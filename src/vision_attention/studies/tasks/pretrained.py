@@ -13,6 +13,7 @@ from vision_attention import checks, interop
 from vision_attention.checks import ArgumentError
 from vision_attention.data import Dataset
 from vision_attention.storage import files
+from vision_attention.storage.weights import place
 from vision_attention.studies.tasks.outcome import Sections
 
 # ViT 的 attention 是注意力的范围，不是插进去的门
@@ -39,7 +40,7 @@ def examine(sections: Sections) -> None:
     """
     options = sections["options"]
     if options.get("weights") is not None:
-        checks.path("weights", options["weights"])
+        place("weights", options["weights"])
     if not checks.flag("freeze", options.get("freeze", False)):
         return
     if sections["train"].get("trunk_lr") is not None:
