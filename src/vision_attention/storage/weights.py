@@ -1,6 +1,5 @@
 """权重文件：读 .safetensors，逐项核对名字、形状、数据类型与取值。不认识任何框架。
 
-- `place`：权重文件的路径，以 .safetensors 结尾
 - `read`：文件 → 名字到数组的表，bfloat16 写成 float32，值不变
 - `pair`：两边的名字配成对，包装加的前缀不算
 - `Slot`、`fault`：模型里的一项；收到的数组放得进去吗，放不进去是哪一种 `Fault`
@@ -61,20 +60,6 @@ class Slot:
     def numpy_dtype(self) -> np.dtype:
         """交给框架之前的类型；NumPy 没有的先用 float32。"""
         return np.dtype(self.dtype if self.dtype in COMMON else np.float32)
-
-
-def place(name: str, value: Any) -> Path:
-    """权重文件的路径。
-
-    参数: name 为参数的名字，出错时用
-    错误: 不能当路径，或不以 .safetensors 结尾时抛出 ValueError
-    """
-    path = checks.path(name, value)
-    if path.suffix != ".safetensors":
-        raise checks.ArgumentError(
-            f"{name}={str(value)!r} 应以 .safetensors 结尾；本书不用 pickle", name
-        )
-    return path
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
