@@ -63,7 +63,7 @@ def save(model: Any, path: str | Path) -> None:
     参数: path 以 .safetensors 结尾
     错误: 后缀不对时抛出 ValueError；写不进去时抛出 OSError，原有文件不变
     """
-    path = _checked_path(path)
+    path = files.safetensors("path", path)
     values = {name: np.ascontiguousarray(v) for name, v in state(model).items()}
     try:
         packed = to_bytes(values)
@@ -88,7 +88,7 @@ def load(model: Any, path: str | Path) -> None:
     错误: 没有文件时抛出 FileNotFoundError；不是 .safetensors、内容损坏、类型读不了，
         或与模型对不上时抛出 ValueError，模型不变
     """
-    load_state(model, weights.read(_checked_path(path)))
+    load_state(model, weights.read(files.safetensors("path", path)))
 
 
 def load_timm(model: Any, path: str | Path) -> Loaded:
@@ -104,7 +104,9 @@ def load_timm(model: Any, path: str | Path) -> Loaded:
     出处: timm 的 vision_transformer.py、resnet.py 与 layers/pos_embed.py
     """
     slots = dict(_slots(model))
-    values, loaded = pretrained.fit(weights.read(_checked_path(path)), slots)
+    values, loaded = pretrained.fit(
+        weights.read(files.safetensors("path", path)), slots
+    )
     weights.fill(slots, values, finite=False)
     return loaded
 
@@ -120,7 +122,7 @@ def start_from(
     错误: 同 load_timm；config.json 读不懂、归一化的通道数与图片不同时抛出
         ValueError，模型不变
     """
-    path = _checked_path(path)
+    path = files.safetensors("path", path)
     files.readable(path)  # 先说没有这个文件，再说它与图片合不合
     mean, std, source = pretrained.recipe(path)
     if len(mean) != dataset.in_channels:
@@ -139,15 +141,6 @@ def start_from(
         notes=(*dataset.notes, *loaded.told(), told),
     )
     return changed, loaded
-
-
-def _checked_path(value: str | Path) -> Path:
-    path = checks.path("path", value)
-    if path.suffix != ".safetensors":
-        raise checks.ArgumentError(
-            f"path={str(value)!r} 应以 .safetensors 结尾；本书不用 pickle", "path"
-        )
-    return path
 
 
 def _slots(model: Any) -> Iterator[tuple[str, Slot]]:

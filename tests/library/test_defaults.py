@@ -339,6 +339,7 @@ storage.files.STALE = 3600
 storage.pretrained.SHOWN = 12
 storage.records.LONGEST = 1000000
 storage.records.DIGITS = 19
+storage.weights.SHOWN = 12
 storage.weights.MOST_DIMS = 32
 storage.weights.LARGEST = {"float16": 65504.0, "bfloat16": 3.3895313892515355e38,
     "float32": 3.4028234663852886e38, "float64": 1.7976931348623157e308}

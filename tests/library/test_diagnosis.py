@@ -114,3 +114,22 @@ def test_reason_tells_the_numbers_of_the_curve():
 @pytest.mark.parametrize(("test", "written"), [(0.602, "0.00"), (0.65, "−0.05")])
 def test_a_test_score_above_training_is_written_well(test, written):
     assert f"没带过去的 {written}，" in diagnose(curves(0.6, test)).why
+
+
+@pytest.mark.parametrize(
+    ("test_size", "train", "test", "name"),
+    [
+        (100, 0.5, 0.5, UNDERFIT),  # 两类各半：训练也在瞎猜，不是图与标签对不上
+        (100, 0.6, 0.5, UNDERFIT),
+        (100, 0.95, 0.5, BROKEN),
+        (8, 1.0, 1.0, FINE),  # 只有 8 张，界线高过 1：什么也没有说
+    ],
+)
+def test_with_two_classes_a_guess_is_half(test_size, train, test, name):
+    loss = [0.7, 0.69]
+    found = diagnose(
+        History([0, 9], [0, 0], loss, [0.5, train], loss, [0.5, test]),
+        num_classes=2,
+        test_size=test_size,
+    )
+    assert found.name == name

@@ -620,6 +620,33 @@ def test_a_stopped_frozen_training_goes_on_alike(tmp_path, photos, file, monkeyp
         np.testing.assert_array_equal(half[name], value)
 
 
+@pytest.mark.parametrize("command", ["resume", "diagnose"])
+def test_weights_that_were_moved_away_are_said(
+    tmp_path, photos, file, monkeypatch, command
+):
+    """接着做与诊断也从那份权重出发；不在了，怪的不是图片。"""
+    from stopping import interrupt, stop_at
+
+    path = file(drawn(resnet_names(18)))
+    words = ["--weights", path, "--freeze"]
+    if command == "diagnose":
+        trained(tmp_path / "out", photos, "torch", *words)
+        again = ["diagnose", tmp_path / "out" / "it", "--quiet"]
+    else:
+        again = ["train", "--resume", tmp_path / "out" / "it", "--quiet"]
+        with (
+            monkeypatch.context() as patch,
+            pytest.raises(AssertionError, match="已停下"),
+        ):
+            stop_at(patch, 3, interrupt)
+            trained(tmp_path / "out", photos, "torch", *words)
+    path.unlink()
+    code, text = call(*again)
+    assert (code, f"预训练的权重 {path} 读不了：没有这个文件" in text) == (2, True)
+    assert "放回原处" in text
+    assert "图片" not in text
+
+
 def test_own_pictures_take_the_side_of_the_model():
     """没有写边长、从权重出发时才这样。"""
     changes = {"model.name": "resnet18", "data.name": "folder:x"}
@@ -635,7 +662,7 @@ def test_own_pictures_take_the_side_of_the_model():
 BAD = [
     (["--freeze"], "请写 --weights"),
     (["--weights", "没有.safetensors"], "没有.safetensors"),
-    (["--weights", "w.pth"], "应以 .safetensors 结尾；本书不用 pickle"),
+    (["--weights", "w.pth"], "weights='w.pth' 应以 .safetensors 结尾；本书不用 pickle"),
     (["--trunk-lr", "0"], "trunk_lr=0"),
     (["--weights", "w.safetensors", "--freeze", "--trunk-lr", "1e-4"], "不相容"),
     (

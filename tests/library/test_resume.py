@@ -8,6 +8,7 @@ import signal
 
 import pytest
 from commands import call
+from pictures import photographs
 from stopping import full, interrupt, stop_at, terminate
 
 from vision_attention.cli import trials
@@ -184,7 +185,8 @@ def test_wrong_folder_is_one_plain_sentence(half, tmp_path):
         assert code == 2
         return text
 
-    assert "不是停在半路的训练" in told(tmp_path / "none")
+    assert "不是停在半路的训练：没有这个文件夹" in told(tmp_path / "none")
+    assert "里面没有 settings.json" in told(tmp_path)
     settings = json.loads((half / "settings.json").read_text("utf8"))
     for content, words in (
         ("{", "损坏"),
@@ -204,3 +206,44 @@ def test_wrong_folder_is_one_plain_sentence(half, tmp_path):
     assert (half / "checkpoint.safetensors").exists()
     (half / "record.json").write_text("{}")
     assert "已经训练完" in told(half)
+
+
+@pytest.mark.parametrize("framework", ["torch", "paddle"])
+def test_pictures_moved_or_changed_while_stopped_are_said(
+    tmp_path, monkeypatch, framework
+):
+    photos = photographs(tmp_path / "photos")
+    words = ["train", "--data", f"folder:{photos}", "--framework", framework]
+    words += ["--steps", "6", "--eval-every", "2", "--quiet", "--out", tmp_path]
+    with monkeypatch.context() as patch:
+        stop_at(patch, 3, interrupt)
+        assert call(*words, "--name", "it")[0] == 130
+    half = tmp_path / "it"
+    before = {path.name: path.read_bytes() for path in half.iterdir()}
+
+    def told():
+        code, text = call("train", "--resume", half, "--quiet")
+        assert (code, text.startswith("错误：")) == (2, True)
+        assert {path.name: path.read_bytes() for path in half.iterdir()} == before
+        return text
+
+    photos.rename(tmp_path / "moved")
+    assert f"请把图片放回 {photos}" in told()
+    (tmp_path / "moved").rename(photos)
+    (photos / "daisy" / "0.png").rename(tmp_path / "0.png")
+    text = told()
+    assert "现在的图片与开始训练时的不同（多了、少了或改过）" in text
+    assert "换一个路径" not in text
+    (tmp_path / "0.png").rename(photos / "daisy" / "0.png")
+    assert call("train", "--resume", half, "--quiet")[0] == 0
+
+
+def test_a_damaged_checkpoint_says_how_to_begin_again(half):
+    checkpoint = half / "checkpoint.safetensors"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:999])
+    code, text = call("train", "--resume", half, "--quiet")
+    assert (code, "读不出来" in text) == (2, True)
+    # safetensors 的英文原话不到读者那里
+    assert "header" not in text
+    checkpoint.unlink()
+    assert call("train", "--resume", half, "--quiet")[0] == 0

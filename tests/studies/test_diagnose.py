@@ -424,6 +424,8 @@ def test_full_disk_keeps_what_was_done(run, monkeypatch, full):
     code, text = call("diagnose", run, "--quiet", "--attention", "skip")
     assert (code, f"{full}（磁盘满了）" in text) == (2, True)
     assert "做完的训练不会丢" in text
+    # 报告写不下，结论照说
+    assert ("诊断：" in text) == (full == "report.html")
     assert (run / "report.html").read_text() == "旧的一份"
     kept = json.loads((run / "diagnosis.json").read_text("utf8"))
     assert len(kept["runs"]) == {"diagnosis.json": 2, "report.html": 6}[full]

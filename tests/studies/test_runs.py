@@ -228,6 +228,7 @@ def input_named(**changes):
     [
         ({"format": 2}, "由更新的版本写成（格式 2"),
         ({"format": None}, "由旧的版本写成"),
+        ({"format": "3"}, "format='3' 不合适"),
         ({"input": None}, "缺少 'input'"),
         ({"model": {"width": 3}}, "mean、std 应各有 3 个数"),
         ({"model": {"widht": 3}}, "损坏"),
@@ -287,6 +288,14 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
     other = saved(tmp_path / "other", width=5)
     shutil.copy(other / "model.safetensors", folder)
     assert "权重与模型对不上" in call("predict", folder, tmp_path)[1]
+    # 换成了另一种模型的：说是哪个文件，几百个名字不全印
+    vit = saved(tmp_path / "vit", "vit_tiny")
+    shutil.copy(vit / "model.safetensors", folder)
+    for command in (["predict", folder, tmp_path], ["export", folder, "--to", "onnx"]):
+        told = call(*command)[1]
+        assert f"{folder / 'model.safetensors'} 不是 record.json 里写的模型" in told
+        assert "……另有" in told
+        assert len(told.splitlines()) < 20
     (folder / "model.safetensors").unlink()
     assert "没有这个文件" in call("predict", folder, tmp_path)[1]
 

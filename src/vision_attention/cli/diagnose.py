@@ -102,8 +102,7 @@ def diagnose(
         plan = replace(plan, data=data)
         _refuse_faults(plan)
         place, rest = to or folder, {"data_root": data_root, "quiet": quiet}
-        report = _done(case, plan, budget, place, **rest)
-    _tell(report, place / REPORT)
+        _done(case, plan, budget, place, **rest)
 
 
 def _first(
@@ -191,15 +190,15 @@ def _done(
     *,
     data_root: str | None,
     quiet: bool,
-) -> Report:
-    """做完要做的，写下报告；一处同时只有一个进程诊断。"""
+) -> None:
+    """做完要做的，说结论，写下报告；一处同时只有一个进程诊断。"""
     stop_like_ctrl_c()  # 框架载入时也登记过自己的 SIGTERM，所以在这里才改
     fingerprint = case.record["data"]["fingerprint"]
     with checkups.only_one(place):
         progress = Progress(place / checkups.PROGRESS, fingerprint)
         progress.records[plan.seeds[0].key] = case.record
         rest = {"data_root": data_root, "quiet": quiet}
-        return _examined(case, plan, budget, progress, **rest)
+        _examined(case, plan, budget, progress, **rest)
 
 
 def _examined(
@@ -210,8 +209,8 @@ def _examined(
     *,
     data_root: str | None,
     quiet: bool,
-) -> Report:
-    """体检，逐个训练，写下报告。"""
+) -> None:
+    """体检，逐个训练，说结论，写下报告。"""
     budget.longest = _guess(case.record)
     told = (lambda line: None) if quiet else functools.partial(typer.echo, err=True)
     told(
@@ -221,8 +220,11 @@ def _examined(
     sanity = checkups.health(case.prepared, progress)
     undone = checkups.carry_out(plan, progress, budget, data_root, told)
     report = report_of(case, plan, progress, sanity, undone)
-    checkups.write_page(progress.path.with_name(REPORT), page_of(report))
-    return report
+    # 先说结论，再写报告：磁盘满了，结论也没有丢
+    _tell(report)
+    place = progress.path.with_name(REPORT)
+    checkups.write_page(place, page_of(report))
+    typer.echo(f"报告在 {files.printable(place)}")
 
 
 def _guess(record: dict) -> float:
@@ -230,8 +232,8 @@ def _guess(record: dict) -> float:
     return float(min(record["seconds"], record.get("cpu_seconds") or math.inf))
 
 
-def _tell(report: Report, place: Path) -> None:
-    """说结论、差距、下一步与报告在哪里。"""
+def _tell(report: Report) -> None:
+    """说结论、差距、下一步，与没有做的。"""
     checkup = report.checkup
     typer.echo(f"诊断：{checkup.name}。{checkup.why}")
     typer.echo(f"差距 {spread(checkup.gap)}；测试准确率 {spread(checkup.test)}")
@@ -249,4 +251,3 @@ def _tell(report: Report, place: Path) -> None:
         typer.secho(f"注意：不到 {ENOUGH} 粒种子，做不得准", fg="yellow", err=True)
     for line in report.undone:
         typer.echo(f"没有做：{line}")
-    typer.echo(f"报告在 {files.printable(place)}")

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from vision_attention import checks, interop
+from vision_attention.cli import earlier
 from vision_attention.cli.drawing import draw_curves
 from vision_attention.cli.stopping import StoppedError, stop_like_ctrl_c
 from vision_attention.data import looking
 from vision_attention.data.folder import folder_of
 from vision_attention.specs import SPECS
-from vision_attention.storage import files, locks, records
+from vision_attention.storage import files, locks
 from vision_attention.studies.design.runs import SECTIONS, Run, merge
 from vision_attention.studies.running.execute import record_of
 from vision_attention.studies.store.faults import faults_of
@@ -196,8 +197,8 @@ def go_on(folder: Path, data_root: str | None, progress: bool) -> Trial:
     错误: 同 carry_out；没有停在半路、设置损坏或由更新的版本写成时抛出 ValueError
     """
     with _only_one(folder):
-        run, place = saved_settings(folder)
-        prepared = prepare(run, data_root or place)
+        run, place = earlier.saved_settings(folder)
+        prepared = earlier.as_before(folder, run, data_root or place)
         stop_like_ctrl_c()
         with resumable(folder):
             return _finish(prepared, folder, progress)
@@ -210,33 +211,6 @@ def _only_one(folder: Path) -> Iterator[None]:
         if not ours:
             raise ValueError(saved_run.in_training(folder))
         yield
-
-
-def saved_settings(folder: Path) -> tuple[Run, str | None]:
-    """停在半路的一次训练的设置，与数据所在。
-
-    错误: 已经训练完、不是 train 的文件夹、设置损坏或由更新的版本写成时抛出 ValueError
-    """
-    shown = files.printable(folder)
-    if (folder / RECORD).exists():
-        raise ValueError(
-            f"{shown} 已经训练完；认图：vision-attention predict {shown} PICTURE；"
-            "要练得更久，请写更大的 --steps，换一个 --name 重新训练"
-        )
-    if not (folder / SETTINGS).exists():
-        raise ValueError(f"{shown} 不是停在半路的训练：里面没有 {SETTINGS}")
-    try:
-        files.readable(folder / SETTINGS)
-        settings = records.plain_json((folder / SETTINGS).read_bytes())
-        newer, place = settings["format"] > saved_run.FORMAT, settings["data_root"]
-        run = Run.from_settings(settings["run"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{folder / SETTINGS} 损坏，接不下去；请换一个 --name 从头训练"
-        ) from error
-    if newer:
-        raise ValueError(f"{shown} 由更新的版本开始训练；请用那个版本接着做")
-    return run, place
 
 
 def _finish(prepared: PreparedRun, folder: Path, progress: bool) -> Trial:

@@ -2,6 +2,7 @@
 
 - `replacing`：换掉一个文件；半成品不会被当成完整的文件
 - `rehearse`：先试试写得进去吗
+- `safetensors`：权重文件的路径
 - `readable`、`why_unreadable`：读得了吗，为什么
 """
 
@@ -15,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from vision_attention import checks
 
@@ -62,6 +64,20 @@ def rehearse(path: Path) -> None:
 
 def _temporary(path: Path, process: int | str) -> Path:
     return path.with_name(f".{path.name}.{process}.tmp")
+
+
+def safetensors(name: str, value: Any) -> Path:
+    """权重文件的路径。
+
+    参数: name 为参数的名字，出错时用
+    错误: 不能当路径，或不以 .safetensors 结尾时抛出 ValueError
+    """
+    path = checks.path(name, value)
+    if path.suffix != ".safetensors":
+        raise checks.ArgumentError(
+            f"{name}={str(value)!r} 应以 .safetensors 结尾；本书不用 pickle", name
+        )
+    return path
 
 
 # 打不开的原因，说成中文；别的只报编号

@@ -22,6 +22,7 @@ from vision_attention.storage import files, records
 
 # NumPy 有的类型；此外只认 bfloat16，它是 float32 的前一半
 KNOWN = {*"F64 F32 F16 I64 I32 I16 I8 U64 U32 U16 U8 BOOL C64".split(), "BF16"}
+SHOWN = 12  # 对不上的，最多列出几处
 MOST_DIMS = 32  # NumPy 1 的数组至多这么多维
 COUNTER = "num_batches_tracked"  # 批次计数器只有 PyTorch 有，不搬
 # torch 的 DataParallel、compile、FSDP 与检查点包装，Paddle 的 DataParallel 加的一节
@@ -228,7 +229,7 @@ def fill(
 
     参数: slots 为模型的各项；values 为名字到数组的表；finite 见 fault
     错误: 有缺少、多余、形状或类型不符、不是有限的数或装不下的条目时抛出
-        ValueError，一次列全
+        ValueError，数出几处，列出前几处
     """
     if not isinstance(values, Mapping):
         raise checks.ArgumentError(
@@ -249,7 +250,8 @@ def _refuse(missing: list[str], extra: list[str], faults: list[Fault]) -> None:
     lines = [f"缺少 {name}" for name in missing] + [f"多余 {name}" for name in extra]
     lines += [fault.text for fault in faults]
     if lines:
-        listed = "\n  ".join(sorted(lines))
+        rest = [f"……另有 {len(lines) - SHOWN} 处"] if lines[SHOWN:] else []
+        listed = "\n  ".join(sorted(lines)[:SHOWN] + rest)
         raise ValueError(
             f"权重与模型对不上，共 {len(lines)} 处，什么也没有写入：\n  {listed}\n"
             + remedy(missing, extra, {fault.kind for fault in faults})

@@ -13,7 +13,6 @@ import numpy as np
 from torch import nn
 
 from vision_attention import attention_maps, checks
-from vision_attention.storage import weights
 from vision_attention.training import saved_run
 from vision_attention.training.saved_run import Prediction, SavedRun
 
@@ -103,7 +102,7 @@ def load_run(folder: str | Path, device: str = "auto") -> TrainedModel:
     checks.choice("device", device, ("auto", "cpu", "gpu"))
     place = find_device(device)
     model = build(run.spec)
-    weights.fill(dict(slots(model)), run.weights())
+    run.fill(dict(slots(model)))
     model.to(place)
     model.eval()
     return TrainedModel(model, run)

@@ -110,7 +110,9 @@ def _fault(
             "一步迈得太大，多半是学习率。"
         )
     train, test = curves.train_accuracy[-1], curves.test_accuracy[-1]
-    if train >= LEARNED and test <= chance_bound(num_classes, test_size):
+    bound = chance_bound(num_classes, test_size)
+    # 两类时瞎猜就有一半：训练自己也要比瞎猜好，才算会了
+    if train >= LEARNED and train > bound >= test:
         return (
             f"训练准确率 {train:.2f}，测试只有 {test:.2f}，"
             f"与瞎猜的 {1 / num_classes:.2f} 分不开：图与标签多半对不上。"

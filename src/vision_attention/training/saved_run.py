@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from vision_attention.data.pictures import DEPTHS, SQUARES, read_pixels, reason
 from vision_attention.data.transforms import luminance
 from vision_attention.specs import SPECS, ImageSpec
 from vision_attention.storage import files, locks, records, weights
+from vision_attention.storage.weights import Slot
 
 MODEL, RECORD, CURVES = "model.safetensors", "record.json", "curves.svg"
 # 训练时有、训练完收走的两样
@@ -68,6 +69,20 @@ class SavedRun:
         错误: 没有文件时抛出 FileNotFoundError；损坏时抛出 ValueError
         """
         return weights.read(self.folder / MODEL)
+
+    def fill(self, slots: Mapping[str, Slot]) -> None:
+        """训练好的权重写进模型的各项。
+
+        错误: 同 weights；与模型对不上时抛出 ValueError，说是哪个文件
+        """
+        values = self.weights()
+        try:
+            weights.fill(slots, values)
+        except ValueError as error:
+            raise ValueError(
+                f"{files.printable(self.folder / MODEL)} 不是 {RECORD} 里写的模型，"
+                f"或已损坏；请放回原来的一份，或重新训练一次。{error}"
+            ) from error
 
     def normalize(self, images: np.ndarray) -> np.ndarray:
         """像素变成模型的输入；与训练时相同。
@@ -187,6 +202,7 @@ def _record(folder: Path) -> dict:
 
 def _checked(folder: Path, record: dict) -> SavedRun:
     """逐项核对；有缺少或对不上的就抛出错误。"""
+    checks.whole("format", record["format"], 1)
     named = record["run"]["model"]["name"]
     spec = type(SPECS[named])(**record["model"])
     wanted = record["input"]

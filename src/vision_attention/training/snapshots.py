@@ -30,6 +30,10 @@ LATER = ("mean", "std", "pooling")
 WRONG = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
 
 
+class _UnsoundError(ValueError):
+    """检查点读得出来，内容却不对。"""
+
+
 def write(path: Path, arrays: Arrays, identity: dict, history: History) -> None:
     """原子地写一个检查点；断电、磁盘满都只会留下完整的旧文件。
 
@@ -116,8 +120,10 @@ def read(path: Path) -> Snapshot:
         history = _sound(History(**header["history"]))
         return Snapshot(path, arrays, dict(header["identity"]), history)
     except (SafetensorError, *WRONG) as error:
+        # 我们自己的话才印出来；别的包的英文原话，读者用不上
+        told = f"（{error}）" if isinstance(error, _UnsoundError) else ""
         raise ValueError(
-            f"检查点 {path} 读不出来（{error}）；它不完整，或不是本课程写的。"
+            f"检查点 {path} 读不出来{told}；它不完整，或不是本课程写的。"
             "请换一个路径，或删去它从头训练"
         ) from error
 
@@ -127,7 +133,7 @@ def _sound(history: History) -> History:
     curves = [getattr(history, item.name) for item in fields(history) if item.compare]
     plain = all(type(value) in (int, float) for curve in curves for value in curve)
     if len(set(map(len, curves))) > 1 or not plain:
-        raise ValueError("曲线不是一样长的几列数")
+        raise _UnsoundError("曲线不是一样长的几列数")
     return history
 
 

@@ -39,7 +39,7 @@ def examine(sections: Sections) -> None:
     """
     options = sections["options"]
     if options.get("weights") is not None:
-        checks.path("weights", options["weights"])
+        files.safetensors("weights", options["weights"])
     if not checks.flag("freeze", options.get("freeze", False)):
         return
     if sections["train"].get("trunk_lr") is not None:
@@ -66,7 +66,12 @@ def start(
     """
     if weights is None:
         return dataset, None
-    path = checks.path("weights", weights)
+    path = files.safetensors("weights", weights)
+    if why := files.why_unreadable(path):
+        raise ValueError(
+            f"预训练的权重 {files.printable(path)} 读不了：{why}；请检查路径。"
+            "挪走了的请放回原处：接着训练与诊断也从它出发"
+        )
     changed, loaded = interop.start_from(model, dataset, path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     return changed, Origin(files.printable(path.name), digest, asdict(loaded))
