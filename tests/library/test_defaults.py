@@ -178,6 +178,7 @@ GROUND = [
             "shuffle_patches": None,
             "groups": None,
             "square": None,
+            "test": None,
         },
     ),
     (
@@ -257,6 +258,7 @@ studies.tasks.cost.cost(rounds=15)
 studies.tasks.outcome.Task(version=1)
 studies.tasks.reach.reach(trained=True, images=32)
 studies.tasks.training.train(progress=False, freeze=False)
+studies.tasks.transfer.transfer(normalization="target")
 training.checkup.advise(grouped=False)
 training.checkup.spread(signs=False)
 training.history.History(seconds=0.0, cpu_seconds=0.0, images_per_second=0.0)
@@ -297,11 +299,12 @@ data.digits.TEST_SIZE = 500
 data.download.TIMEOUT = (10, 30)
 data.folder.SHOWN = 10
 data.grouping.SHOWN = 5
+data.held_out.SHARE = 0.2
+data.held_out.SHOWN = 5
 data.harder.UNIFORMS = 12  # 12 个均匀数之和的方差恰为 1
 data.jpeg75.COUNTS = {"train": 50000, "test": 10000}
 data.jpeg75.LARGEST = 100000
 data.jpeg75.SIDE = 32
-data.listing.TEST_SHARE = 0.2
 data.looking.SIDE = 32
 data.looking.LOW = 8
 data.looking.NEAR = 4

@@ -13,6 +13,7 @@ import numpy as np
 
 from vision_attention.cli.checkup_page import Mistake, Report
 from vision_attention.cli.checkups import Plan, Progress
+from vision_attention.cli.splitting import division
 from vision_attention.cli.train import leaks
 from vision_attention.data.folder import folder_of
 from vision_attention.data.listing import list_pictures
@@ -200,7 +201,7 @@ def names_of(case: Case) -> list[str]:
     kind, _, path = case.run.data.get("name", "").partition(":")
     if kind != "folder" or case.run.data.keys() & {"classes", "max_test", "score"}:
         return numbered
-    listing = list_pictures(folder_of(path), case.run.data.get("groups"))
+    listing = list_pictures(folder_of(path), **division(case.run))
     held = [listing.files[k] for k in np.flatnonzero(listing.in_test)]
     shown = [files.printable(f"{file.parent.name}/{file.name}") for file in held]
     return shown if len(shown) == count else numbered

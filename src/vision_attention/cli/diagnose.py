@@ -9,7 +9,7 @@ import functools
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ from vision_attention.cli import checkups, earlier, trials
 from vision_attention.cli.checkup_findings import Case, report_of
 from vision_attention.cli.checkup_page import Report, page_of
 from vision_attention.cli.checkups import Budget, Plan, Progress
+from vision_attention.cli.splitting import share_or_list
 from vision_attention.cli.stopping import stop_like_ctrl_c
 from vision_attention.cli.user_errors import user_errors
 from vision_attention.data.folder import remembered
@@ -65,6 +66,9 @@ def diagnose(
     groups: Annotated[
         str | None, typer.Option(help="没有 RUN 时，怎样认出一组，同 train。")
     ] = None,
+    test: Annotated[
+        str | None, typer.Option(help="没有 RUN 时，怎样切下测试，同 train。")
+    ] = None,
     minutes: Annotated[float, typer.Option(help="一共最多训练多少分钟。")] = 2.0,
     seeds: Annotated[int, typer.Option(min=1, help="几粒种子；至少 3 粒才作数。")] = 3,
     attention: Annotated[
@@ -90,7 +94,8 @@ def diagnose(
     budget = Budget(60 * minutes)
     with remembered():
         if folder is None:
-            run = _first(data, model, steps, framework, groups)
+            split = {"groups": groups, "test": share_or_list(test)}
+            run = _first(data, model, steps, framework, split)
             folder = _trained(run, out, name, data_root, quiet)
             data = None
         case = _case(folder, data, data_root)
@@ -106,7 +111,11 @@ def diagnose(
 
 
 def _first(
-    data: str | None, model: str, steps: int, framework: str | None, groups: str | None
+    data: str | None,
+    model: str,
+    steps: int,
+    framework: str | None,
+    split: dict[str, Any],
 ) -> Run:
     """没有 RUN 时，自己训练的那一次的设置。"""
     if data is None:
@@ -122,7 +131,7 @@ def _first(
         "train.batch_size": BATCH,
         "train.eval_every": min(EVERY, steps),
     }
-    settings |= {} if groups is None else {"data.groups": groups}
+    settings |= {f"data.{k}": v for k, v in split.items() if v is not None}
     return trials.settle(trials.choose_framework(framework), 0, settings)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import typer
 from tqdm import tqdm
 
+from vision_attention.cli.splitting import share_or_list
 from vision_attention.cli.user_errors import user_errors
 from vision_attention.data import looking
 from vision_attention.data.folder import SHOWN, folder_of
@@ -30,6 +31,9 @@ def look(
     groups: Annotated[
         str | None, typer.Option(help="怎样认出一组：文件名的模式，或 表.csv:列名。")
     ] = None,
+    test: Annotated[
+        str | None, typer.Option(help="没有分好时怎样切下测试，同 train。")
+    ] = None,
 ) -> None:
     """看一眼自己的图片：张数、大小、颜色、几乎相同的、读不了的；不训练。"""
     kind, _, path = data.partition(":")
@@ -37,7 +41,10 @@ def look(
         raise ValueError(f"{data!r} 不是自己的图片；写法是 folder:photos")
     root = folder_of(path)
     seen = looking.look(
-        root, lambda members: tqdm(members, unit="张", disable=None), groups
+        root,
+        lambda members: tqdm(members, unit="张", disable=None),
+        groups,
+        share_or_list(test),
     )
     for line in [*_counts(seen), *_sizes(seen), *_twins(seen)]:
         typer.echo(line)

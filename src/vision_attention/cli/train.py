@@ -14,6 +14,7 @@ import yaml
 
 from vision_attention.checks import shown
 from vision_attention.cli import trials
+from vision_attention.cli.splitting import share_or_list
 from vision_attention.cli.user_errors import user_errors
 from vision_attention.studies.design.positions import read_value
 from vision_attention.training.class_scores import ClassScore, doubt
@@ -94,6 +95,13 @@ def train(
             "测试两边：文件名的模式，例如 '(.+)-'，或 表.csv:列名。"
         ),
     ] = None,
+    test: Annotated[
+        str | None,
+        typer.Option(
+            help="自己的图片没有分好时怎样切下测试：份额，例如 0.3（缺省 0.2），"
+            "或一份名单，一行一个文件。"
+        ),
+    ] = None,
     class_weights: Annotated[
         str, typer.Option(help="类权重：none，或 balanced（少的类每张重一些）。")
     ] = "none",
@@ -146,6 +154,7 @@ def train(
             "train.device": device,
         }
         wanted = {"n_train": n_train, "groups": groups, "square": square}
+        wanted["test"] = share_or_list(test)
         changes |= {f"data.{k}": v for k, v in wanted.items() if v is not None}
         # 没有写就不进设置：从前的运行，key 不变
         if class_weights != "none":

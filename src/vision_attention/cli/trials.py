@@ -16,6 +16,7 @@ from typing import Any
 from vision_attention import checks, interop
 from vision_attention.cli import earlier
 from vision_attention.cli.drawing import draw_curves
+from vision_attention.cli.splitting import division
 from vision_attention.cli.stopping import StoppedError, stop_like_ctrl_c
 from vision_attention.data import looking
 from vision_attention.data.folder import folder_of
@@ -252,7 +253,7 @@ def _twins(run: Run) -> dict[str, Any]:
     kind, _, path = run.data.get("name", "").partition(":")
     if kind != "folder":
         return {"count": 0, "pairs": []}
-    seen = looking.look(folder_of(path), groups=run.data.get("groups"))
+    seen = looking.look(folder_of(path), **division(run))
     members = seen.listing.files
     across = [twin for twin in seen.twins if twin.across]
     named = [

@@ -42,6 +42,7 @@ def read(
     image_size: int = 32,
     groups: str | None = None,
     square: str = "crop",
+    test: float | str | None = None,
 ) -> Source:
     """读入一个按类分好子文件夹的图片集；测试集照分好的，没有分好就切下分层的五分之一。
 
@@ -50,7 +51,8 @@ def read(
 
     形状: images uint8 (N, 3, H, W)，H = W = image_size
     参数: path 是文件夹；image_size 是边长；groups 为怎样认出一组，同组的不分到两边（见
-        grouping.groups_of）；square 为不是正方形的图怎样变成正方形，取 SQUARES 之一
+        grouping.groups_of）；square 为不是正方形的图怎样变成正方形，取 SQUARES 之一；
+        test 为没有分好时切下的份额，或一份名单（见 held_out.divide）
     单位: image_size 为像素
     错误: 文件夹不存在时 FileNotFoundError；少于两类、某类的图片太少、train/ 与 test/
         的类名不同、有读不了的文件、类名不能用时 ValueError
@@ -58,16 +60,16 @@ def read(
     image_size = positive("image_size", image_size)
     within("image_size", 3 * image_size**2, "一张图")
     root = folder_of(path)
-    listing = list_pictures(root, groups)
+    listing = list_pictures(root, groups, test)
     choice("square", square, SQUARES)
     images, bits = _recalled(root, listing.files, image_size, square)
-    labels, test = listing.labels, listing.in_test
+    labels, held = listing.labels, listing.in_test
     return Source(
         name=f"folder:{path}",
-        pool_images=images[~test],
-        pool_labels=labels[~test],
-        test_images=images[test],
-        test_labels=labels[test],
+        pool_images=images[~held],
+        pool_labels=labels[~held],
+        test_images=images[held],
+        test_labels=labels[held],
         class_names=listing.class_names,
         flip=True,
         bits=bits,

@@ -14,12 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from vision_attention.data import grouping
-from vision_attention.data.splits import TEST, stratified_order
+from vision_attention.checks import ArgumentError
+from vision_attention.data import grouping, held_out
 from vision_attention.storage import files
 
 BYSTANDERS = ("thumbs.db", "desktop.ini", "__macosx")  # 系统自己放的，不是图片
-TEST_SHARE = 0.2
 # 已经分好的几个文件夹常用的名字；打分的，排在前面的先用
 TRAINING = ("train", "training")
 HELD_OUT = ("test", "testing", "val", "valid", "validation", "dev")
@@ -43,26 +42,39 @@ class Listing:
 
 
 def list_pictures(
-    root: Path, groups: str | None = None, *, spare: bool = False
+    root: Path,
+    groups: str | None = None,
+    test: float | str | None = None,
+    *,
+    spare: bool = False,
 ) -> Listing:
-    """列出图片，定下切分：有 train/ 与 test/（或 val/）就照它，没有就留下五分之一。
+    """列出图片，定下切分：有 train/ 与 test/（或 val/）就照它，没有就由 test 说。
 
     test/ 与 val/ 都有时，用 test/ 打分，val/ 不用，写在 notes 里。
     参数: groups 为怎样认出一组（见 grouping.groups_of）：同组的不分到两边；已经分好的，
-        有一组站在两边就拒绝；spare 为真时，图片太少的类不拒绝，记在 few 里，不列进来
+        有一组站在两边就拒绝；test 为没有分好时留出的份额，或一份名单（见
+        held_out.divide）；spare 为真时，图片太少的类不拒绝，记在 few 里，不列进来
     错误: 文件夹不存在时 FileNotFoundError；少于两类、某类的图片太少、两边的类名
         不同、类名不能用，或有断了的链接时 ValueError
     """
     refuse_unwritable_name(root)
     if parts := divided(root):
+        if test is not None:
+            raise ArgumentError(
+                f"test：{files.printable(root)} 已经分好 {parts[0].name}/ 与 "
+                f"{parts[1].name}/，照它；请去掉 test",
+                "test",
+            )
         return _ready_made(root, parts, groups, spare)
     classes = list_classes(root)
     few = _few(classes, 2)
     if not (spare and few.keys() < classes.keys()):
         _refuse_few(root, few, 2)
     names, members, labels = _members(classes, few)
-    test, notes = _divide(root, names, members, labels, groups)
-    return Listing(names, members, labels, test, notes, few)
+    held, notes = held_out.divide(
+        root, names, members, labels, groups=groups, test=test
+    )
+    return Listing(names, members, labels, held, notes, few)
 
 
 def _ready_made(
@@ -113,38 +125,6 @@ def _members(
     members = [file for group in classes.values() for file in group]
     sizes = [len(group) for group in classes.values()]
     return tuple(classes), members, np.repeat(np.arange(len(sizes)), sizes)
-
-
-def _divide(
-    root: Path,
-    names: tuple[str, ...],
-    members: list[Path],
-    labels: np.ndarray,
-    groups: str | None,
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """没有分好的：谁在测试，与那几句话。"""
-    count = len(labels)
-    if groups is None:
-        test = _held_out(labels)
-        how = f"没有分好：从 {count} 张里固定留出 {test.sum()} 张作测试，每类都有"
-        return test, (how,)
-    found, notes = grouping.groups_of(root, members, groups)
-    test = grouping.hold_out(found, labels, TEST_SHARE, names)
-    kept = np.unique(found[test])
-    shown = "、".join(kept[:3]) + ("……" if len(kept) > 3 else "")
-    return test, (
-        f"按组切分：{len(np.unique(found))} 组里留出 {len(kept)} 组（{shown}）作测试，"
-        f"{count} 张里的 {test.sum()} 张",
-        *notes,
-    )
-
-
-def _held_out(labels: np.ndarray) -> np.ndarray:
-    """固定的五分之一，分层，每类至少一张，与种子无关。"""
-    size = max(len(np.unique(labels)), round(TEST_SHARE * len(labels)))
-    held = np.zeros(len(labels), bool)
-    held[stratified_order(labels, 0, TEST)[:size]] = True
-    return held
 
 
 def _refuse_different(train: Path, held: Path, ours: dict, theirs: dict) -> None:

@@ -28,14 +28,8 @@ from vision_attention.data.splits import (
     stratified_order,
 )
 
-NAMES = (
-    "digits",
-    "digits_blocks",
-    "cifar10",
-    "cifar10_jpeg75",
-    "two_marks",
-    "folder:PATH",
-)
+NAMES = ("digits", "digits_blocks", "cifar10", "cifar10_jpeg75", "two_marks")
+NAMES += ("folder:PATH",)
 
 
 def load(
@@ -57,6 +51,7 @@ def load(
     shuffle_patches: int | None = None,
     groups: str | None = None,
     square: str | None = None,
+    test: float | str | None = None,
 ) -> Dataset:
     """载入一份数据，并切成训练、验证与测试三部分。
 
@@ -77,7 +72,8 @@ def load(
         距离，缺省 8；shift、pixel_noise、shuffle_patches 把图片弄难（见
         harder）；groups 为 folder 怎样认出一组：文件名的模式，或“表.csv:列名”，同组的
         不分到训练与测试两边；square 为 folder 里不是正方形的图怎样变成正方形：crop
-        （缺省）、pad、squash
+        （缺省）、pad、squash；test 为 folder 里没有分好的图怎样切下测试：份额，缺省
+        0.2，或一份名单的路径，一行一个文件
     单位: label_noise 取 0–1；image_size、distance、shift 为像素；pixel_noise 以像素值
         除以 255 之后计
     错误: 名字不认识、张数超出数据、份额越界、类型不对、参数用错数据集时抛出 ValueError
@@ -97,6 +93,7 @@ def load(
             distance=distance,
             groups=groups,
             square=square,
+            test=test,
         ),
         shift=shift,
         pixel_noise=pixel_noise,
@@ -109,10 +106,10 @@ def load(
     spared = reserved(source.pool_labels, reserve)
     kept_away = spared if score == "reserve" else spared[:0]
     train, held_out = _divided(source, kept_away, n_train, validation, seed)
-    test = scored(source, score, max_test, spared, train, held_out)
+    scores = scored(source, score, max_test, spared, train, held_out)
     labels = source.pool_labels[train]
     labels = noisy_labels(labels, label_noise, len(source.class_names), seed)
-    return _assembled(source, train, labels, held_out, test)
+    return _assembled(source, train, labels, held_out, scores)
 
 
 def _assembled(
@@ -189,6 +186,7 @@ def _read(
     distance: int | None,
     groups: str | None,
     square: str | None,
+    test: float | str | None,
 ) -> Source:
     if not isinstance(name, str):
         choice("name", name, NAMES)
@@ -199,6 +197,7 @@ def _read(
         "image_size": (image_size, ("folder",)),
         "groups": (groups, ("folder",)),
         "square": (square, ("folder",)),
+        "test": (test, ("folder",)),
         "root": (root, ("cifar10", "cifar10_jpeg75")),
         "distance": (distance, ("two_marks",)),
     }
@@ -212,7 +211,7 @@ def _read(
             )
     if kind == "folder":
         size = 32 if image_size is None else image_size
-        return folder.read(path, size, groups, square or "crop")
+        return folder.read(path, size, groups, square or "crop", test)
     if kind == "two_marks":
         return marks.read(8 if distance is None else distance)
     if kind == "cifar10_jpeg75":

@@ -55,15 +55,20 @@ class Look:
 Watch = Callable[[list[Path]], Iterable[Path]]
 
 
-def look(root: Path, watch: Watch = iter, groups: str | None = None) -> Look:
+def look(
+    root: Path,
+    watch: Watch = iter,
+    groups: str | None = None,
+    test: float | str | None = None,
+) -> Look:
     """看一个文件夹；不训练，也不改任何东西。
 
-    参数: groups 为怎样认出一组，同 list_pictures；
+    参数: groups 为怎样认出一组，test 为怎样切下测试，同 list_pictures；
         watch 把文件的一列包成带进度条的，缺省不显示
     错误: 同 list_pictures；读不了的图片、图片太少的类不算错，列在 broken 与
         listing.few 里
     """
-    listing = list_pictures(root, groups, spare=True)
+    listing = list_pictures(root, groups, test, spare=True)
     sizes, pixels, kept, broken = [], [], [], {}
     kinds: dict[str, int] = {}
     for number, file in enumerate(watch(listing.files)):
