@@ -264,7 +264,8 @@ def test_cut_is_one_rectangle():
 
 
 def test_rectangles_are_decided_at_the_centres_of_pixels():
-    """四个像素，中心在 1/8、3/8、5/8、7/8；起的一头算，止的一头不算。"""
+    """四行，中心在 1/8、3/8、5/8、7/8，六列，在 1/12、3/12……；起的算，止的不算。"""
     halves = [np.array([value]) for value in (3 / 8, 7 / 8)]
-    (mask,) = augment.rectangles((4, 4), halves, [np.array([0.0]), np.array([0.4])])
-    assert mask.sum(1).tolist() == [0, 2, 2, 0] and mask.sum(0).tolist() == [2, 2, 0, 0]
+    (mask,) = augment.rectangles((4, 6), halves, [np.array([0.0]), np.array([0.4])])
+    assert mask.sum(1).tolist() == [0, 2, 2, 0]
+    assert mask.sum(0).tolist() == [2, 2, 0, 0, 0, 0]

@@ -774,6 +774,8 @@ def test_difference_of_two_shares_by_hand():
 
     97.5 % 的精确区间两端：4a³ − 3a⁴ = 0.0125，1 − b⁴ = 0.0125；另一臂是 1 − b 到 1 − a
     """
+    found = statistics.share_difference([True, False], [False, False])
+    assert (found.n, found.low is None) == (2, False)  # 两粒就有区间
     found = statistics.share_difference([True, True, True, False], [True] + 3 * [False])
     assert (found.n, found.mean, found.p) == (4, 0.5, 0.5)
     a, b = (1 + found.low) / 2, (1 + found.high) / 2

@@ -377,6 +377,7 @@ def test_divergence_names_step_rate_and_remedy(room):
         room.training.fit(network(room), DIGITS, config)
     assert caught.value.lr == learning_rate(config, 2)
     assert "clip_norm=1.0" in str(caught.value)
+    assert "warmup_steps=4" in str(caught.value)  # 从前 2 步，加倍
     assert "1e+29" in str(caught.value)
 
 
