@@ -42,7 +42,7 @@ data/augment.py | pad = h // 8 | 8 | augment::test_crop_is_a_shift_of_at_most_an
 data/augment.py | flipped = rng.random(len(images)) < 0.5 | 0.5 | augment::test_half_of_the_images_are_mirrored
 data/augment.py | JITTER = 0.3  # 颜色抖动的幅度，占上限的份额 | 0.3 | defaults::test_every_constant_of_the_ground_floor
 data/transforms.py | LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601 的亮度权重 | 0.299 | defaults::test_every_constant_of_the_ground_floor
-data/listing.py | TEST_SHARE = 0.2 | 0.2 | folder::test_fifth_is_held_out_whatever_the_seed
+data/held_out.py | SHARE = 0.2  # 没有说时，留出几成 | 0.2 | folder::test_fifth_is_held_out_whatever_the_seed
 data/pickles.py | if kind is not _ARRAY or shape != (0,) or self.arrays < 0: | != | cifar10::test_pickles_that_would_fill_the_memory_are_refused
 data/harder.py | pixel_noise: float = 0.0, | 0.0 | defaults::test_every_other_default_of_the_ground_floor
 statistics.py | LEVEL = 0.95 | 0.95 | defaults::test_interval_by_hand
