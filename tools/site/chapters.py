@@ -46,6 +46,8 @@ ONLINE = (
     "book/glossary",
     "book/self_attention/microscope",
     # 备查的几页，代码多
+    "book/cbam/names",
+    "book/cbam/trouble",
     "book/self_attention/numerics",
     "book/self_attention/reshape",
     "book/vit/choices",
