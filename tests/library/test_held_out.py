@@ -128,3 +128,5 @@ def test_from_look_to_the_diagnosis(photos, table, tmp_path, listed):
     assert code == 0
     report = (run / "report.html").read_text("utf8")
     assert ("b/7.png" in report) >= listed
+    # 报告里错的几张说得出是哪个文件：切分与训练时的一样，才对得上
+    assert ".png" in report and "测试集第" not in report
