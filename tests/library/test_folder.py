@@ -159,6 +159,19 @@ def test_unreadable_files_are_all_counted_and_named(photos):
         assert part in str(caught.value)
 
 
+def test_a_long_path_keeps_the_name_of_the_file(photos):
+    """省去的是中间：要移走哪一个，看的是末尾。"""
+    deep = photos / ("x" * 200)
+    deep.mkdir()
+    for name in ("broken.png", "sound.png"):
+        (deep / name).write_bytes(b"text")
+    with pytest.raises(ValueError, match="有 2 个文件读不了") as caught:
+        data.load(f"folder:{photos}", image_size=8)
+    first, _ = [line for line in str(caught.value).splitlines() if "…" in line]
+    shown = first.strip().partition("：")[0]
+    assert shown == "x" * 40 + "…" + "x" * 29 + "/broken.png"
+
+
 def test_long_lists_of_unreadable_files_are_cut(photos):
     for k in range(23):
         (photos / "cat" / f"bad{k:02}.png").write_bytes(b"x")

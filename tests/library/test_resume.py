@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import signal
+from pathlib import Path
 
 import pytest
 from commands import call
@@ -13,6 +14,7 @@ from stopping import full, interrupt, stop_at, terminate
 
 from vision_attention.cli import trials
 from vision_attention.storage import locks
+from vision_attention.training.saved_run import going_on
 from vision_attention.wings import load_wing
 
 WORDS = ["--n-train", "40", "--steps", "6", "--eval-every", "2", "--batch-size", "16"]
@@ -55,6 +57,13 @@ def test_stopped_training_goes_on_as_if_never_stopped(
     assert sorted(path.name for path in folder.iterdir()) == sorted(trials.SAVED)
     weights = [folder.parent / name / trials.MODEL for name in ("whole", "half")]
     assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+def test_the_command_to_go_on_has_the_whole_path():
+    """太长的路径在别处省去中间；命令要能照抄。"""
+    folder = Path("/") / ("a" * 150) / ("b " * 60)
+    words = shlex.split(going_on(folder).partition("：")[2])
+    assert words == ["vision-attention", "train", "--resume", str(folder)]
 
 
 def test_stopped_before_the_first_checkpoint_leaves_nothing(tmp_path, monkeypatch):

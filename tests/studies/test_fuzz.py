@@ -8,6 +8,7 @@ import math
 import os
 import random
 import re
+from copy import deepcopy
 from functools import partial
 
 import pytest
@@ -51,7 +52,7 @@ def spoiled_record(line, rng):
         if rng.random() < 0.3:
             del inside[last]
         else:
-            inside[last] = rng.choice(VALUES)
+            inside[last] = deepcopy(rng.choice(VALUES))
     text = bytearray(json.dumps(record).encode())
     for _ in range(rng.choice([0, 0, 0, 1, 2])):
         spot = rng.randrange(len(text))

@@ -184,6 +184,13 @@ def test_groups_that_do_not_fit_are_refused_with_the_line(groups, said):
     assert {line for line, _ in told.value.problems} == {12}
 
 
+def test_groups_of_a_factor_that_is_missing_are_told():
+    """compare 写错了因素，分组也就无从核对：说因素，不出原始的错误。"""
+    text = YAML.replace("GROUPS", "{甲: [cbam], 乙: [se]}")
+    with pytest.raises(StudyError, match="没有因素 'gat'"):
+        parse(text.replace("factor: gate", "factor: gat"))
+
+
 # 四种回答，与把握
 
 

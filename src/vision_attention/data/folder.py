@@ -126,7 +126,7 @@ def read_all(
             images.append(pixels)
         except Exception as error:
             # Pillow 的各个解码器什么错都可能抛
-            shown = files.printable(file.relative_to(root).as_posix())
+            shown = files.printable(file.relative_to(root).as_posix(), longest=80)
             broken.append(f"  {shown}：{reason(file, error)}")
     if broken:
         more = f"\n  ……另有 {len(broken) - SHOWN} 个" if broken[SHOWN:] else ""

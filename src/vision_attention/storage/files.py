@@ -153,7 +153,12 @@ def readable(path: Path) -> None:
         raise kind(f"{printable(path)} 读不了：{why}；请检查路径")
 
 
-def printable(path: Path | str) -> str:
-    """写得出来的路径：不是 UTF-8 的字节写成十六进制，太长的截短。"""
+def printable(path: Path | str, longest: int | None = 200) -> str:
+    """写得出来的路径：不是 UTF-8 的字节写成十六进制；太长的省去中间，文件名在末尾。
+
+    参数: longest 为最多写几个字，None 为一字不省（命令里的路径要能照抄）
+    """
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return checks.shortened(text)
+    if longest is None or len(text) <= longest:
+        return text
+    return f"{text[: longest // 2]}…{text[-(longest // 2) :]}"

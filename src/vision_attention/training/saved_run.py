@@ -153,7 +153,7 @@ def read(folder: str | Path) -> SavedRun:
 
 def going_on(folder: Path) -> str:
     """停在半路的一次训练，怎样接着做。"""
-    path = shlex.quote(files.printable(folder))
+    path = shlex.quote(files.printable(folder, longest=None))
     return f"接着训练：vision-attention train --resume {path}"
 
 

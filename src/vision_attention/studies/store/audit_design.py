@@ -68,8 +68,8 @@ def _groups(study: Study, line: int) -> Iterator[Problem]:
     listed = [arm for arms in judge.groups.values() for arm in arms]
     for arm in listed:
         yield from _level(study, factor, arm, line)
-    if not listed:
-        return
+    if not listed or factor not in study.factors:
+        return  # 没有这个因素，compare 那里已经说了
     apart = {study.compare.reference, judge.positive, *judge.controls}
     wanted = [arm for arm in study.factors[factor] if arm not in apart]
     for arm in wanted:
