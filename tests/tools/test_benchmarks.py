@@ -38,10 +38,11 @@ def cases():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_machine_is_named(name):
-    machine = record(name)["machine"]
-    assert machine["threads"] == 1
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d", machine["date"])
-    assert machine["processor"] and machine["packages"]["torch"]
+    found = record(name)
+    for machine in [one["machine"] for one in found.get("machines", [found])]:
+        assert machine["threads"] == 1
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d", machine["date"])
+        assert machine["processor"] and machine["packages"]["torch"]
 
 
 def test_this_machine_can_be_named():
@@ -132,13 +133,26 @@ def test_the_ruler_is_measured_against_itself():
     assert max(abs(row["ratio"] - 1) for row in itself) < 0.03
 
 
-def test_both_settings_of_the_wings_have_the_same_rows():
-    found = record("wings")
+def test_every_processor_of_the_wings_has_the_same_rows():
+    machines = record("wings")["machines"]
     for key in ("models", "parts"):
-        plain, switched = (
-            [r["name"] for r in found[s][key]] for s in ("plain", "switched")
-        )
-        assert plain == switched and plain
+        rows = [
+            [r["name"] for r in one[setting][key]]
+            for one in machines
+            for setting in ("plain", "switched")
+        ]
+        assert rows[0] and all(names == rows[0] for names in rows)
+
+
+def test_another_processor_does_not_lose_the_first():
+    import wings
+
+    def one(name, date):
+        return {"machine": {"processor": name, "date": date}}
+
+    kept = [one("AMD", 1), one("Intel", 1)]
+    assert wings.by_processor(kept, one("AMD", 2)) == [one("AMD", 2), kept[1]]
+    assert wings.by_processor(kept[:1], one("Arm", 3)) == [kept[0], one("Arm", 3)]
 
 
 def test_memory_covers_every_combination():
