@@ -17,9 +17,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "benchmarks"
 PAGE = (ROOT / "book" / "appendix" / "speed.md").read_text("utf8")
-NAMES = ("peers", "wings", "memory", "waits")
+NAMES = ("peers", "wings", "memory", "growth", "engine", "waits")
 
 sys.path.insert(0, str(FOLDER))
+import growth  # noqa: E402
 import timing  # noqa: E402
 import waits  # noqa: E402
 
@@ -168,6 +169,40 @@ def test_fused_attention_in_torch_saves_memory():
     peak = {(r["mode"], r["fused"]): r["bytes"] for r in rows if r["tokens"] == most}
     for mode in ("inference", "training"):
         assert peak[mode, True] < peak[mode, False] / 4
+
+
+def test_growth_has_the_same_steps_in_both_wings():
+    """每一样都有比起点小的与大的，另外三样不变；乘加与记录里的尺寸相符。"""
+    rows = {"torch": [], "paddle": []}
+    for row in record("growth")["rows"]:
+        rows[row.pop("wing")].append(row)
+    sizes = [
+        [{k: v for k, v in r.items() if k not in ("seconds", "bytes")} for r in wing]
+        for wing in rows.values()
+    ]
+    assert sizes[0] == sizes[1]
+    base, *others = sizes[0]
+    for row in others:
+        changed = [k for k in growth.BASE if row[k] != base[k]]
+        assert changed == list(growth.AXES[row["axis"]])
+        n, d = row["tokens"], row["embed_dim"]
+        # 每块：四个投影 4·N·D²、两两之间 2·N²·D、MLP 8·N·D²
+        block = 12 * n * d * d + 2 * n * n * d
+        # 最后一块只有键与值算全部 token，其余只算分类 token
+        last = 2 * n * d * d + 10 * d * d + 2 * n * d
+        patch = (n - 1) * 3 * row["patch_size"] ** 2 * d
+        whole = (row["depth"] - 1) * block + last + patch + 10 * d
+        assert row["macs"] == row["batch"] * whole
+
+
+def test_the_engine_is_busy_nine_tenths_of_the_time():
+    found = record("engine")
+    assert found["each"] >= 10
+    assert [row["workers"] for row in found["rows"]] == [1, 2, 4]
+    for row in found["rows"]:
+        ideal = found["runs"] * found["each"] / row["workers"]
+        assert row["used"] == pytest.approx(ideal / row["seconds"], rel=1e-3)
+        assert row["used"] >= 0.9
 
 
 def test_page_reads_the_records():
