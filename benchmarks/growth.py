@@ -1,6 +1,6 @@
 """ViT 的一个训练步随什么长：token、宽、深、张数各改一样，秒数与内存，旁边是乘加之比。
 
-python benchmarks/growth.py    两翼，打印并写进 benchmarks/growth.json；只能在 Linux 上跑
+python benchmarks/growth.py    两翼，打印并写进 benchmarks/growth.json；要 Linux
 """
 
 from __future__ import annotations

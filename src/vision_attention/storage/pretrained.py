@@ -56,7 +56,8 @@ class Loaded:
         theirs, ours = self.classes
         if self.head and ours:
             lines.append(
-                f"分类头也装上了：文件也分 {ours} 类，当作就是这里的 {ours} 类，次序也相同"
+                f"分类头也装上了：文件也分 {ours} 类，"
+                f"当作就是这里的 {ours} 类，次序也相同"
             )
         elif not self.head and theirs is None:
             lines.append(f"文件里没有分类头，这里的 {ours} 类从头学")
