@@ -4,6 +4,7 @@ python benchmarks/wings.py    全部，打印并写进 benchmarks/wings.json
 
 量两次，各在一个新进程里：照原样；以及设 MKL_DEBUG_CPU_TYPE=5。后者让 Paddle 附带的
 旧版 MKL 在 AMD 处理器上也用上宽的向量指令；这个变量只在库载入之前有用。
+每一种处理器各留一份：在另一种上再量，不盖掉这一种的。
 """
 
 from __future__ import annotations
@@ -100,6 +101,47 @@ def parts(seconds: float) -> list[dict]:
     return rows
 
 
+def choices(seconds: float) -> list[dict]:
+    """Paddle 一翼里换过写法的算子：框架现成的写法，与本书的写法。"""
+    import paddle
+    from paddle.nn import functional as F
+
+    from vision_attention.paddle import kernels, pooling
+    from vision_attention.paddle.tokens import patch_convolution
+
+    image = (BATCH, 64, 32, 32)
+    table = {
+        "沿通道取最大，64 通道": (
+            image,
+            lambda x: paddle.topk(x, 1, axis=1)[0],
+            pooling.channel_max,
+        ),
+        "沿空间取平均，64 通道": (
+            image,
+            lambda x: x.mean((2, 3)),
+            pooling.global_mean,
+        ),
+        "切块，P = 4": (
+            (BATCH, 3, 32, 32),
+            paddle.nn.Conv2D(3, WIDTH, 4, 4),
+            patch_convolution(3, WIDTH, 4),
+        ),
+        "注意力（4 头）": (
+            (BATCH, 65, 3, 4, 32),
+            lambda x: F.scaled_dot_product_attention(*x.unbind(2)),
+            lambda x: kernels.fused_attention(*x.unbind(2), 32**-0.5, None),
+        ),
+    }
+    rows = []
+    for name, (shape, theirs, ours) in table.items():
+        runs = {"theirs": both_ways(paddle, theirs, shape)}
+        runs["ours"] = both_ways(paddle, ours, shape)
+        times = timing.alternate(runs, seconds, 9)
+        rows.append({"name": name} | timing.compare(times))
+        print(name, rows[-1]["seconds"], f"{rows[-1]['ratio']:.2f}", flush=True)
+    return rows
+
+
 def both_ways(framework, module, shape: tuple[int, ...]):
     """前向加反向。"""
     x = framework.randn(shape)
@@ -119,12 +161,13 @@ def child(seconds: float) -> None:
     import torch
 
     torch.set_num_threads(1)
-    found = {"models": models(seconds), "parts": parts(seconds / 4)}
+    found = {"models": models(seconds)}
+    found |= {"parts": parts(seconds / 4), "choices": choices(seconds / 4)}
     print(json.dumps(found, ensure_ascii=False))
 
 
 def main() -> None:
-    """两种设置各开一个进程，合成一份 JSON。"""
+    """两种设置各开一个进程，合成一份；同一种处理器的旧的一份换掉。"""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=6.0, help="每种做法跑几秒")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
@@ -147,7 +190,15 @@ def main() -> None:
         )
         print(done.stdout.rpartition('{"models"')[0], flush=True)
         record[name] = json.loads(done.stdout.splitlines()[-1])
-    timing.write("wings", record)
+    path = timing.FOLDER / "wings.json"
+    kept = json.loads(path.read_text("utf8"))["machines"] if path.exists() else []
+    timing.write("wings", {"machines": by_processor(kept, record)})
+
+
+def by_processor(kept: list[dict], record: dict) -> list[dict]:
+    """一种处理器一份，新的在它旧的那一份的位置上；没有旧的，排在最后。"""
+    found = {one["machine"]["processor"]: one for one in kept}
+    return list((found | {record["machine"]["processor"]: record}).values())
 
 
 if __name__ == "__main__":

@@ -205,7 +205,7 @@ def command_bench() -> int:
     lock()
     folder, env = ROOT / "benchmarks", workplace()
     python = side("bench", folder / "requirements.txt", alone=folder / "peers.txt")
-    for name in ("peers", "wings", "memory"):
+    for name in ("peers", "wings", "memory", "growth", "engine"):
         say(f"测量 {name}……")
         if code := call([python, f"benchmarks/{name}.py"], env):
             return code

@@ -89,7 +89,10 @@ def test_resnet_of_timm_loads_and_computes_the_same(wing, depth, file):
     model = wing.build(specs.named(f"resnet{depth}", **NARROW))
     loaded = interop.load_timm(model, path)
     assert (loaded.count, loaded.head, loaded.own) == (len(values), True, ())
-    assert loaded.told() == (f"装上了预训练的权重，{len(values)} 项",)
+    assert loaded.told() == (
+        f"装上了预训练的权重，{len(values)} 项",
+        "分类头也装上了：文件也分 5 类，当作就是这里的 5 类，次序也相同",
+    )
     images = pictures()
     expected = resnet_forward(values, images, depth)
     found = outputs(wing, model, images)
@@ -301,6 +304,14 @@ def test_a_head_of_other_classes_is_left_out_and_said_so(wing, kind, missing, fi
         np.testing.assert_array_equal(after[entry], before[entry])
     changed = [n for n in after if not np.array_equal(after[n], before[n])]
     assert len(changed) == len(trunk)
+
+
+def test_a_head_of_as_many_classes_is_loaded_and_said_so(wing, file):
+    """类数相同，不等于就是那几类：照装，但要说。"""
+    spec = specs.named("vit_tiny_patch16_224", **SMALL, num_classes=1000)
+    loaded = interop.load_timm(wing.build(spec), file(drawn(vit_names())))
+    assert loaded.head
+    assert loaded.told()[1].startswith("分类头也装上了：文件也分 1000 类")
 
 
 # 对不上 ----------------------------------------------------------------------

@@ -17,9 +17,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "benchmarks"
 PAGE = (ROOT / "book" / "appendix" / "speed.md").read_text("utf8")
-NAMES = ("peers", "wings", "memory", "waits")
+NAMES = ("peers", "wings", "memory", "growth", "engine", "waits")
 
 sys.path.insert(0, str(FOLDER))
+import growth  # noqa: E402
 import timing  # noqa: E402
 import waits  # noqa: E402
 
@@ -38,10 +39,11 @@ def cases():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_machine_is_named(name):
-    machine = record(name)["machine"]
-    assert machine["threads"] == 1
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d", machine["date"])
-    assert machine["processor"] and machine["packages"]["torch"]
+    found = record(name)
+    for machine in [one["machine"] for one in found.get("machines", [found])]:
+        assert machine["threads"] == 1
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d", machine["date"])
+        assert machine["processor"] and machine["packages"]["torch"]
 
 
 def test_this_machine_can_be_named():
@@ -132,13 +134,26 @@ def test_the_ruler_is_measured_against_itself():
     assert max(abs(row["ratio"] - 1) for row in itself) < 0.03
 
 
-def test_both_settings_of_the_wings_have_the_same_rows():
-    found = record("wings")
+def test_every_processor_of_the_wings_has_the_same_rows():
+    machines = record("wings")["machines"]
     for key in ("models", "parts"):
-        plain, switched = (
-            [r["name"] for r in found[s][key]] for s in ("plain", "switched")
-        )
-        assert plain == switched and plain
+        rows = [
+            [r["name"] for r in one[setting][key]]
+            for one in machines
+            for setting in ("plain", "switched")
+        ]
+        assert rows[0] and all(names == rows[0] for names in rows)
+
+
+def test_another_processor_does_not_lose_the_first():
+    import wings
+
+    def one(name, date):
+        return {"machine": {"processor": name, "date": date}}
+
+    kept = [one("AMD", 1), one("Intel", 1)]
+    assert wings.by_processor(kept, one("AMD", 2)) == [one("AMD", 2), kept[1]]
+    assert wings.by_processor(kept[:1], one("Arm", 3)) == [kept[0], one("Arm", 3)]
 
 
 def test_memory_covers_every_combination():
@@ -154,6 +169,40 @@ def test_fused_attention_in_torch_saves_memory():
     peak = {(r["mode"], r["fused"]): r["bytes"] for r in rows if r["tokens"] == most}
     for mode in ("inference", "training"):
         assert peak[mode, True] < peak[mode, False] / 4
+
+
+def test_growth_has_the_same_steps_in_both_wings():
+    """每一样都有比起点小的与大的，另外三样不变；乘加与记录里的尺寸相符。"""
+    rows = {"torch": [], "paddle": []}
+    for row in record("growth")["rows"]:
+        rows[row.pop("wing")].append(row)
+    sizes = [
+        [{k: v for k, v in r.items() if k not in ("seconds", "bytes")} for r in wing]
+        for wing in rows.values()
+    ]
+    assert sizes[0] == sizes[1]
+    base, *others = sizes[0]
+    for row in others:
+        changed = [k for k in growth.BASE if row[k] != base[k]]
+        assert changed == list(growth.AXES[row["axis"]])
+        n, d = row["tokens"], row["embed_dim"]
+        # 每块：四个投影 4·N·D²、两两之间 2·N²·D、MLP 8·N·D²
+        block = 12 * n * d * d + 2 * n * n * d
+        # 最后一块只有键与值算全部 token，其余只算分类 token
+        last = 2 * n * d * d + 10 * d * d + 2 * n * d
+        patch = (n - 1) * 3 * row["patch_size"] ** 2 * d
+        whole = (row["depth"] - 1) * block + last + patch + 10 * d
+        assert row["macs"] == row["batch"] * whole
+
+
+def test_the_engine_is_busy_nine_tenths_of_the_time():
+    found = record("engine")
+    assert found["each"] >= 10
+    assert [row["workers"] for row in found["rows"]] == [1, 2, 4]
+    for row in found["rows"]:
+        ideal = found["runs"] * found["each"] / row["workers"]
+        assert row["used"] == pytest.approx(ideal / row["seconds"], rel=1e-3)
+        assert row["used"] >= 0.9
 
 
 def test_page_reads_the_records():

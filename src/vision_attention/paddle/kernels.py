@@ -24,7 +24,7 @@ def fused_attention(
         数却是错的
     """
     if not eager() or q.place.is_cpu_place():
-        # CPU 上 Paddle 的融合核也要建权重，而且慢一倍：不如照式子写；静态图不知道将来
+        # CPU 上 Paddle 的融合核也要建权重，而且慢几倍：不如照式子写；静态图不知道将来
         # 在哪里算，也照式子写
         scores = paddle.einsum("bnak,bmak->banm", q * scale, k)
         weights = F.softmax(scores if bias is None else scores + bias, -1)

@@ -61,7 +61,7 @@ def patch_convolution(in_channels: int, embed_dim: int, patch_size: int) -> nn.C
 
 
 class PatchConv2D(nn.Conv2D):
-    """步长等于核宽的卷积，结果与 nn.Conv2D 相同；写成一次矩阵乘，在 CPU 上快 6 倍。
+    """步长等于核宽的卷积，结果与 nn.Conv2D 相同；写成一次矩阵乘。
 
     形状: x (B, C, S, S) → (B, D, S / P, S / P)
     出处: 块不重叠，卷积就是逐块的全连接

@@ -16,7 +16,7 @@ def global_mean(x: Tensor) -> Tensor:
 
     形状: x (B, C, H, W) → (B, C)
     """
-    # 不用 mean：它的反向比池化慢十倍
+    # 不用 mean：它的反向比池化慢十倍上下（benchmarks/wings.json）
     return F.adaptive_avg_pool2d(x, 1).flatten(1)
 
 

@@ -54,7 +54,12 @@ class Loaded:
         """一样一句。"""
         lines = [f"装上了预训练的权重，{self.count} 项"]
         theirs, ours = self.classes
-        if not self.head and theirs is None:
+        if self.head and ours:
+            lines.append(
+                f"分类头也装上了：文件也分 {ours} 类，"
+                f"当作就是这里的 {ours} 类，次序也相同"
+            )
+        elif not self.head and theirs is None:
             lines.append(f"文件里没有分类头，这里的 {ours} 类从头学")
         elif not self.head:
             lines.append(f"分类头没有装：文件分 {theirs} 类，这里分 {ours} 类，从头学")
