@@ -18,7 +18,7 @@ from pathlib import Path
 from lxml import etree
 from lxml.html import HtmlElement
 
-from tools.build.workplace import SITE
+from tools.build.workplace import SITE, told
 from tools.site.chapters import anchor, carried, chapters, font, settings, title
 
 XHTML = "http://www.w3.org/1999/xhtml"
@@ -189,4 +189,4 @@ def subset(font: Path, text: str) -> bytes:
 
 
 if __name__ == "__main__":
-    sys.exit(carried("epub", write))
+    sys.exit(told(carried, "epub", write))

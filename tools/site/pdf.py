@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lxml import html as parser
 
-from tools.build.workplace import SITE
+from tools.build.workplace import SITE, told
 from tools.site import chrome
 from tools.site.chapters import OUT, anchor, carried, chapters, font, settings, title
 
@@ -104,4 +104,4 @@ def single(found: list, places: dict[str, int]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(carried("pdf", write))
+    sys.exit(told(carried, "pdf", write))
