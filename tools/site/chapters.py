@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from posixpath import dirname, join, normpath
 from urllib.parse import unquote
@@ -64,11 +63,6 @@ NOT_READ = (
     " | .//label[@data-sync-id]"
 )
 LONG = 24  # 读的版本里，更长的一段代码只说有几行
-
-
-def font() -> Path:
-    """随 zhplot 安装的思源黑体。"""
-    return Path(find_spec("zhplot").origin).parent / "fonts" / "NotoSansSC-Regular.ttf"
 
 
 def settings() -> dict:
