@@ -32,12 +32,14 @@ from tools.build.workplace import (
     call,
     library,
     lock,
+    need_book,
     reason,
     remove,
     run,
     say,
     settings,
     sources,
+    told,
     unfinished,
     was_broken,
     workplace,
@@ -225,8 +227,7 @@ def command_serve(port: str) -> int:
         raise StepError(
             f"看书：PORT={port} 不是端口号；可用 1 到 65535，例如 PORT=8000"
         )
-    if not (SITE / "index.html").exists():
-        raise StepError("看书：书还没有造出来；先运行 make book")
+    need_book()
     handler = functools.partial(Handler, site=SITE, age=0)
     try:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", int(port)), handler)
@@ -276,18 +277,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
 def main(name: str, *arguments: str) -> int:
     """执行一个目标；失败时一句话。"""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        return COMMANDS[name](*arguments)
-    except StepError as failure:
-        line = str(failure)
-    except KeyboardInterrupt:
-        line = "已中断；没做完的部分下次会从头再来"
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        line = f"{name}：磁盘满了，腾出约 5 GB 再来一次"
-    print(f"✗ {line}", file=sys.stderr, flush=True)
-    return 1
+    return told(COMMANDS[name], *arguments)
 
 
 if __name__ == "__main__":

@@ -26,10 +26,12 @@ from tools.build.workplace import (
     SITE,
     StepError,
     lock,
+    need_book,
     reason,
     remove,
     run,
     say,
+    told,
     write,
 )
 from tools.deps.lock import CPU_WHEELS
@@ -117,8 +119,7 @@ def contents(made: Path, photos: Path | None) -> dict[str, Path]:
 def build(given: str = "") -> None:
     """造离线包；照片给了路径、或者已经在 dist/ 里，核对过校验和就放进去。"""
     lock()
-    if not (SITE / "index.html").exists():
-        raise StepError("离线包：书还没有造出来；先运行 make book")
+    need_book(SITE)
     name = release.photo_archive()[0]
     at_hand = Path(given) if given else release.DIST / name
     photos = release.checked(at_hand) if given or at_hand.exists() else None
@@ -138,8 +139,4 @@ def build(given: str = "") -> None:
 
 
 if __name__ == "__main__":
-    try:
-        build(*sys.argv[1:])
-    except StepError as failure:
-        print(f"✗ {failure}", file=sys.stderr)
-        sys.exit(1)
+    sys.exit(told(build, *sys.argv[1:]))

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
 import subprocess
@@ -16,10 +15,9 @@ import sys
 import zipfile
 from pathlib import Path
 
-from tools.build.environment import uses_lock
+from tools.build.environment import pip_environment, uses_lock
 from tools.build.workplace import (
     BUILD,
-    CACHE,
     PYTHON,
     ROOT,
     SITE,
@@ -27,6 +25,7 @@ from tools.build.workplace import (
     reason,
     remove,
     run,
+    told,
 )
 
 DIST = ROOT / "dist"
@@ -113,8 +112,7 @@ def isolation() -> list[str]:
 
 def wheel(folder: Path = DIST) -> None:
     """做轮子，放进 folder。"""
-    env = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch()), "PYTHONUTF8": "1"}
-    env.setdefault("PIP_CACHE_DIR", str(CACHE / "pip"))
+    env = pip_environment() | {"SOURCE_DATE_EPOCH": str(epoch())}
     pip = [PYTHON, "-m", "pip", "wheel", "--no-deps", "-q", "-w", folder]
     code, text = run([*pip, *isolation(), "."], env, "wheel.log")
     if code != 0:
@@ -206,26 +204,21 @@ def photos(path: Path, root: Path = ROOT) -> None:
     print(f"dist/{name}  {path.stat().st_size / 2**20:.1f} MB，校验和相符")
 
 
-def main(command: str, tag: str = "") -> int:
+def main(command: str, tag: str = "") -> None:
     """核对、印出这一版的更新记录、做出四样，或者添上照片。"""
-    try:
-        if command == "check":
-            refuse(tag_faults(tag) if tag else faults())
-        elif command == "notes":
-            print(entries()[version()][1])
-        elif command == "build":
-            build(tag or None)
-        elif command == "photos":
-            photos(Path(tag))
-        else:
-            raise StepError(
-                f"发布：没有 {command} 这一步；可用 check、notes、build、photos"
-            )
-    except StepError as failure:
-        print(f"✗ {failure}", file=sys.stderr)
-        return 1
-    return 0
+    if command == "check":
+        refuse(tag_faults(tag) if tag else faults())
+    elif command == "notes":
+        print(entries()[version()][1])
+    elif command == "build":
+        build(tag or None)
+    elif command == "photos":
+        photos(Path(tag))
+    else:
+        raise StepError(
+            f"发布：没有 {command} 这一步；可用 check、notes、build、photos"
+        )
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(told(main, *sys.argv[1:]))

@@ -9,8 +9,9 @@ import yaml
 
 from tools.build import toc
 from tools.build.workplace import BUILD, ROOT, SITE
-from tools.site import chapters, chrome
+from tools.site import chrome
 from tools.site.server import serving
+from vision_attention.plots.font import font_path
 
 SUBPATH = "/REPO/"
 SCREENS = BUILD / "screens"
@@ -92,7 +93,7 @@ def browser():
 
 # 中文字体三种：思源黑体随 zhplot 而来，文泉驿要系统里有，再就是一种也没有
 HAN = {
-    "Noto": chapters.font().parent,
+    "Noto": font_path().parent,
     "WenQuanYi": Path("/usr/share/fonts/truetype/wqy"),
     "none": None,
 }

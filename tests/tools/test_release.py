@@ -17,7 +17,7 @@ from servers import serving
 import vision_attention
 from tools import release
 from tools.build import toc
-from tools.build.workplace import StepError
+from tools.build.workplace import StepError, told
 from tools.launch import colab_image
 from tools.lint import glossary, links, lint, prose, spacing
 from tools.proof import light
@@ -443,7 +443,7 @@ def test_colab_image_refuses_an_incomplete_wheel(monkeypatch, capsys):
     monkeypatch.setattr(colab_image, "build_wheel", incomplete)
     monkeypatch.setattr(colab_image.shutil, "which", lambda _: "docker")
     monkeypatch.setattr(colab_image, "lock", lambda: 0)
-    assert colab_image.main() == 1
+    assert told(colab_image.main) == 1
     assert capsys.readouterr().err == "✗ 造 wheel：里面没有 a 等 1 个文件\n"
 
 

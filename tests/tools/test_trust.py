@@ -200,43 +200,6 @@ def test_wrong_hash_installs_nothing(tmp_path):
     assert not list((tmp_path / "d").glob("*")) if (tmp_path / "d").exists() else True
 
 
-def report(*packages):
-    """一份 pip-audit 的报告。"""
-    return {"dependencies": list(packages)}
-
-
-CLEAN = {"name": "a", "version": "1", "vulns": []}
-HOLED = {"name": "b", "version": "2", "vulns": [{"id": "PYSEC-1"}]}
-PINS = [f"{name}=={version}" for version, name in enumerate("abcde", start=1)]
-SKIPPED = {"name": "c", "skip_reason": "Dependency not found on PyPI"}
-
-
-def test_audit_tells_holes_and_what_it_could_not_ask():
-    assert lock.verdict(report(CLEAN)) == ([], [])
-    assert lock.verdict(report(CLEAN, HOLED, SKIPPED)) == (["b 2：PYSEC-1"], ["c"])
-
-
-def answers(monkeypatch, tmp_path, answer, locked):
-    """锁着这些，pip-audit 的报告用写好的代替；None 是没有报告。"""
-
-    def asked(words, env, log):
-        if answer is not None:
-            (tmp_path / "audit.json").write_text(json.dumps(answer), "utf8")
-
-    monkeypatch.setattr(lock, "CACHE", tmp_path)
-    monkeypatch.setattr(lock, "run", asked)
-    monkeypatch.setattr(lock, "tools", lambda: "")
-    monkeypatch.setattr(lock, "pins", lambda: locked)
-
-
-@pytest.mark.parametrize("answer", [None, report(SKIPPED), report(HOLED, CLEAN)])
-def test_audit_never_passes_in_silence(monkeypatch, tmp_path, table, answer):
-    answers(monkeypatch, tmp_path, answer, ["c==1"])
-    monkeypatch.setattr(lock, "latest", lambda name: None)
-    with pytest.raises(StepError, match=r"问不到漏洞库|PYSEC-1"):
-        lock.command_audit()
-
-
 @pytest.fixture
 def table(monkeypatch, tmp_path):
     """一份放在别处的记录，里面已有一条。"""
@@ -249,16 +212,6 @@ def table(monkeypatch, tmp_path):
 def shown(table, name):
     """状态页照这份记录写的一段。"""
     return status.trial_table({name: json.loads(table.read_text("utf8"))[name]})
-
-
-def test_audit_writes_down_what_it_could_ask(monkeypatch, tmp_path, table):
-    answers(monkeypatch, tmp_path, report(CLEAN, HOLED), ["a==1", "b==2"])
-    with pytest.raises(StepError, match="PYSEC-1"):
-        lock.command_audit()
-    assert json.loads(table.read_text("utf8"))["newest"] == {"passed": 1}
-    text = shown(table, "audit")
-    assert "2 个包：1 个有已知的漏洞 |" in text
-    assert "- <code>b 2：PYSEC-1</code>" in text
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -276,41 +229,55 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         """不说话。"""
 
 
+PINS = [f"{name}=={version}" for version, name in enumerate("abcdefg", start=1)]
+
+
 @pytest.fixture
 def projects(monkeypatch, tmp_path):
-    """本机上的几个 PyPI 主页；别的包一问是 404。"""
+    """本机上的 PyPI：a、b 有这一版的页，c 到 f 与 cut 只有主页；别的一问是 404。"""
     root = tmp_path / "pypi"
-    root.mkdir()
     holes = [{"id": "PYSEC-2"}]
     old = [{"id": "PYSEC-3", "withdrawn": "2020-01-01T00:00:00Z"}]
-    pages = {"a": ("1", old), "b": ("2", holes), "c": ("9", [])}
+    pages = {"a/1": ("1", old), "b/2": ("2", holes), "c": ("9", []), "g": ("7", holes)}
     for name, (version, found) in pages.items():
         page = {"info": {"version": version}, "vulnerabilities": found}
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(json.dumps(page), "utf8")
     (root / "d").write_text("<html>", "utf8")
     (root / "f").write_text("{}", "utf8")
     serve = functools.partial(Quiet, directory=root)
     with serving(serve) as address:
-        monkeypatch.setattr(lock, "PROJECT", f"{address}/{{}}")
+        monkeypatch.setattr(lock, "PAGES", (f"{address}/{{}}/{{}}", f"{address}/{{}}"))
         yield
 
 
-def test_projects_speak_only_for_the_locked_version(projects):
-    assert lock.latest("b") == ("2", ["PYSEC-2"])
-    assert [lock.latest(name) for name in ("d", "e", "f", "cut")] == [None] * 4
-    locked = dict(pin.split("==") for pin in PINS)
-    assert lock.ask_projects(["a", "b"], locked) == (["b 2：PYSEC-2"], [])
-    assert lock.ask_projects([*"acde"], locked) == ([], ["c", "d", "e"])
+def test_pypi_speaks_only_for_the_locked_version(projects):
+    assert lock.holes("a", "1") == []
+    assert lock.holes("b", "2") == lock.holes("g", "7") == ["PYSEC-2"]
+    others = [("a", "9"), ("c", "3"), *((name, "1") for name in ("d", "e", "f", "cut"))]
+    assert [lock.holes(*other) for other in others] == [None] * 6
 
 
-def test_audit_says_who_answered(monkeypatch, tmp_path, table, projects):
-    skipped = [{"name": k, "skip_reason": "404"} for k in "acde"]
-    answers(monkeypatch, tmp_path, report(*skipped), PINS)
-    with pytest.raises(StepError, match="c：没有查到\n  d：没有查到"):
+def test_audit_writes_down_what_it_could_ask(monkeypatch, table, projects):
+    monkeypatch.setattr(lock, "pins", lambda: PINS)
+    with pytest.raises(
+        StepError, match="b 2：PYSEC-2\n  g 7：PYSEC-2\n  c：没有查到\n  d"
+    ):
         lock.command_audit()
+    assert json.loads(table.read_text("utf8"))["newest"] == {"passed": 1}
     text = shown(table, "audit")
-    assert "5 个包：0 个有已知的漏洞，3 个没有查到 |" in text
-    assert "没有查到的：c、d、e。其中 1 个锁的是最新的一版" in text
+    assert "7 个包：2 个有已知的漏洞，4 个没有查到 |" in text
+    assert "- <code>b 2：PYSEC-2</code>" in text
+    assert "没有查到的：c、d、e、f。" in text
+
+
+def test_audit_never_passes_in_silence(monkeypatch, table, projects):
+    monkeypatch.setattr(lock, "pins", lambda: ["c==3", "e==5"])
+    with pytest.raises(StepError, match="问不到漏洞库"):
+        lock.command_audit()
+    assert "audit" not in json.loads(table.read_text("utf8"))
+    monkeypatch.setattr(lock, "pins", lambda: ["a==1"])
+    assert lock.command_audit() == 0
 
 
 CASES = "<testsuites>{}</testsuites>".format(

@@ -36,9 +36,23 @@ def targets():
     return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf8"), re.M))
 
 
+def spread(data):
+    """有矩阵的任务逐行摊开：一行一个任务，COMMANDS 里的命令一条一步。"""
+    jobs = {}
+    for name, job in data["jobs"].items():
+        for row in job.get("strategy", {}).get("matrix", {}).get("include", [None]):
+            steps = []
+            for step in job["steps"]:
+                listed = step.get("env", {}).get("COMMANDS") == "${{ matrix.run }}"
+                lines = row["run"].splitlines() if row and listed else []
+                steps += [{"run": line} for line in lines] or [step]
+            jobs[f"{name} {row['name']}" if row else name] = {**job, "steps": steps}
+    return {**data, "jobs": jobs}
+
+
 def steps(data):
     """一份工作流的每一步。"""
-    return [step for job in data["jobs"].values() for step in job["steps"]]
+    return [step for job in spread(data)["jobs"].values() for step in job["steps"]]
 
 
 def modules(text):
@@ -64,7 +78,8 @@ def script_faults(data):
 def detour_faults(data):
     """有 make 目标的就用目标；Windows 上没有 make 要的东西，例外。"""
     recipes = (ROOT / "Makefile").read_text("utf8")
-    jobs = [job for job in data["jobs"].values() if "windows" not in job["runs-on"]]
+    every = spread(data)["jobs"].values()
+    jobs = [job for job in every if "windows" not in job["runs-on"]]
     runs = "\n".join(step.get("run", "") for job in jobs for step in job["steps"])
     return [name for name in modules(runs) if name in modules(recipes)] + (
         ["用 sed 改文件"] if "sed -i" in runs else []
@@ -74,7 +89,7 @@ def detour_faults(data):
 def space_faults(data):
     """跑全部测试之前，先许可普通用户开自己的挂载与网络命名空间。"""
     faults = []
-    for name, job in data["jobs"].items():
+    for name, job in spread(data)["jobs"].items():
         runs = [step.get("run", "").strip() for step in job["steps"]]
         if ".ci/run" in runs:
             before = "\n".join(runs[: runs.index(".ci/run")])
@@ -247,10 +262,10 @@ def test_dependabot_watches_actions_and_packages():
 
 
 GH = """#!/bin/sh
-case "$2" in list) echo "$OPEN" ;; *) echo "$@" ;; esac
+case "$2" in view) echo "$JOBS" ;; list) echo "$OPEN" ;; *) echo "$@" ;; esac
 """
 SEE = "记录：网址"
-WELL = {"colab": "success", "links": "success", "lock": "success"}
+WELL = {"Colab 镜像": "success", "外部链接": "success", "锁住的依赖": "success"}
 
 
 def told(folder, opened="", **results):
@@ -258,9 +273,12 @@ def told(folder, opened="", **results):
     (folder / "gh").write_text(GH)
     (folder / "gh").chmod(0o755)
     (step,) = load(GITHUB / "workflows" / "weekly.yml")["jobs"]["report"]["steps"]
-    needs = {name: {"result": result} for name, result in (WELL | results).items()}
+    ended = {"status": "completed"}
+    jobs = [{"name": k, "conclusion": v, **ended} for k, v in (WELL | results).items()]
+    jobs.append({"name": "写进议题", "status": "in_progress", "conclusion": ""})
+    answer = json.dumps({"jobs": jobs, "url": "网址"})
     env = {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "OPEN": opened}
-    env |= {"NEEDS": json.dumps(needs), "RUN": "网址"}
+    env |= {"JOBS": answer, "RUN": "7"}
     words = ["bash", "-eo", "pipefail", "-c", step["run"]]
     done = subprocess.run(words, env=env, check=True, capture_output=True, text=True)
     return done.stdout.splitlines()
@@ -272,15 +290,22 @@ def told(folder, opened="", **results):
     [
         ({}, "", []),
         (
-            {"links": "failure", "colab": "cancelled"},
+            {"外部链接": "failure", "Colab 镜像": "cancelled"},
             "",
-            ["issue create --title 每周的巡查没过 --body 没过：colab、links。" + SEE],
+            [
+                "issue create --title 每周的巡查没过"
+                " --body 没过：Colab 镜像；外部链接。" + SEE
+            ],
         ),
-        ({"links": "failure"}, "7", ["issue comment 7 --body 没过：links。" + SEE]),
         (
-            {"lock": "failure"},
+            {"外部链接": "timed_out"},
+            "7",
+            ["issue comment 7 --body 没过：外部链接。" + SEE],
+        ),
+        (
+            {"锁住的依赖": "failure"},
             "",
-            ["issue create --title 锁住的依赖该更新了 --body 没过：lock。" + SEE],
+            ["issue create --title 锁住的依赖该更新了 --body 没过：锁住的依赖。" + SEE],
         ),
     ],
 )
@@ -288,6 +313,29 @@ def test_report_says_what_failed_and_what_ran_out_of_time(
     tmp_path, results, opened, said
 ):
     assert told(tmp_path, opened, **results) == said
+
+
+def test_lock_has_the_name_the_report_asks_for():
+    jobs = load(GITHUB / "workflows" / "weekly.yml")["jobs"]
+    rows = jobs["patrol"]["strategy"]["matrix"]["include"]
+    (lock,) = [row for row in rows if "make lock" in row["run"]]
+    assert lock["kept"] == "requirements.lock"
+    assert f'"{lock["name"]}"' in jobs["report"]["steps"][0]["run"]
+
+
+@pytest.mark.parametrize(
+    ("commands", "code", "said"),
+    [("echo 甲\nfalse\necho 乙\n", 1, ["甲", "乙"]), ("echo 甲 丙", 0, ["甲 丙"])],
+)
+def test_patrol_goes_on_after_a_failure(commands, code, said):
+    patrol = load(GITHUB / "workflows" / "weekly.yml")["jobs"]["patrol"]
+    (step,) = [step for step in patrol["steps"] if "COMMANDS" in step.get("env", {})]
+    words = ["bash", "-eo", "pipefail", "-c", step["run"]]
+    env = {"PATH": os.environ["PATH"], "COMMANDS": commands}
+    done = subprocess.run(words, env=env, check=False, capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    assert done.returncode == code
+    assert [line for line in lines if not line.startswith("::")] == said
 
 
 @pytest.mark.parametrize("path", FORMS, ids=lambda path: path.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import functools
 import hashlib
@@ -10,7 +11,8 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,6 +38,28 @@ CUT_SHORT = re.compile(r"DO NOT MATCH THE HASHES|IncompleteRead|BadZipFile|is in
 
 class StepError(Exception):
     """一步没做成；消息就是给人看的那一句话。"""
+
+
+def told(step: Callable[..., int | None], *arguments: object) -> int:
+    """做一步，返回退出码；没做成只说一句话。"""
+    try:
+        return step(*arguments) or 0
+    except StepError as failure:
+        line = str(failure)
+    except KeyboardInterrupt:
+        line = "已中断；没做完的部分下次会从头再来"
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        line = "磁盘满了，腾出约 5 GB 再来一次"
+    print(f"✗ {line}", file=sys.stderr, flush=True)
+    return 1
+
+
+def need_book(site: Path = SITE) -> None:
+    """书得先造出来。"""
+    if not (site / "index.html").exists():
+        raise StepError("书还没有造出来；先运行 make book")
 
 
 def workplace() -> dict[str, str]:

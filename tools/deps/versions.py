@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+from functools import partial
 from pathlib import Path
 
 from tools.build.environment import side
@@ -73,7 +74,7 @@ def make(name: str) -> Path:
 
 
 def trial(name: str) -> int:
-    """造环境、跑测试、写下结果。"""
+    """试答应的最低版本，或者此刻最新的：造环境、跑测试、写下结果。"""
     started_from = commit()
     python = make(name)
     report = CACHE / f"{name}.xml"
@@ -99,14 +100,4 @@ def trial(name: str) -> int:
     return code
 
 
-def command_lowest() -> int:
-    """试 pyproject.toml 答应的最低版本。"""
-    return trial("lowest")
-
-
-def command_newest() -> int:
-    """试此刻最新的版本。"""
-    return trial("newest")
-
-
-COMMANDS = {"lowest": command_lowest, "newest": command_newest}
+COMMANDS = {name: partial(trial, name) for name in RESOLUTIONS}

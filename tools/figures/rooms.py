@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import graphlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -117,21 +118,9 @@ def nearest_only(graph: Mapping[str, Iterable[str]]) -> Graph:
 
 
 def circle(graph: Mapping[str, Iterable[str]]) -> list[str]:
-    """箭头里的一个圈；没有圈就是空表。"""
-    done: set[str] = set()
-    path: list[str] = []
-
-    def visit(node: str) -> list[str]:
-        if node in path:
-            return [*path[path.index(node) :], node]
-        if node in done:
-            return []
-        path.append(node)
-        for target in sorted(graph.get(node, ())):
-            if found := visit(target):
-                return found
-        path.pop()
-        done.add(node)
-        return []
-
-    return next((found for node in list(graph) if (found := visit(node))), [])
+    """箭头里的一个圈，从一间走回同一间；没有圈就是空表。"""
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as found:
+        return found.args[1][::-1]
+    return []

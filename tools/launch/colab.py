@@ -27,18 +27,17 @@ from nbclient.exceptions import CellExecutionError
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tools import release
 from tools.build.notebooks import timeout
 from tools.build.workplace import (
     CACHE,
     NETWORK,
-    PYTHON,
     ROOT,
     StepError,
     lock,
-    reason,
     remove,
-    run,
     say,
+    told,
     workplace,
     write,
 )
@@ -60,10 +59,7 @@ def build_wheel() -> Path:
     """造 wheel；包里的每个文件（研究的问题与记录也在内）都得在里面。"""
     folder = PLACE / "wheel"
     remove(folder)
-    command = [PYTHON, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, "."]
-    code, text = run(command, pip_settings(dict(os.environ)), "wheel.log")
-    if code != 0:
-        raise StepError(f"造 wheel：{reason(text, 'wheel.log')}")
+    release.wheel(folder)
     (wheel,) = folder.glob("*.whl")
     if missing := left_out(wheel):
         raise StepError(f"造 wheel：里面没有 {missing[0]} 等 {len(missing)} 个文件")
@@ -242,8 +238,4 @@ def main(*names: str) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(*sys.argv[1:]))
-    except StepError as failure:
-        print(f"✗ {failure}", file=sys.stderr)
-        sys.exit(1)
+    sys.exit(told(main, *sys.argv[1:]))

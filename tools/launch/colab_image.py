@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tools.build.workplace import ROOT, StepError, lock, say
+from tools.build.workplace import ROOT, StepError, lock, say, told
 from tools.launch.colab import VERSIONS, build_wheel, changed
 from tools.launch.first_cell import notebooks
 
@@ -89,17 +89,11 @@ def pull(docker: str) -> None:
 def main() -> int:
     """全部跑完，再把不通过的说一遍。"""
     docker = shutil.which("docker")
-    try:
-        if docker is None:
-            raise StepError(
-                "Colab 镜像：没有 Docker；先安装它，或者用 make colab-check"
-            )
-        lock()
-        package = build_wheel()
-        pull(docker)
-    except StepError as failure:
-        print(f"✗ {failure}", file=sys.stderr)
-        return 1
+    if docker is None:
+        raise StepError("Colab 镜像：没有 Docker；先安装它，或者用 make colab-check")
+    lock()
+    package = build_wheel()
+    pull(docker)
     faults = check_all(package, docker)
     for name, fault in faults.items():
         print(f"✗ {name}：{fault}", file=sys.stderr)
@@ -107,4 +101,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(told(main))

@@ -12,7 +12,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from tools.build.workplace import StepError, lock, reason, remove, run, say
+from tools.build.workplace import StepError, lock, reason, remove, run, say, told
 from tools.offline import PLACE, target
 
 PROOF = "two_machines"  # 跑哪一本，两翼各一
@@ -69,8 +69,4 @@ def check() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        check()
-    except StepError as failure:
-        print(f"✗ {failure}", file=sys.stderr)
-        sys.exit(1)
+    sys.exit(told(check))

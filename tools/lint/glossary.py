@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import sys
-from pathlib import Path
 
 from tools.lint import prose
 
@@ -16,7 +15,7 @@ PAGE = prose.ROOT / "book" / "glossary.md"
 ENTRY = re.compile(r"^(?P<term>\S.*)\n(?P<text>(?:[ ]{2}.*\n?)+)", re.M)
 ALIASES = re.compile(r"也译((?:“[^”]+”)+)")
 # 同一个词在这一页是另一个意思
-ALLOWED = {"book/notation.md": {"记号"}, "book/glossary.md": None}
+ALLOWED = {"book/notation.md": {"记号"}}
 
 
 def table(text: str) -> dict[str, str]:
@@ -48,17 +47,12 @@ def main(*arguments: str) -> int:
     """列出用错的名字；有就返回 1。"""
     text = PAGE.read_text("utf8")
     aliases, names = table(text), terms(text)
-    wrong = 0
-    for path in [Path(name).resolve() for name in arguments] or prose.files():
-        name = path.relative_to(prose.ROOT).as_posix()
-        allowed = ALLOWED.get(name, set())
-        if allowed is None:
-            continue
-        for place, line in prose.lines(path):
-            for alias in set(faults(line, aliases, names)) - allowed:
-                wrong += 1
-                print(f"{name}:{place}: “{alias}”在本书里叫“{aliases[alias]}”")
-    return int(wrong > 0)
+
+    def find(name: str, line: str) -> list[str]:
+        wrong = set(faults(line, aliases, names)) - ALLOWED.get(name, set())
+        return [f"“{alias}”在本书里叫“{aliases[alias]}”" for alias in wrong]
+
+    return prose.complain(arguments, find)
 
 
 if __name__ == "__main__":

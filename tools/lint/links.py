@@ -1,20 +1,20 @@
 """逐个打开书、笔记本与说明里的外部链接，列出打不开的。
 
 用法: python -m tools.lint.links
-每周由工作流跑一次；不在 make test 里，因为别人的网站会临时出毛病。只用标准库。
+每周由工作流跑一次；不在 make test 里，因为别人的网站会临时出毛病。
 """
 
 from __future__ import annotations
 
-import http.client
 import json
 import re
 import sys
-import time
-import urllib.error
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from tools.build.toc import tracked
 
@@ -48,27 +48,23 @@ def links() -> dict[str, list[str]]:
     return {url: names for url, names in found.items() if names}
 
 
-def open_once(url: str) -> str:
-    """打开一次；能打开返回空串，否则返回原因。"""
-    request = urllib.request.Request(url.partition("#")[0], headers=HEADERS)
-    try:
-        with urllib.request.urlopen(request, timeout=30):
-            return ""
-    except urllib.error.HTTPError as error:
-        return "" if error.code in SHY else f"HTTP {error.code}"
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        return f"{type(error).__name__}: {error}"
-
-
 def fault(url: str, pause: float = 5) -> str:
-    """打不开的原因；隔一会儿再试，三次都不行才算。"""
-    for attempt in range(TRIES):
-        if not (why := open_once(url)):
-            return ""
-        if why == "HTTP 404":
-            return why
-        time.sleep(pause * (attempt < TRIES - 1))
-    return why
+    """打不开的原因；网断了、服务器一时出错，隔一会儿再试，三次都不行才算。"""
+    again = Retry(
+        TRIES - 1,
+        backoff_factor=pause,
+        status_forcelist={500, 502, 504},
+        raise_on_status=False,
+        respect_retry_after_header=False,  # 有的要等一个钟头
+    )
+    with requests.Session() as session:
+        session.mount(url[: url.index("//") + 2], HTTPAdapter(max_retries=again))
+        options = {"headers": HEADERS, "timeout": 30, "stream": True}
+        try:
+            code = session.get(url.partition("#")[0], **options).status_code
+        except (requests.RequestException, ValueError) as error:
+            return f"{type(error).__name__}: {error}"
+    return "" if code < 400 or code in SHY else f"HTTP {code}"
 
 
 def main() -> int:

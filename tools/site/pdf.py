@@ -12,9 +12,10 @@ from pathlib import Path
 
 from lxml import html as parser
 
-from tools.build.workplace import SITE
+from tools.build.workplace import SITE, told
 from tools.site import chrome
-from tools.site.chapters import OUT, anchor, carried, chapters, font, settings, title
+from tools.site.chapters import OUT, anchor, carried, chapters, settings, title
+from vision_attention.plots.font import font_path
 
 KIDS = re.compile(rb"(\d+) 0 obj\s*<</Type /Pages\b[^>]*?/Kids \[([^\]]*)\]", re.S)
 PLACE = re.compile(rb"/(p-[\w.-]+) \[(\d+) 0 R")
@@ -83,7 +84,7 @@ def single(found: list, places: dict[str, int]) -> str:
     style = Path(__file__).with_name("print.css").read_text("utf8")
     face = (
         "@font-face{font-family:'Book Han';src:url("
-        f"{font().resolve().as_uri()}) format('truetype')}}"
+        f"{font_path().resolve().as_uri()}) format('truetype')}}"
     )
     sheets = "".join(
         f'<link rel="stylesheet" href="{(SITE / "_static" / name).resolve().as_uri()}">'
@@ -104,4 +105,4 @@ def single(found: list, places: dict[str, int]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(carried("pdf", write))
+    sys.exit(told(carried, "pdf", write))

@@ -10,7 +10,7 @@ import sys
 
 from PIL import Image
 
-from tools.build.workplace import ROOT, SITE
+from tools.build.workplace import ROOT, SITE, need_book, told
 from tools.site import chrome
 from tools.site.server import serving
 
@@ -30,21 +30,14 @@ def shot() -> bytes:
         return page.screenshot()
 
 
-def main() -> int:
+def main() -> None:
     """照下来，减少颜色，写盘。"""
-    if not (SITE / "index.html").exists():
-        print("✗ 截图：书还没有造出来：先 make book", file=sys.stderr)
-        return 1
-    try:
-        picture = Image.open(io.BytesIO(shot())).convert("RGB")
-    except chrome.NoChromiumError as error:
-        print(f"✗ 截图：{error}", file=sys.stderr)
-        return 1
+    need_book()
+    picture = Image.open(io.BytesIO(shot())).convert("RGB")
     picture.quantize(COLORS).save(TARGET, optimize=True)
     size = TARGET.stat().st_size / 2**10
     print(f"写好了 {TARGET.relative_to(ROOT)}（{size:.0f} KB）")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(told(main))

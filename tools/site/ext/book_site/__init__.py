@@ -16,49 +16,23 @@ seo      描述、规范网址、站点地图、404
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from . import (
-    anchors,
-    api,
-    assets,
-    images,
-    launch,
-    maths,
-    needs,
-    page,
-    search,
-    seo,
-    studies,
-    text,
-)
-
 BOOK = Path(__file__).parents[4] / "book"
-ROOMS = (
-    anchors,
-    api,
-    maths,
-    needs,
-    studies,
-    text,
-    page,
-    images,
-    launch,
-    seo,
-    search,
-    assets,
-)
+# 接入的次序：先读正文的几间，再整理每一页，最后打包
+ROOMS = "anchors api maths needs studies text page images launch seo search assets"
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """接入 Sphinx：先登记配置，再依次接入各间屋子。"""
     app.connect("config-inited", _configure)
-    for room in ROOMS:
-        room.setup(app)
+    for room in ROOMS.split():
+        import_module(f"{__name__}.{room}").setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
 WORD = re.compile(r"[A-Za-z_][\w-]*")
@@ -15,6 +16,8 @@ READ = re.compile(r"var\(\s*(--[\w-]+)")
 KEYFRAMES = re.compile(r"@(?:-webkit-)?keyframes ([\w-]+)$")
 NEGATED = re.compile(r":not\([^()]*(?:\([^()]*\)[^()]*)*\)")
 CHOICE = re.compile(r":(?:is|where|has)\([^()]*(?:\([^()]*\)[^()]*)*\)")
+# 字符串整个算一个记号，里面的括号与分号不算数
+MARK = re.compile(r"""["](?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[(){};,]""", re.S)
 GROUPS = ("@media", "@supports", "@layer", "@container")
 
 
@@ -72,57 +75,32 @@ def _alive(selector: str, known: set[str]) -> bool:
     return all(name in known for name in WANTED.findall(bare))
 
 
+def _outer(css: str, wanted: str) -> Iterator[int]:
+    """目标字符的位置：不在字符串、圆括号里，也不在花括号里。"""
+    depth = 0
+    for mark in MARK.finditer(css):
+        depth -= mark[0] in (")", "}")
+        if depth == 0 and mark[0] in wanted:
+            yield mark.start()
+        depth += mark[0] in ("(", "{")
+
+
 def _rules(css: str) -> Iterator[tuple[str, str | None]]:
     """最外层的 (头, 体)；没有花括号的语句（@import 等）体为 None。"""
-    start = position = 0
-    while position < len(css):
-        stop = _next(css, position, "{;")
-        if stop == len(css):
-            return
-        head = css[start:stop].strip()
-        if css[stop] == ";":
-            if head:
+    start = opening = 0
+    for place in _outer(css, "{};"):
+        if css[place] == "{":
+            opening = place
+        elif css[place] == "}":
+            yield css[start:opening].strip(), css[opening + 1 : place]
+            start = place + 1
+        else:
+            if head := css[start:place].strip():
                 yield head, None
-            start = position = stop + 1
-            continue
-        end = _closing(css, stop)
-        yield head, css[stop + 1 : end]
-        start = position = end + 1
-
-
-def _next(css: str, position: int, wanted: str) -> int:
-    """下一个不在字符串与圆括号里的目标字符的位置。"""
-    quote, depth = "", 0
-    for place in range(position, len(css)):
-        char = css[place]
-        if quote:
-            quote = "" if char == quote and css[place - 1] != "\\" else quote
-        elif char in "\"'":
-            quote = char
-        elif char == "(":
-            depth += 1
-        elif char == ")":
-            depth -= 1
-        elif char in wanted and depth == 0:
-            return place
-    return len(css)
-
-
-def _closing(css: str, opening: int) -> int:
-    """与这个左花括号配对的右花括号的位置。"""
-    level, place = 1, opening
-    while level:
-        place = _next(css, place + 1, "{}")
-        if place == len(css):
-            return place
-        level += 1 if css[place] == "{" else -1
-    return place
+            start = place + 1
 
 
 def _selectors(head: str) -> list[str]:
     """按最外层的逗号分开。"""
-    start, found = 0, []
-    while (stop := _next(head, start, ",")) < len(head):
-        found.append(head[start:stop])
-        start = stop + 1
-    return [*found, head[start:]]
+    cuts = [-1, *_outer(head, ","), len(head)]
+    return [head[start + 1 : stop] for start, stop in pairwise(cuts)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,16 @@ from sphinx.application import Sphinx
 INDEX = "search-index.js"
 WORDS = Path(__file__).parents[4] / "book" / "_data" / "synonyms.yml"
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
-NOISE = (
-    "headerlink linenos eqno katex-html copybtn toggle-button launch visually-hidden"
-    " hide needs"  # 收起来的代码；先要懂什么、读几分钟
-).split()
-HIDDEN = "ancestor::*[contains(concat(' ', @class, ' '), ' hide ')]"
+# 锚点、行号、公式的图形；收起来的代码；先要懂什么、读几分钟
+NOISE = "headerlink linenos eqno katex-html copybtn toggle-button launch"
+NOISE += " visually-hidden hide needs"
+DROPPED = (
+    ".//comment() | .//script | .//style | .//annotation | .//button | "
+    + " | ".join(
+        f".//*[contains(concat(' ', @class, ' '), ' {name} ')]"
+        for name in NOISE.split()
+    )
+)
 # 拍平了就读不通的公式：分数、上下标、矩阵；√K 这样的一行能读
 TALL = frozenset("mfrac msub msup msubsup munder mover munderover mtable mroot".split())
 BLOCKS = frozenset("p li div pre td th dd dt figcaption section br tr summary".split())
@@ -38,7 +43,6 @@ ALSO = re.compile(
 QUOTED = re.compile(r"[“「]([^”」]+)[”」]")
 DEFINITION = re.compile(r"^\s*(?:class|def)\s+([A-Za-z_]\w*)", re.M)
 SPACE = re.compile(r"\s+")
-Skip = Sequence[HtmlElement | str]  # 元素本身、标签名，或「标签.类名」
 
 
 def setup(app: Sphinx) -> None:
@@ -83,9 +87,7 @@ def build(app: Sphinx) -> dict[str, list[Any]]:
     for name in reading_order(app):
         path = Path(app.outdir, f"{name}.html")
         article = parser.fromstring(path.read_bytes()).find(".//article")
-        if article is None:
-            continue
-        found = list(_sections(article))
+        found = list(_sections(article)) if article is not None else []
         if not found:
             continue
         alias += [row.pop() for row in found if len(row) > 5]
@@ -104,19 +106,26 @@ def reading_order(app: Sphinx) -> list[str]:
 
 def _sections(article: HtmlElement) -> Iterator[list[Any]]:
     """文章里的每一节、每个词条、每个 API 对象各一行。"""
+    _quiet(article)
     for section in article.iter("section"):
         heading = next((c for c in section if c.tag in HEADINGS), None)
         if heading is None:
             continue
-        body = "".join(_texts(section, skip=(heading, "section", "dl.glossary")))
-        shown = (p for p in _own(section, "pre") if not p.xpath(HIDDEN))
-        code = "\n".join(p.text_content() for p in shown)
+        apart = [
+            *section.xpath("./section | ./dl[contains(@class, 'glossary')]"),
+            heading,
+        ]
+        body = (
+            ("" if child in apart else child.text_content()) + (child.tail or "")
+            for child in section
+        )
+        code = "\n".join(pre.text_content() for pre in _own(section, "pre"))
         names = dict.fromkeys(DEFINITION.findall(code))
         yield [
             section.get("id"),
-            tidy(_inner(heading)),
+            tidy(heading.text_content()),
             int(heading.tag[1]),
-            tidy(body),
+            tidy("".join(body)),
             " ".join(names),
         ]
         for glossary in _own(section, "dl"):
@@ -128,14 +137,14 @@ def _terms(glossary: HtmlElement) -> Iterator[list[Any]]:
     names, anchor = [], None
     for item in glossary:
         if item.tag == "dt" and (item.get("id") or "").startswith("term-"):
-            names.append(tidy(_inner(item)))
+            names.append(tidy(item.text_content()))
             anchor = anchor or item.get("id")
         elif item.tag == "dd" and names:
-            text = tidy(_inner(item))
+            text = tidy(item.text_content())
             yield [anchor, " / ".join(names), 3, text, "", names + aliases(text)]
             names, anchor = [], None
         elif item.tag == "dt" and item.get("id"):
-            yield [item.get("id"), tidy(_inner(item)), 3, "", item.get("id")]
+            yield [item.get("id"), tidy(item.text_content()), 3, "", item.get("id")]
 
 
 def aliases(text: str) -> list[str]:
@@ -156,45 +165,18 @@ def _own(section: HtmlElement, tag: str) -> Iterator[HtmlElement]:
             yield from child.iter(tag)
 
 
-def _inner(element: HtmlElement) -> str:
-    """元素里的文字。"""
-    return "".join(_texts(element))
-
-
-def _texts(element: HtmlElement, skip: Skip = ()) -> Iterator[str]:
-    """元素里的文字片段，跳过锚点、行号、公式的图形与脚本；块与块之间补空格。"""
-    yield element.text or ""
-    for child in element:
-        if child.tag == "msqrt":
-            yield "√"
-        if not _skipped(child, skip):
-            yield from _texts(child)
-        elif child.get("class") == "katex-html":  # 公式带走的标点
-            yield "".join(child.xpath(".//span[@class='tail']/text()"))
-        if child.tag in BLOCKS:
-            yield " "
-        yield child.tail or ""
-
-
-def _skipped(child: HtmlElement, skip: Skip) -> bool:
-    """这个元素不进索引。"""
-    if not isinstance(child.tag, str) or child.tag in (
-        "script",
-        "style",
-        "annotation",
-        "button",
-    ):
-        return True
-    if child.tag == "math" and any(e.tag in TALL for e in child.iter()):
-        return True
-    classes = (child.get("class") or "").split()
-    named = any(
-        child is s
-        or child.tag == s
-        or (isinstance(s, str) and "." in s and s.split(".")[1] in classes)
-        for s in skip
-    )
-    return named or any(c in NOISE for c in classes)
+def _quiet(article: HtmlElement) -> None:
+    """去掉不进索引的：锚点、行号、公式的图形与脚本；块与块之间补空格。"""
+    for formula in article.xpath(".//*[@class='katex-html']"):  # 公式带走的标点
+        tail = "".join(formula.xpath(".//span[@class='tail']/text()"))
+        formula.tail = tail + (formula.tail or "")
+    tall = [m for m in article.iter("math") if any(e.tag in TALL for e in m.iter())]
+    for element in [*article.xpath(DROPPED), *tall]:
+        element.drop_tree()
+    for root in article.iter("msqrt"):
+        root.text = "√" + (root.text or "")
+    for block in article.iter(*BLOCKS):
+        block.tail = " " + (block.tail or "")
 
 
 def tidy(text: str) -> str:

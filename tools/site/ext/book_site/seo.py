@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from html import escape, unescape
 from pathlib import Path
+from posixpath import join, normpath
 from typing import Any
 from xml.sax.saxutils import escape as xml
 
@@ -112,13 +113,8 @@ def rebased(url: str, folder: str) -> str:
     """从 folder/ 里看的相对网址 → 从根上看的相对网址。"""
     if re.match(r"[a-z]+:|#|/", url) or not url:
         return url
-    parts = folder.split("/")
-    for piece in url.split("/"):
-        if piece == "..":
-            parts.pop()
-        else:
-            parts.append(piece)
-    return "/".join(parts) or "./"
+    moved = normpath(join(folder, url))
+    return "./" if moved == "." else moved
 
 
 def sitemap(urls: Iterable[str]) -> str:
