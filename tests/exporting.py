@@ -28,6 +28,19 @@ def exported(
     return torch.export.load(path).module()
 
 
+class Whole(torch.fx.Tracer):
+    """fx 读网络的代码，读到本书的模块就停下，整个当成一步。"""
+
+    def is_leaf_module(self, layer: torch.nn.Module, name: str) -> bool:
+        ours = type(layer).__module__.startswith("vision_attention.")
+        return ours or super().is_leaf_module(layer, name)
+
+
+def symbolic(model: torch.nn.Module) -> torch.fx.GraphModule:
+    """torch.fx 的图：网络是自己写的，里面装着本书的模块。"""
+    return torch.fx.GraphModule(model, Whole().trace(model))
+
+
 def onnx(
     model: torch.nn.Module, x: torch.Tensor, free: tuple[int, ...], path: Path
 ) -> onnxruntime.InferenceSession:

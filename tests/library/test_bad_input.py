@@ -8,8 +8,11 @@ import inspect
 import cases
 import numpy as np
 import pytest
+import torch
 from frameworks import FRAMEWORKS
 
+import vision_attention.paddle
+import vision_attention.torch
 from vision_attention import geometry, specs
 
 
@@ -477,6 +480,46 @@ def test_frozen_batch_norm_takes_a_single_picture(wing, name):
         norm.train()
     with pytest.raises(ValueError, match="训练时 x 只有 1 张图"):
         module(x)
+
+
+@pytest.mark.parametrize("name", NORMED)
+def test_batch_norm_told_which_statistics_to_use(name):
+    """Paddle 的 use_global_stats：真，训练时也用移动平均；假，评估时也用这一批的。"""
+    wing = vision_attention.paddle
+    make, shape = NORMED[name]
+    module = make(wing)
+    norms = norms_of(module)
+    values = np.random.default_rng(0).standard_normal((6, *shape)).astype("f4")
+    x = tensor(wing, values)
+    module.eval()
+    still = module(x).numpy()
+    module.train()
+    for norm in norms:
+        norm._use_global_stats = True
+    before = [norm._mean.numpy().copy() for norm in norms]
+    np.testing.assert_allclose(module(x).numpy(), still, atol=1e-6)
+    for norm, mean in zip(norms, before, strict=True):
+        np.testing.assert_array_equal(norm._mean.numpy(), mean)
+    assert module(x[:1]).shape[0] == 1
+    for norm in norms:
+        norm._use_global_stats = None
+    moving = module(x).numpy()
+    assert abs(moving - still).max() > 1e-3
+    module.eval()
+    for norm in norms:
+        norm._use_global_stats = False
+    np.testing.assert_allclose(module(x).numpy(), moving, atol=1e-6)
+    with pytest.raises(ValueError, match="x 只有 1 张图"):
+        module(x[:1])
+
+
+def test_batch_norm_without_running_statistics_refuses_a_single_number():
+    """没有移动平均的批归一化，评估时也用这一批的。"""
+    module = vision_attention.torch.SpatialAttention(spatial_norm=True)
+    module.norm = torch.nn.BatchNorm2d(1, track_running_stats=False)
+    module.eval()
+    with pytest.raises(ValueError, match=r"x 只有 1 张图.*至少有 2 张"):
+        module(torch.zeros(1, 16, 1, 1))
 
 
 def test_another_norm_takes_a_single_picture(wing):

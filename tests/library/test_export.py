@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 
 import exporting
@@ -14,12 +15,22 @@ import pytest
 import torch
 from cases import ALL, MAP, MODULES, TOKENS, VIT, Case
 from cases import model as backbone
+from torch._subclasses import FakeTensorMode
 from torch.autograd import forward_ad
-from torch.func import functional_call, grad, jacfwd, jacrev, jvp, vmap
+from torch.func import (
+    functional_call,
+    grad,
+    jacfwd,
+    jacrev,
+    jvp,
+    stack_module_state,
+    vmap,
+)
+from torch.fx.experimental.proxy_tensor import make_fx
 
 import vision_attention.paddle
 import vision_attention.torch
-from vision_attention import specs
+from vision_attention import initial, specs
 
 pytestmark = [
     # 框架劝人改用新的办法，说的不是我们
@@ -244,6 +255,60 @@ def test_directional(ours):
         near(forward_ad.unpack_dual(dual).tangent.detach(), wanted, 1e-4)
 
 
+@every_class
+def test_second_derivative(ours):
+    """梯度再求一次导：与差分相同；融合核没有二阶导数，照书里说的关掉。"""
+    model, x = ours
+    model, x = model.double(), x.double()
+    for layer in model.modules():
+        if hasattr(layer, "fused"):
+            layer.fused = False
+    generator = torch.Generator().manual_seed(0)
+    way = torch.randn(x.shape, generator=generator, dtype=x.dtype)
+    point = x.clone().requires_grad_()
+    (first,) = torch.autograd.grad(loss(model(point)), point, create_graph=True)
+    if not first.requires_grad:  # 探针的主干不传梯度
+        return
+    (found,) = torch.autograd.grad((first * way).sum(), point)
+    ahead, behind = (slope(model, x + step * way) for step in (1e-6, -1e-6))
+    near(found, (ahead - behind) / 2e-6, 1e-4)
+
+
+@every_case
+def test_many_models_at_once(ours):
+    """几个同样的模型叠成一个，vmap 一次算完；只套 vmap，不套求导。"""
+    model, x = ours
+    if not list(model.parameters()):
+        return
+    other = copy.deepcopy(model)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.mul_(1.1)
+    weights, buffers = stack_module_state([model, other])
+
+    def run(weights, buffers):
+        return functional_call(model, (weights, buffers), (x,))
+
+    found = vmap(run)(weights, buffers)
+    same(found, [torch.stack(pair) for pair in zip(model(x), other(x), strict=True)])
+
+
+@every_case
+def test_imagined(ours):
+    """只有形状的张量也走得通，连同反向；记下来的运算换一批数再算，值与梯度都相同。"""
+    model, x = ours
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        shape = mode.from_tensor(x).requires_grad_()
+        loss(model(shape)).backward()
+    assert shape.grad.shape == x.shape
+    model.zero_grad()
+    model.requires_grad_(False)
+    again = make_fx(lambda x: (model(x), slope(model, x)))(x)
+    found, sloped = again(x + 0.5)
+    same(found, model(x + 0.5))
+    near(sloped, slope(model, x + 0.5))
+
+
 # Python 3.13.0 上 PyTorch 提醒编译后会慢一点
 @pytest.mark.filterwarnings("ignore:Guards may run slower:RuntimeWarning")
 @every_class
@@ -263,6 +328,14 @@ def test_compiled(board, ours, other):
         same_slope(again, model, torch.from_numpy(other))
 
 
+@every_class
+def test_gates_are_leaves_of_a_symbolic_trace(board):
+    """书里的办法：fx 读网络的时候，本书的模块当成叶子。"""
+    model = torch.nn.Sequential(Torch(board).members[0], torch.nn.Flatten()).eval()
+    x = torch.from_numpy(board[0].values())
+    near(exporting.symbolic(model)(x).detach(), model(x).detach())
+
+
 # ---- PaddlePaddle ----
 
 
@@ -275,6 +348,41 @@ def test_static(board, theirs, other, tmp_path, how):
     found = how(model, x, free(board[0]), tmp_path / "model")(other)
     # 只有一个输出时，载回来的不再是一列
     same(found if isinstance(found, list | tuple) else [found], expected)
+
+
+# 普通地算与画图时走法不同的几个，与用到 swapped 的；其余的归 make matrix
+ASKING = ("SimAM", "MultiHeadSelfAttention", "SelfAttention2d", "CoordinateAttention")
+
+
+# 框架自己在图里问张量的设备
+@pytest.mark.filterwarnings("ignore:Tensor do not have 'place':UserWarning")
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(
+            case,
+            id=case.name,
+            marks=() if case.name in ASKING else pytest.mark.matrix,
+        )
+        for case in [*CLASSES, *BACKBONES]
+    ],
+)
+def test_static_by_default(case):
+    """to_static 不写 full_graph：一面读字节码、一面画图，换了批次也对，还能训练。"""
+    model = case.make(vision_attention.paddle)
+    model.eval()
+    still = paddle.jit.to_static(copy.deepcopy(model))
+    x = paddle.to_tensor(case.values())
+    for batch in (x, paddle.concat([x, x[:1] + 1])):
+        near(still(batch), model(batch))
+    slopes = []
+    for again in (model, paddle.jit.to_static(copy.deepcopy(model))):
+        again.train()
+        leaf = paddle.to_tensor(case.values(), stop_gradient=False)
+        initial.seed(0)
+        again(leaf).square().mean().backward()
+        slopes.append(leaf.grad)
+    near(slopes[1], slopes[0])
 
 
 # ---- 并列的最大值，梯度总给第一个 ----

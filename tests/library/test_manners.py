@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import io
 import pickle
 
@@ -289,6 +290,25 @@ def test_one_vector_of_all_parameters(case):
 def test_wrapped_for_many_devices(case):
     module, x = built(vision_attention.torch, case)
     same(vision_attention.torch, torch.nn.DataParallel(module), module, x)
+
+
+@pytest.mark.filterwarnings("ignore:torch.ao.quantization:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:UserWarning")
+@pytest.mark.parametrize("case", [*FIXED, *cases.ATTENTION], ids=lambda case: case.name)
+def test_quantized_weights_go_from_one_to_another(case):
+    """动态量化成八位，层里一个参数也不剩：照样算，照样存取。"""
+    wing = vision_attention.torch
+    module, x = built(wing, case)
+    quantize = functools.partial(
+        torch.ao.quantization.quantize_dynamic, qconfig_spec={torch.nn.Linear}
+    )
+    whole, other = quantize(module), quantize(case.make(wing).eval())
+    scale = max(1, abs(numbers(wing, module(x))).max())
+    np.testing.assert_allclose(
+        numbers(wing, whole(x)), numbers(wing, module(x)), atol=0.1 * scale
+    )
+    other.load_state_dict(whole.state_dict())
+    same(wing, other, whole, x)
 
 
 LOW = (

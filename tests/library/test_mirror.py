@@ -42,11 +42,11 @@ DIFFERENT = {
     " zero_scale batch_norm uses_batch_statistics QuietBatchNorm2D"
     " QuietBatchNorm2D.forward LayerNorm LayerNorm.forward _draw _write",
     "inspect.py": "头 effective_receptive_field grad_cam _leaf _gradient",
-    "kernels.py": "头 fused_attention cut_patches split_last",
+    "kernels.py": "头 fused_attention cut_patches split_last swapped",
     "layers.py": "头 untouched triples narrow part patch_convolution"
     " _watched_everywhere PatchConv2D PatchConv2D.forward",
     "losses.py": "头 CUT total_cross_entropy log_softmax below_top",
-    "modes.py": "头 eager functional",
+    "modes.py": "头 eager functional imagined",
     "pooling.py": "头 global_mean global_max channel_max _ChannelMax"
     " _ChannelMax.forward _ChannelMax.backward needs_gradient",
     "precision.py": "match overflowed",

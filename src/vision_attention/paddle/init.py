@@ -82,13 +82,20 @@ class QuietBatchNorm2D(nn.BatchNorm2D):
             training=self.training,
             momentum=self._momentum,
             epsilon=self._epsilon,
+            data_format=self._data_format,
+            use_global_stats=self._use_global_stats,
         )
 
 
 def uses_batch_statistics(model: nn.Layer) -> bool:
     """有没有批归一化此刻用这一批自己的平均与方差；冻结了、换成别种的都不算。"""
-    layers = model.sublayers(include_self=True)
-    return any(isinstance(layer, nn.BatchNorm2D) and layer.training for layer in layers)
+    return any(
+        isinstance(layer, nn.BatchNorm2D)
+        # 写明了用移动平均的，训练时也不用；写明不用的，评估时也用
+        and not layer._use_global_stats
+        and (layer.training or layer._use_global_stats is False)
+        for layer in model.sublayers(include_self=True)
+    )
 
 
 class LayerNorm(nn.LayerNorm):

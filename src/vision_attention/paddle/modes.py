@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import paddle
+from paddle.base.dygraph.base import in_sot_simulation_mode
 
 
 def eager() -> bool:
     """普通地算一遍：自己写的核此刻用得上。"""
-    return paddle.in_dynamic_mode()
+    # to_static 默认一面读字节码、一面画图：那时仍算动态图，只有这一问看得出来
+    return paddle.in_dynamic_mode() and not in_sot_simulation_mode()

@@ -12,7 +12,7 @@ from paddle.nn import functional as F
 from vision_attention import checks
 
 from . import init
-from .kernels import cut_patches
+from .kernels import cut_patches, swapped
 from .layers import patch_convolution
 from .precision import match
 
@@ -47,7 +47,7 @@ class PatchEmbedding(nn.Layer):
         checks.image(x, self.in_channels, self.image_size, self.patch_size)
         proj = self.proj  # 每问一次子模块约 0.7 微秒，只问一次
         match(x, proj)
-        return proj(x).flatten(2).moveaxis(1, 2)  # (B, D, S/P, S/P) → (B, N, D)
+        return swapped(proj(x).flatten(2), 1)  # (B, D, S/P, S/P) → (B, N, D)
 
 
 class ShiftedPatchEmbedding(nn.Layer):
@@ -131,4 +131,4 @@ class ConvTokenizer(nn.Layer):
     def forward(self, x: Tensor) -> Tensor:
         checks.image(x, self.in_channels, self.image_size, self.patch_size)
         match(x, self.layers)
-        return self.layers(x).flatten(2).moveaxis(1, 2)  # (B, D, S/P, S/P) → (B, N, D)
+        return swapped(self.layers(x).flatten(2), 1)  # (B, D, S/P, S/P) → (B, N, D)

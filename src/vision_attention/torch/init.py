@@ -65,7 +65,9 @@ class Fixed(nn.Module):
 
 def _after_loading(layer: Fixed, _: Any) -> None:
     """load_state_dict(assign=True) 把参数换成别的，固定的张量跟过去。"""
-    like = next(layer.parameters())
+    like = next(layer.parameters(), None)
+    if like is None:  # 量化之后的层里没有参数，也就没有什么可跟
+        return
     for name, values in layer._fixed.items():
         old = getattr(layer, name)
         place = like.device if old.is_meta else old.device
@@ -85,7 +87,11 @@ def batch_norm(channels: int, momentum: float = 0.1) -> nn.BatchNorm2d:
 def uses_batch_statistics(model: nn.Module) -> bool:
     """有没有批归一化此刻用这一批自己的平均与方差；冻结了、换成别种的都不算。"""
     layers = model.modules()
-    return any(isinstance(layer, nn.BatchNorm2d) and layer.training for layer in layers)
+    return any(
+        isinstance(layer, nn.BatchNorm2d)
+        and (layer.training or layer.running_mean is None)
+        for layer in layers
+    )
 
 
 LayerNorm = nn.LayerNorm

@@ -1,7 +1,7 @@
 """两翼写法不同的几个算子：结果相同，各用自己框架里最快的那一种。
 
 内容: `fused_attention` 融合注意力，两翼的布局在这里对齐；`cut_patches` 切块；
-    `split_last` 拆开最后一维
+    `split_last` 拆开最后一维；`swapped` 相邻的两维对调
 """
 
 from __future__ import annotations
@@ -55,3 +55,11 @@ def split_last(x: Tensor, sizes: tuple[int, ...]) -> Tensor:
     形状: x (…, D) → (…, *sizes)，D 为 sizes 的乘积
     """
     return x.unflatten(-1, sizes)
+
+
+def swapped(x: Tensor, axis: int) -> Tensor:
+    """第 axis 维与它后面的一维对调。
+
+    形状: x (…, H, W, …) → (…, W, H, …)
+    """
+    return x.transpose(axis, axis + 1)  # 套着 vmap 的 moveaxis，框架不会成批

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from vision_attention import checks
 
 from .. import init
+from ..kernels import swapped
 from ..precision import match
 
 
@@ -57,7 +58,7 @@ class CoordinateAttention(nn.Module):
         rows, columns = lines.split([height, width], 2)
         rows = self.to_height(rows).sigmoid()  # (B, C, H, 1)
         columns = self.to_width(columns).sigmoid()  # (B, C, W, 1)
-        gate = rows * columns.moveaxis(2, 3)  # (B, C, H, 1) · (B, C, 1, W)
+        gate = rows * swapped(columns, 2)  # (B, C, H, 1) · (B, C, 1, W)
         return gate if self.scale == 1 else self.scale * gate
 
     def forward(self, x: Tensor) -> Tensor:
