@@ -53,7 +53,6 @@
     if (here) box.scrollTop += here.getBoundingClientRect().top - box.getBoundingClientRect().top - box.clientHeight / 3;
   };
   one("pst-primary-sidebar").addEventListener("toggle", settle);
-  settle();
 
   /* 本页目录：读到哪一节，哪一节就亮着 */
   const id = (hash) => {
@@ -127,16 +126,16 @@
 
   /* 横着滚的框：键盘走得到；哪一边还有没露出来的，哪一边淡出 */
   const BOXES = ".math-scroll, .highlight pre, .pst-scrollable-table-container, .output pre, .cell_output, .wide";
-  const measure = (box) => {
-    const rest = box.scrollWidth - box.clientWidth;
+  /* 先量完所有的框，再改：改一个量一个，每量一次都要重新排版 */
+  const measure = (boxes) => boxes.map((box) => [box, box.scrollWidth - box.clientWidth, box.scrollLeft]).forEach(([box, rest, from]) => {
     if (rest > 1) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
-    const more = [rest > 1 && box.scrollLeft > 1 && "left", rest > 1 && box.scrollLeft < rest - 1 && "right"].filter(Boolean);
+    const more = [rest > 1 && from > 1 && "left", rest > 1 && from < rest - 1 && "right"].filter(Boolean);
     if (more.length) box.setAttribute("data-more", more.join(" "));
     else box.removeAttribute("data-more");
-  };
-  const reachable = () => all(BOXES).forEach(measure);
-  document.addEventListener("scroll", ({ target }) => { if (target.matches?.(BOXES)) measure(target); }, true);
+  });
+  const reachable = () => measure(all(BOXES));
+  document.addEventListener("scroll", ({ target }) => { if (target.matches?.(BOXES)) measure([target]); }, true);
   const reveal = () => {
     const target = location.hash && one(id(location.hash));
     const fold = target && target.closest("details:not([open])");
@@ -153,6 +152,7 @@
   document.fonts.addEventListener("loadingdone", reachable); // 字体到了，公式可能变宽
   document.addEventListener("toggle", reachable, true);
   document.addEventListener("change", reachable, true);
+  settle();
   reveal();
   reachable();
 })();

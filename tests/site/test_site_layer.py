@@ -1,10 +1,14 @@
 """网站层的每一步单独看：剪样式、折叠、公式、图片、索引、网址。"""
 
+import re
 import subprocess
 import sys
+from base64 import b64decode
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from fontTools.ttLib import TTFont
 from lxml import etree
 from lxml import html as parser
 
@@ -14,6 +18,7 @@ sys.path.insert(0, str(ROOT / "tools" / "site" / "ext"))
 
 from book_site import (
     api,
+    assets,
     images,
     maths,
     page,
@@ -48,6 +53,37 @@ def test_variables_and_animations_nobody_reads_are_dropped():
     assert prune.lean(css + moving) == (
         ":root{--d:2}p{x:var(--d)}.e--f{x:3}@keyframes h{to{x:2}}p{animation:h}"
     )
+
+
+def test_empty_rules_and_animations_named_alike_are_dropped():
+    css = ":root{ }@keyframes a{to{x:1}}@keyframes a-b{to{x:2}}p{animation:a-b}"
+    assert prune.lean(css) == "@keyframes a-b{to{x:2}}p{animation:a-b}"
+
+
+def test_script_loses_remarks_and_indents_only():
+    script = '/* 一 */\n(() => {\n  // 二\n\n  say("// 三"); /* 四 */\n})();\n'
+    assert assets._bare(script) == '(() => {\nsay("// 三"); /* 四 */\n})();\n'
+
+
+def test_formula_fonts_have_every_letter_of_the_formulas(book):
+    """两种字体写在样式里：公式里有、字体原来也有的字，一个不少；多余的不带。"""
+    style = (book / "_static" / "maths.css").read_text("utf8")
+    written = {"Main-Regular": set(), "Math-Italic": set()}
+    for path in book.rglob("*.html"):
+        page = path.read_text("utf8")
+        if 'class="katex"' not in page:
+            continue
+        for formula in parser.fromstring(page).find_class("katex-html"):
+            written["Main-Regular"] |= set(formula.text_content())
+            for part in formula.find_class("mathnormal"):
+                written["Math-Italic"] |= set(part.text_content())
+    embedded = re.findall(r"url\(data:font/woff2;base64,([^)]+)\)", style)
+    known = [set(TTFont(BytesIO(b64decode(font))).getBestCmap()) for font in embedded]
+    for name, letters in written.items():
+        path = Path(maths.KATEX, "fonts", f"KaTeX_{name}.woff2")
+        wanted = set(map(ord, letters)) & set(TTFont(path).getBestCmap())
+        assert len(wanted) > 40
+        assert any(wanted <= font and len(font) < len(wanted) + 5 for font in known)
 
 
 def test_shrinking_keeps_strings():

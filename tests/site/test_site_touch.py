@@ -9,11 +9,20 @@ import pytest
 from conftest import opened, sampled, toc_pages
 from lxml import html as parser
 from PIL import Image
-from probes import PHONE
+from probes import OVERFLOW, PHONE
 
 BOOK = [page for page in toc_pages() if page.startswith(("book/", "notebooks/"))]
 PAGE = "book/cbam/channel.html"
 WIDTHS = (390, 768, 1440)
+# 打印着看的：有图、有长代码、有长表、有会答话的图
+PRINTED = (
+    PAGE,
+    "index.html",
+    "book/self_attention/microscope.html",
+    "book/self_attention/reach.html",
+    "book/vit/build.html",
+    "book/which/measured.html",
+)
 IN_VIEW = """node => {
   const box = node.getBoundingClientRect();
   return node.checkVisibility() && box.width > 100 && box.height > 100
@@ -206,14 +215,16 @@ def test_page_is_whole_on_a_phone(phone, root, path):
     assert {fault: where for fault, where in found.items() if where} == {}
 
 
+@pytest.mark.parametrize("width", [768, 1440])
 @pytest.mark.parametrize("path", sampled([*BOOK, "book/which/measured.html"]))
-def test_page_is_whole_on_a_desk(browser, root, path):
-    """宽屏上也一样：结论都在框里，还有一截的都有记号。"""
-    with opened(browser, width=1440) as page:
+def test_page_is_whole_on_a_desk(browser, root, path, width):
+    """平板与宽屏上也一样：结论都在框里，还有一截的都有记号，整页不撑宽。"""
+    with opened(browser, width=width) as page:
         page.goto(root + path)
         page.evaluate("document.fonts.ready.then(() => 0)")
         found = page.evaluate(PHONE)
         assert {fault: where for fault, where in found.items() if where} == {}
+        assert page.evaluate(OVERFLOW) == 0
 
 
 NUMBERS = """[...document.querySelectorAll('article div.math > .eqno')].map(number => {
@@ -271,6 +282,67 @@ def test_folded_code_is_printed(browser, root, width):
         assert len(sizes) >= folded
         assert min(sizes) > 10
         assert page.locator("article details:not([open]) pre").count() == folded
+
+
+PAPERS = """[...document.querySelectorAll('article .cell_output .text_html')]
+  .map(box => getComputedStyle(box).backgroundColor)"""
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("path", ["index.html", "book/vit/diagnosis.html"])
+def test_words_laid_out_by_code_have_no_paper_of_their_own(browser, root, path, width):
+    """暗处，代码排出来的字与正文同一个底色。"""
+    with opened(browser, "dark", width=width) as page:
+        page.goto(root + path)
+        found = page.evaluate(PAPERS)
+        assert found
+        assert set(found) == {"rgba(0, 0, 0, 0)"}
+
+
+# 打印的第一刻：折着的代码此时有多浓，连同外面的每一层
+INK = """() => {
+  const folded = [...document.querySelectorAll('article details:not([open]) pre')];
+  dispatchEvent(new Event('beforeprint'));
+  return folded.map(pre => {
+    let ink = 1;
+    for (let node = pre; node; node = node.parentElement)
+      ink *= getComputedStyle(node).opacity;
+    return ink;
+  });
+}"""
+
+
+def test_folded_code_has_ink_on_paper(browser, root):
+    """打开时渐显，印的是第一刻：不停掉渐显，纸上就只有空框。"""
+    with opened(browser, width=1440) as page:
+        page.goto(root + PAGE)
+        page.emulate_media(media="print")
+        found = page.evaluate(INK)
+        assert found
+        assert set(found) == {1}
+
+
+# A4 去掉页边（上下 18、左右 16 毫米），每毫米 96 / 25.4 像素
+PAPER = {"width": 673, "height": 986}
+UNBROKEN = """() => {
+  document.querySelectorAll('article details').forEach(fold => { fold.open = true; });
+  return [...document.querySelectorAll('article *')]
+    .filter(node => getComputedStyle(node).breakInside !== 'auto')
+    .map(node => [node.className || node.tagName, node.getBoundingClientRect().height]);
+}"""
+
+
+@pytest.mark.parametrize("path", PRINTED)
+def test_no_block_leaves_half_a_sheet_empty(browser, root, path):
+    """不许断开的一块放不下，前面就空着那么高；至多六成，矮的几块才跟得上。"""
+    with opened(browser) as page:
+        page.set_viewport_size(PAPER)
+        page.emulate_media(media="print")
+        page.goto(root + path)
+        found = page.evaluate(UNBROKEN)
+        assert found
+        high = 0.6 * PAPER["height"]
+        assert {name: height for name, height in found if height > high} == {}
 
 
 INKS = """addEventListener('beforeprint', () => {

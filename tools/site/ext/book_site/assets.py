@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from posixpath import normpath
 
+from lxml import html as parser
 from sphinx.application import Sphinx
 
 from . import prune
@@ -56,9 +57,12 @@ ICON_FONT = re.compile(
 )
 # 几乎每条公式都用到的字体：晚到一步，行内的公式变宽，一整行就重新折
 FORMULA_FONT = re.compile(
-    r"url\((katex/fonts/KaTeX_(?:Main-Regular|Math-Italic)\.woff2)\)"
+    r"url\((katex/fonts/KaTeX_(Main-Regular|Math-Italic)\.woff2)\)"
 )
+DRAWN_FORMULA = "katex-html"
 TRUETYPE = re.compile(r",url\(['\"]?[^)]*\.ttf['\"]?\) ?format\(['\"]?truetype['\"]?\)")
+INDENT = re.compile(r"^[ \t]+", re.M)
+REMARK = re.compile(r"^(?://.*|/\*(?s:.*?)\*/[ \t]*)?\n", re.M)
 URL = re.compile(r"url\((['\"]?)(?!data:|#|https?:)([^)'\"]+)\1\)")
 
 
@@ -88,12 +92,17 @@ def _pack(app: Sphinx, error: Exception | None) -> None:
         shutil.copy(HERE / "katex" / name, out / "katex")
     pages = [p.read_text(encoding="utf-8") for p in Path(app.outdir).rglob("*.html")]
     script = "\n;\n".join((out / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    (out / SCRIPT).write_text(script, encoding="utf-8")
+    (out / SCRIPT).write_text(_bare(script), encoding="utf-8")
     known = prune.words(pages, script)
     style = _with_icon_fonts(_pruned(out, _styles(app), known), out)
     (out / STYLE).write_text(style, encoding="utf-8")
     maths = _with_formula_fonts(_pruned(out, [KATEX], known), out, pages)
     (out / MATHS).write_text(TRUETYPE.sub("", maths), encoding="utf-8")
+
+
+def _bare(script: str) -> str:
+    """脚本去掉整行的注释与缩进；别的一字不动。"""
+    return REMARK.sub("", INDENT.sub("", script))
 
 
 def _styles(app: Sphinx) -> list[str]:
@@ -133,9 +142,19 @@ def _with_icon_fonts(style: str, out: Path) -> str:
 
 
 def _with_formula_fonts(style: str, out: Path, pages: Iterable[str]) -> str:
-    """公式的两种字体只留书里有的字，写进样式：与正文同时到，第一眼就是最后的样子。"""
-    wanted = "".join(sorted(set().union(*pages)))
-    return FORMULA_FONT.sub(lambda m: _inlined(out / m[1], wanted), style)
+    """公式的两种字体只留公式里有的字，写进样式：与正文同时到，第一眼就是最后的样子。"""
+    formulas = [
+        formula
+        for page in pages
+        if DRAWN_FORMULA in page
+        for formula in parser.fromstring(page).find_class(DRAWN_FORMULA)
+    ]
+    slanted = [part for one in formulas for part in one.find_class("mathnormal")]
+    wanted = {
+        name: "".join(sorted({char for one in found for char in one.text_content()}))
+        for name, found in {"Main-Regular": formulas, "Math-Italic": slanted}.items()
+    }
+    return FORMULA_FONT.sub(lambda m: _inlined(out / m[1], wanted[m[2]]), style)
 
 
 def _inlined(path: Path, wanted: str) -> str:

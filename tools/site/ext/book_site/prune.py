@@ -47,11 +47,17 @@ def lean(css: str) -> str:
     css = "".join(
         f"{head};" if body is None else f"{head}{{{body}}}"
         for head, body in _rules(css)
-        if not (name := KEYFRAMES.match(head)) or css.count(name[1]) > 1
+        if (body is None or body.strip())
+        and (not (name := KEYFRAMES.match(head)) or _told(name[1], css))
     )
     read = set(READ.findall(css))
     shorter = VARIABLE.sub(lambda m: m[0] if m[1] in read else "", css)
     return css if shorter == css else lean(shorter)
+
+
+def _told(name: str, css: str) -> bool:
+    """除了定义它的那一处，别处还提到这个名字；只是别的名字的一截不算。"""
+    return len(re.findall(rf"(?<![\w-]){re.escape(name)}(?![\w-])", css)) > 1
 
 
 def prune(css: str, known: set[str]) -> str:
