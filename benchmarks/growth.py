@@ -8,8 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 import warnings
 
 import timing
@@ -37,14 +35,14 @@ def cases() -> list[dict]:
 
 def step_of(wing_name: str, case: dict):
     """完整的一步，与一张图的 token 数、乘加次数。"""
-    import importlib
-
     import numpy as np
 
     from vision_attention import specs
     from vision_attention.training.config import TrainConfig
+    from vision_attention.wings import load_wing
 
-    wing = importlib.import_module(f"vision_attention.{wing_name}")
+    wing = load_wing(wing_name)
+    training = wing.module("training")
     sizes = {name: case[name] for name in ("patch_size", "embed_dim", "depth")}
     # 每头的宽不变，头数随宽长
     spec = specs.ViTSpec(**sizes, num_heads=case["embed_dim"] // 32)
@@ -52,14 +50,14 @@ def step_of(wing_name: str, case: dict):
     images = rng.standard_normal((case["batch"], 3, 32, 32)).astype("float32")
     targets = np.eye(10, dtype="float32")[rng.integers(0, 10, case["batch"])]
     config = TrainConfig(device="cpu")
-    model = wing.build(spec)
-    optimizer = wing.training.build_optimizer(model, config)
+    model = wing.module("models").build(spec)
+    optimizer = training.build_optimizer(model, config)
     model.train()
-    macs = wing.inspect.count_macs(model, (3, 32, 32))
+    macs = wing.module("counting").count_macs(model, (3, 32, 32))
     tokens = (32 // case["patch_size"]) ** 2 + 1
 
     def step() -> None:
-        wing.training.train_step(model, optimizer, images, targets, config)
+        training.train_step(model, optimizer, images, targets, config)
 
     return step, {"tokens": tokens, "macs": macs * case["batch"]}
 
@@ -98,21 +96,14 @@ def main() -> None:
         return
     rows = []
     for wing in ("torch", "paddle"):
-        seconds, memory = (measured(wing, what) for what in ("seconds", "memory"))
+        seconds, memory = (
+            timing.elsewhere(__file__, wing, what) for what in ("seconds", "memory")
+        )
         rows += [
             {"wing": wing, **one, "bytes": other["bytes"]}
             for one, other in zip(seconds, memory, strict=True)
         ]
     timing.write("growth", {"machine": timing.machine(*PACKAGES), "rows": rows})
-
-
-def measured(wing: str, what: str) -> list[dict]:
-    """另一个进程量的各行。"""
-    command = [sys.executable, __file__, "--child", wing, what]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    *said, last = done.stdout.splitlines()
-    print(*said, sep="\n", flush=True)
-    return json.loads(last)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ import json
 import os
 import platform
 import statistics
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -64,6 +66,22 @@ def compare(times: Mapping[str, list[float]], ours: str = "ours") -> dict[str, A
         low, middle, high = statistics.quantiles(each, n=4)
         found |= {"fastest": fastest, "ratio": middle, "quartiles": [low, high]}
     return found
+
+
+def elsewhere(
+    script: str, *arguments: str, env: Mapping[str, str] | None = None
+) -> Any:
+    """另开一个进程量：它说的照印，最后一行是 JSON，返回其中的内容。
+
+    参数: script 为量的那一份脚本；env 为环境变量，缺省照旧
+    """
+    command = [sys.executable, script, "--child", *arguments]
+    done = subprocess.run(
+        command, env=env, stdout=subprocess.PIPE, text=True, check=True
+    )
+    *said, last = done.stdout.splitlines()
+    print(*said, sep="\n", flush=True)
+    return json.loads(last)
 
 
 def machine(*packages: str) -> dict[str, Any]:

@@ -12,8 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
-import sys
 import warnings
 
 import timing
@@ -170,26 +168,19 @@ def main() -> None:
     """两种设置各开一个进程，合成一份；同一种处理器的旧的一份换掉。"""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=6.0, help="每种做法跑几秒")
-    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--child", type=float, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        child(options.seconds)
+        child(options.child)
         return
     record = {"machine": timing.machine(*PACKAGES), "switch": SWITCH}
     for name, extra in {"plain": {}, "switched": SWITCH}.items():
         print(f"== {extra or '照原样'}", flush=True)
-        command = [sys.executable, __file__, "--child", f"--seconds={options.seconds}"]
         # make bench 在 AMD 上已设好这个变量，「照原样」要先去掉
         bare = {key: v for key, v in os.environ.items() if key not in SWITCH}
-        done = subprocess.run(
-            command,
-            env=bare | extra,
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
+        record[name] = timing.elsewhere(
+            __file__, str(options.seconds), env=bare | extra
         )
-        print(done.stdout.rpartition('{"models"')[0], flush=True)
-        record[name] = json.loads(done.stdout.splitlines()[-1])
     path = timing.FOLDER / "wings.json"
     kept = json.loads(path.read_text("utf8"))["machines"] if path.exists() else []
     timing.write("wings", {"machines": by_processor(kept, record)})

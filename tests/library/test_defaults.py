@@ -232,6 +232,8 @@ specs.AttentionSpec(image_size=32, in_channels=3, num_classes=10, attention="non
 specs.ImageSpec(image_size=32, in_channels=3, num_classes=10)
 specs.StageSpec(image_size=32, in_channels=3, num_classes=10, attention="none",
     placement="branch", stages=(1, 2, 3), width=16)
+# 一句话里的路径至多这么长
+storage.files.printable(longest=200)
 # 分类 token 一个
 storage.pretrained.resize_positions(first=1)
 storage.records.append(unique="key")
