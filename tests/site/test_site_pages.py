@@ -7,6 +7,7 @@ make matrix 看。
 
 import re
 import time
+from itertools import pairwise
 from urllib.parse import urlsplit
 
 import pytest
@@ -174,22 +175,32 @@ def test_layout_does_not_shift(visit):
     assert visit["shifts"] < 0.02
 
 
+TABLE = re.compile(rb'<table class="[^"]*\bcards\b')
+
+
+def parts(body):
+    """一页分几次到：头一张大表的第一行，其余的正文，右边的目录与它后面的。"""
+    found = TABLE.search(body)
+    head = body.find(b"</tr>", body.find(b"<tbody", found.start())) if found else 0
+    places = {0, head, body.find(b'class="bd-sidebar-secondary'), len(body)} - {-1}
+    return [body[a:b] for a, b in pairwise(sorted(places))]
+
+
 class Slow(Handler):
-    """网页分两次到：正文先到，过一会儿右边的目录与其余才到。"""
+    """网页分几次到，一次隔一会儿。"""
 
     def answer(self, status, path):
         if path.suffix != ".html":
             return super().answer(status, path)
         body = path.read_bytes()
-        cut = body.find(b'class="bd-sidebar-secondary')
         self.send_response(status)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body[:cut])
-        self.wfile.flush()
-        time.sleep(0.6)
-        self.wfile.write(body[cut:])
+        for part in parts(body):
+            self.wfile.write(part)
+            self.wfile.flush()
+            time.sleep(0.6)
 
 
 @pytest.fixture(scope="module")
@@ -205,6 +216,17 @@ def test_layout_does_not_shift_on_a_slow_line(slow, browser, path):
         page.goto(slow + path, wait_until="load")
         page.wait_for_timeout(SETTLE)
         assert page.evaluate("window.shifts") < 0.02
+
+
+def test_a_table_is_painted_when_it_is_whole(slow, browser):
+    with opened(browser) as page:
+        page.goto(slow + "book/notation.html", wait_until="load")
+        page.wait_for_timeout(SETTLE)
+        assert page.evaluate("window.shifts") < 0.01
+        shown = page.locator("table.cards").evaluate_all(
+            "tables => tables.map(table => getComputedStyle(table).visibility)"
+        )
+        assert shown == ["visible"] * len(shown) != []
 
 
 def test_first_visit_follows_the_system_colour(visit):

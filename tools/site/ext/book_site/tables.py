@@ -67,6 +67,8 @@ def _cards(match: re.Match[str]) -> str:
             kind = "blank" if not size else "long" if size > LONG else ""
             kind = "verdict" if verdict and once and size else kind
             cell.set("class", f"{cell.get('class', '')} {kind}".strip())
+    # 网页是边到边画的：没有到这里的表，样式先不画出来，免得各列越排越不一样
+    table.append(parser.fragment_fromstring("<tfoot></tfoot>"))
     return parser.tostring(table, encoding="unicode", with_tail=False)
 
 
