@@ -134,7 +134,9 @@
     if (more.length) box.setAttribute("data-more", more.join(" "));
     else box.removeAttribute("data-more");
   });
-  const reachable = () => measure(all(BOXES));
+  // 一帧里量一次：与浏览器自己的排版合在一起，不另排一遍
+  let due = 0;
+  const reachable = () => { due ||= requestAnimationFrame(() => { due = 0; measure(all(BOXES)); }); };
   document.addEventListener("scroll", ({ target }) => { if (target.matches?.(BOXES)) measure([target]); }, true);
   const reveal = () => {
     const target = location.hash && one(id(location.hash));
@@ -152,7 +154,7 @@
   document.fonts.addEventListener("loadingdone", reachable); // 字体到了，公式可能变宽
   document.addEventListener("toggle", reachable, true);
   document.addEventListener("change", reachable, true);
-  settle();
+  requestAnimationFrame(settle);
   reveal();
   reachable();
 })();

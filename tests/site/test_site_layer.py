@@ -216,6 +216,26 @@ def test_page_keeps_scripts_it_does_not_know():
     assert bundled.count("book.js") == bundled.count("book.css") == 1
 
 
+def test_tokens_of_the_base_colour_need_no_element():
+    plain = '<span class="n">a</span><span class="p">(</span><span class="mi">1</span>'
+    shown = "a(" + '<span class="mi">1</span>'
+    # 接口一页的签名里，同名的 span 套着别的，留着
+    nested = '<span class="n"><span class="pre">x</span></span>'
+    assert page.PLAIN_TOKEN.sub(r"\1", plain + nested) == shown + nested
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_plain_tokens_have_the_base_colour(book, mode):
+    css = (book / "_static" / "pygments.css").read_text("utf8")
+    rule = rf'\[data-theme="{mode}"\] \.highlight (?:\.(\w+) )?{{[^}}]*?color: (#\w+)'
+    colours = {name: colour.lower() for name, colour in re.findall(rule, css)}
+    base = colours.pop("")
+    assert {name: colours[name] for name in page.PLAIN} == dict.fromkeys(
+        page.PLAIN, base
+    )
+    assert len(set(colours.values())) > 3
+
+
 def test_katex_travels_with_its_licence(book):
     folder = Path(maths.KATEX)
     assert "MIT" in (folder / "LICENSE").read_text("utf8")

@@ -57,6 +57,9 @@ MENU_NOW = (
     r'<details class="\1"><summary class="btn" title="\2" aria-label="\2">\3'
     r"</summary>\4</details>"
 )
+# 代码里与底色上的字同色的记号（名字、标点、空白）：不套 span，长页少一半的元素
+PLAIN = ("n", "nn", "nx", "p", "pm", "w")
+PLAIN_TOKEN = re.compile(rf'<span class="(?:{"|".join(PLAIN)})">([^<]*)</span>')
 # 主题还没有译成中文、或译得不合大陆习惯的界面文字
 PHRASES = {
     '<div id="pst-primary-sidebar"': '<div id="pst-primary-sidebar" popover '
@@ -126,6 +129,7 @@ def polish(html: str, name: str, out: Path, stamp: str, app: Sphinx) -> str:
     html = MODE.sub(MODE_NOW, html, count=1)
     html = UNUSED.sub("", DOCSEARCH.sub("", VIEWPORT.sub("", html)))
     html = MENU.sub(MENU_NOW, PICTURE_LINK.sub(r"\1", html))
+    html = PLAIN_TOKEN.sub(r"\1", html)
     # doc-biblioentry 已被 ARIA 废弃；文献表是列表，每一条就是列表的一项
     html = html.replace('role="doc-biblioentry"', 'role="listitem"')
     head = '<meta name="viewport" content="width=device-width, initial-scale=1">'
