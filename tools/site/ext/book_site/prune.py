@@ -8,6 +8,7 @@ from itertools import pairwise
 
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
 WORD = re.compile(r"[A-Za-z_][\w-]*")
+TAG = re.compile(r"<[a-z][^<>]*>")
 ATTRIBUTE = re.compile(r'\s([a-z][a-z-]*)(?:="([^"]*)")?(?=[\s/>])')
 WANTED = re.compile(r"[.#\[](-?[A-Za-z_][\w-]*)")
 # 变量的值里可以有带分号的字符串
@@ -35,7 +36,7 @@ def words(pages: Iterable[str], script: str) -> set[str]:
     """全书可能用到的名字：页面里的类名、id、属性名，加上脚本里出现的每一个词。"""
     found = set(WORD.findall(script))
     for page in pages:
-        for name, value in ATTRIBUTE.findall(page):
+        for name, value in ATTRIBUTE.findall(" ".join(TAG.findall(page))):
             found.add(name)
             if name in ("class", "id"):
                 found.update(value.split())
