@@ -232,15 +232,17 @@ def test_erasing_takes_one_rectangle_from_half_the_images(rng):
     assert (box != changed).mean() < 1e-4
 
 
-def mixed(seed):
+def mixed(seed, policy="strong"):
     images = np.arange(8, dtype=np.float32)[:, None, None, None]
     images = np.broadcast_to(images, (8, 1, 12, 12))
-    return augment.mix(images, np.eye(8, dtype=np.float32), np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    return augment.mix(images, np.eye(8, dtype=np.float32), rng, policy)
 
 
+@pytest.mark.parametrize("policy", ["strong", "mixup", "cutmix"])
 @pytest.mark.parametrize("seed", range(12))
-def test_mixed_targets_say_what_the_image_holds(seed):
-    images, targets = mixed(seed)
+def test_mixed_targets_say_what_the_image_holds(seed, policy):
+    images, targets = mixed(seed, policy)
     assert (images.dtype, targets.dtype) == (np.float32, np.float32)
     np.testing.assert_allclose(targets.sum(1), 1, atol=1e-6)
     # 第 k 张图的像素值就是 k，所以平均像素恰是软标签的期望
@@ -249,10 +251,38 @@ def test_mixed_targets_say_what_the_image_holds(seed):
     )
 
 
+def cuts(policy):
+    """60 批里有几批是 CutMix：它的像素都是整数，mixup 的不是。"""
+    found = [mixed(seed, policy)[0] for seed in range(60)]
+    return sum(bool((images == np.rint(images)).all()) for images in found)
+
+
 def test_both_ways_of_mixing_occur():
-    # CutMix 的像素都是整数，mixup 的不是
-    cut = [bool((mixed(s)[0] == np.rint(mixed(s)[0])).all()) for s in range(60)]
-    assert 15 < sum(cut) < 45
+    assert 15 < cuts("strong") < 45
+    assert (cuts("mixup"), cuts("cutmix")) == (0, 60)
+
+
+def test_mixing_alone_leaves_the_pixels_before_it_alone():
+    images = np.arange(2 * 8 * 8, dtype=np.uint8).reshape(2, 1, 8, 8)
+    for policy in ("mixup", "cutmix"):
+        rng = np.random.default_rng(0)
+        assert augment.pixels(images, rng, policy, flip=True) is images
+
+
+@pytest.mark.parametrize("policy", ["mixup", "cutmix"])
+def test_a_batch_is_mixed_as_asked(policy):
+    """一批里：标签成了两类的份额，图是同样两张的份额。"""
+    dataset = data.load("digits", n_train=40)
+    drawn = {"batch_size": 40, "steps": 1, "seed": 3}
+    [(plain, hard)] = data.batches(dataset, **drawn)
+    [(images, soft)] = data.batches(dataset, augment=policy, **drawn)
+    changed = ~np.isclose(soft, hard).all(1)
+    assert changed.sum() > 20
+    assert ((soft > 0).sum(1) <= 2).all()
+    # 换上一块的，每个像素值原来就有；逐像素相加的不是
+    assert np.isin(images, plain).all() == (policy == "cutmix")
+    same = (images == plain).all((1, 2, 3))
+    assert same[~changed].sum() <= same.sum() < 20
 
 
 def test_cut_is_one_rectangle():

@@ -279,7 +279,7 @@ def take(dataset, **changes):
     return list(data.batches(dataset, **options))
 
 
-@pytest.mark.parametrize("augment", ["none", "weak", "strong"])
+@pytest.mark.parametrize("augment", augmentation.POLICIES)
 def test_resumed_stream_is_the_unbroken_one(digits, augment):
     whole = take(digits, augment=augment, label_smoothing=0.1)
     rest = take(digits, augment=augment, label_smoothing=0.1, start=29)
@@ -289,7 +289,7 @@ def test_resumed_stream_is_the_unbroken_one(digits, augment):
         assert ours[1].tobytes() == theirs[1].tobytes()
 
 
-@pytest.mark.parametrize("augment", ["none", "weak", "strong"])
+@pytest.mark.parametrize("augment", augmentation.POLICIES)
 def test_batches_are_float32_of_the_right_shape(digits, augment):
     images, targets = take(digits, augment=augment, steps=1)[0]
     assert (images.dtype, targets.dtype) == (np.float32, np.float32)

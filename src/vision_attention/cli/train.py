@@ -85,7 +85,9 @@ def train(
     steps: Annotated[int, typer.Option(help="训练多少步。")] = 300,
     batch_size: Annotated[int, typer.Option(help="每步多少张图片。")] = 64,
     lr: Annotated[float, typer.Option(help="最高学习率。")] = 1e-3,
-    augment: Annotated[str, typer.Option(help="增强：none、weak、strong。")] = "none",
+    augment: Annotated[
+        str, typer.Option(help="增强：none、weak、strong、mixup、cutmix。")
+    ] = "none",
     eval_every: Annotated[int, typer.Option(help="每隔多少步评估一次。")] = 50,
     device: Annotated[str, typer.Option(help="设备：auto、cpu、gpu。")] = "auto",
     groups: Annotated[

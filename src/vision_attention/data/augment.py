@@ -2,7 +2,7 @@
 
 weak = 随机裁剪（+ 允许时左右翻转）；
 strong = weak + RandAugment 式变形变色 + 颜色抖动 + 随机擦除，
-归一化之后再由 mix 做 mixup 或 CutMix，得到软标签。
+归一化之后再由 mix 做 mixup 或 CutMix，得到软标签；mixup、cutmix 只做其中一种混合。
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from vision_attention.data.transforms import (
     saturation,
 )
 
-POLICIES = ("none", "weak", "strong")
+MIXING = ("strong", "mixup", "cutmix")  # 归一化之后还要混合的
+POLICIES = ("none", "weak", *MIXING)
 ROUNDS = 2  # 每张图片接连做几次随机变换，RandAugment 的 N
 MAGNITUDE = 0.5  # 幅度占 OPERATIONS 各自上限的份额，小图取一半
 JITTER = 0.3  # 颜色抖动的幅度，占上限的份额
@@ -26,14 +27,14 @@ JITTER = 0.3  # 颜色抖动的幅度，占上限的份额
 def pixels(
     images: np.ndarray, rng: Generator, policy: str, *, flip: bool
 ) -> np.ndarray:
-    """对像素做 policy 规定的增强；"none" 原样返回。
+    """对像素做 policy 规定的增强；"none"、"mixup"、"cutmix" 不动像素，原样返回。
 
     形状: images uint8 (B, C, H, W) → uint8 (B, C, H, W)
     参数: flip 表示数据集允许左右翻转（数字不允许，见 Dataset.flip）
     """
-    if policy == "none":
-        return images
-    return {"weak": weak, "strong": strong}[policy](images, rng, flip=flip)
+    if policy in ("weak", "strong"):
+        return {"weak": weak, "strong": strong}[policy](images, rng, flip=flip)
+    return images
 
 
 def weak(images: np.ndarray, rng: Generator, *, flip: bool) -> np.ndarray:
@@ -126,16 +127,20 @@ def random_erasing(images: np.ndarray, rng: Generator) -> np.ndarray:
 
 
 def mix(
-    images: np.ndarray, targets: np.ndarray, rng: Generator
+    images: np.ndarray, targets: np.ndarray, rng: Generator, policy: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """整批与自己的一个排列混合：一半的批次做 mixup，另一半做 CutMix。
+    """整批与自己的一个排列混合，图与标签按同样的份额。
 
     形状: images float32 (B, C, H, W)，targets float32 (B, num_classes) → 同形
+    参数: policy 取 "mixup"：逐像素相加；"cutmix"：换上一块矩形；
+        "strong"：一半的批次做前一种，另一半做后一种
     出处: mixup，Zhang 等 2018，arXiv:1710.09412；CutMix，Yun 等 2019，
         arXiv:1905.04899；Beta 分布的参数 0.8 与 1.0 同 DeiT，arXiv:2012.12877
     """
     other = rng.permutation(len(images))
-    if rng.random() < 0.5:
+    if policy == "strong":
+        policy = "mixup" if rng.random() < 0.5 else "cutmix"
+    if policy == "mixup":
         keep = np.float32(rng.beta(0.8, 0.8))
         mixed = keep * images + (1 - keep) * images[other]
     else:

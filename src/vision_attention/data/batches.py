@@ -33,7 +33,7 @@ def batches(
 
     形状: 每批 images float32 (B, C, H, W)，已归一化；targets float32 (B, num_classes)
     参数: steps 为总步数；start 为第一批的编号（续训时用）；
-        augment 取 "none"、"weak"、"strong"；label_smoothing 取 [0, 1)；class_weights
+        augment 取 augment.POLICIES 之一；label_smoothing 取 [0, 1)；class_weights
         取 WEIGHTINGS 之一，写成 "balanced" 时，targets 的各列乘上那一类的权重
     错误: 参数越界或 augment 无此名时抛出 ValueError
     """
@@ -81,8 +81,8 @@ def batch(
     rng = np.random.default_rng((seed, AUGMENT, k))
     images = augmentation.pixels(images, rng, augment, flip=dataset.flip)
     images = dataset.normalize(images)
-    if augment == "strong":
-        images, targets = augmentation.mix(images, targets, rng)
+    if augment in augmentation.MIXING:
+        images, targets = augmentation.mix(images, targets, rng, augment)
     if label_smoothing:
         targets *= np.float32(1 - label_smoothing)
         targets += np.float32(label_smoothing / dataset.num_classes)

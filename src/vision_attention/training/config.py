@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from vision_attention.checks import ArgumentError, choice, number, plain, shown, whole
+from vision_attention.data.augment import POLICIES
 from vision_attention.data.batches import WEIGHTINGS
 
 CHOICES = {
     "optimizer": ("adamw", "sgd"),
-    "augment": ("none", "weak", "strong"),
+    "augment": POLICIES,
     "precision": ("float32", "bfloat16"),
     "device": ("auto", "cpu", "gpu"),
     "memory_format": ("channels_first", "channels_last"),
@@ -36,7 +37,8 @@ class TrainConfig:
         weight_decay 只作用于两维以上的参数，偏置与归一化的参数不衰减；
         momentum 只有 sgd 用；steps 为总步数，其中前 warmup_steps 步升温；
         label_smoothing 取 [0, 1)；clip_norm 为梯度的全局范数上限，None 表示不裁剪；
-        augment 取 "none"、"weak"、"strong"；eval_every 为每隔多少步评估一次；
+        augment 取 "none"、"weak"、"strong"，或只做混合的 "mixup"、"cutmix"；
+        eval_every 为每隔多少步评估一次；
         max_train_eval 为评估时最多看多少张训练图片（均匀抽取）；
         device 取 "auto" 时有 GPU 用 GPU，没有用 CPU；memory_format 为特征图在内存里的
         排法，channels_last 让 PyTorch 的卷积快一些，算的是同一件事，末位的舍入不同；
