@@ -22,6 +22,7 @@ MODES = {
 WINGS = {"torch": "PyTorch", "paddle": "Paddle"}
 # 改什么，与那一样在记录里的名字
 AXES = {"token": "tokens", "宽": "embed_dim", "深": "depth", "张数": "batch"}
+TO = "\u2060–\u2060"  # 区间的两头不分在两行
 ITSELF = "自己"  # 没有同行时，记录里最快的一个
 
 
@@ -66,7 +67,7 @@ def _cell(row: Mapping[str, Any] | None) -> str:
         return f"{1e3 * row['seconds']['ours']:.3g} ms"
     low, high = row["quartiles"]
     bold = "**" if low > 1 else ""
-    return f"{bold}{row['ratio']:.2f}{bold}（{low:.2f}–{high:.2f}）"
+    return f"{bold}{row['ratio']:.2f}{bold}（{low:.2f}{TO}{high:.2f}）"
 
 
 def peer_tally(peers: Mapping[str, Any]) -> str:
@@ -75,8 +76,9 @@ def peer_tally(peers: Mapping[str, Any]) -> str:
     rated = [row["quartiles"] for row in found if row.get("fastest", ITSELF) != ITSELF]
     slow, fast = sum(low > 1 for low, _ in rated), sum(high < 1 for _, high in rated)
     even = len(rated) - fast - slow
-    told = f"共 {len(rated)} 格有同行可比，快的 {fast} 格，慢的 {slow} 格（粗体）"
-    told += f"，其余 {even} 格分不出快慢。"
+    slower = f"慢的 {slow} 格（粗体）" if slow else "没有一格慢"
+    told = f"共 {len(rated)} 格有同行可比，快的 {fast} 格，{slower}，"
+    told += f"其余 {even} 格分不出快慢。"
     later = {row["module"]: row for row in found if "machine" in row}
     return told + "".join(
         f"`{name}` 是后来量的。{machine_line(row)}" for name, row in later.items()
