@@ -218,6 +218,44 @@ def test_rand_augment_uses_every_operation(monkeypatch, images, rng):
     assert used == set(range(len(spies)))
 
 
+def test_strong_does_four_things_in_order(monkeypatch, images, rng):
+    done = []
+    names = ("weak", "rand_augment", "color_jitter", "random_erasing")
+    for name in names:
+
+        def spy(batch, rng, name=name, **options):
+            done.append(name)
+            return batch
+
+        monkeypatch.setattr(augment, name, spy)
+    augment.strong(images, rng, flip=True)
+    assert done == list(names)
+
+
+def test_jitter_and_rand_augment_go_both_ways(monkeypatch, images, rng):
+    """三种颜色各动一次，幅度在 ±0.3 之间均匀；随机变换的在 ±0.5 之间。"""
+    given = {}
+
+    def spy(name):
+        def operation(batch, strength):
+            given.setdefault(name, []).extend(strength)
+            return batch
+
+        return operation
+
+    for name in ("brightness", "contrast", "saturation"):
+        monkeypatch.setattr(augment, name, spy(name))
+    monkeypatch.setattr(augment, "OPERATIONS", (spy("any"),))
+    for _ in range(40):
+        augment.rand_augment(augment.color_jitter(images, rng), rng)
+    most = {"brightness": 0.3, "contrast": 0.3, "saturation": 0.3, "any": 0.5}
+    assert given.keys() == most.keys()
+    for name, edge in most.items():
+        assert len(given[name]) == 40 * B * (2 if name == "any" else 1)
+        assert -edge <= min(given[name]) < -0.97 * edge
+        assert 0.97 * edge < max(given[name]) <= edge
+
+
 def test_erasing_takes_one_rectangle_from_half_the_images(rng):
     images = np.zeros((2000, 3, 24, 24), np.uint8)
     changed = augment.random_erasing(images, rng).any(1)
@@ -299,3 +337,44 @@ def test_rectangles_are_decided_at_the_centres_of_pixels():
     (mask,) = augment.rectangles((4, 6), halves, [np.array([0.0]), np.array([0.4])])
     assert mask.sum(1).tolist() == [0, 2, 2, 0]
     assert mask.sum(0).tolist() == [2, 2, 0, 0, 0, 0]
+
+
+def test_erased_boxes_are_as_long_as_the_paper_says_and_lie_anywhere(rng):
+    """高宽比在 0.3 与 1/0.3 之间，对数均匀；差一倍以上的占 1 − ln 2 / ln(1/0.3)。"""
+    images = np.zeros((6000, 1, 40, 40), np.uint8)
+    changed = augment.random_erasing(images, rng)[:, 0] > 0
+    boxes = changed[changed.any((1, 2))]
+    tall, wide = boxes.any(2).sum(1), boxes.any(1).sum(1)
+    # 长 l 的一边盖住 l − 1 到 l + 1 个像素
+    longer, shorter = np.maximum(tall, wide), np.minimum(tall, wide)
+    assert ((longer - 1) / (shorter + 1)).max() <= 1 / 0.3
+    ratio = longer / shorter
+    share = 1 - np.log(2) / np.log(1 / 0.3)
+    assert (ratio > 2).mean() == pytest.approx(share, abs=0.04)
+    cover = changed.mean(0)
+    for mirrored in (cover[::-1], cover[:, ::-1], cover.T):
+        np.testing.assert_allclose(cover, mirrored, atol=0.03)
+
+
+def kept(policy, count, side):
+    """混合很多次，每次留下自己的几成：标签里最小的对角元。"""
+    images, eye = np.zeros((8, 1, side, side), np.float32), np.eye(8, dtype=np.float32)
+    rng = np.random.default_rng(0)
+    mixes = (augment.mix(images, eye, rng, policy)[1] for _ in range(count))
+    return np.array([targets.diagonal().min() for targets in mixes])
+
+
+def test_mixup_shares_follow_the_beta_of_deit():
+    """Beta(0.8, 0.8) 的方差是 ¼ ÷ (1 + 1.6)；均匀分布的是 1/12。"""
+    shares = kept("mixup", 8000, 1)
+    assert shares.mean() == pytest.approx(0.5, abs=0.01)
+    assert shares.var() == pytest.approx(0.25 / 2.6, abs=0.004)
+
+
+def test_cut_area_is_uniform_before_the_edge_cuts_it():
+    """面积 v 均匀，边长 √v；中心均匀，出界的截去，边长平均剩 √v − v/4。
+
+    两边相乘再对 v 积分：1/2 − 1/5 + 1/48
+    """
+    shares = kept("cutmix", 5000, 24)
+    assert 1 - shares.mean() == pytest.approx(1 / 2 - 1 / 5 + 1 / 48, abs=0.015)

@@ -49,6 +49,8 @@ def test_always_naming_the_commonest_is_doubted():
 def test_commonest_is_that_of_the_training():
     found = [ClassScore("甲", 2, 9, 9), ClassScore("乙", 5, 1, 0)]
     assert scoring.commonest(found).name == "乙"
+    found.append(ClassScore("丙", 5, 1, 0))  # 一样多，取前面的
+    assert scoring.commonest(found).name == "乙"
 
 
 def test_rare_class_shows_in_what_train_says_and_keeps(tmp_path):

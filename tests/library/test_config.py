@@ -55,6 +55,10 @@ def test_warmup_longer_than_the_run_is_refused():
         TrainConfig(steps=20, warmup_steps=30)
 
 
+def test_warmup_may_be_the_whole_run():
+    assert TrainConfig(steps=20, warmup_steps=20).warmup_steps == 20
+
+
 def test_clipping_can_be_switched_off():
     assert TrainConfig(clip_norm=None).clip_norm is None
 

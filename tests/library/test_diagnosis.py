@@ -133,3 +133,38 @@ def test_with_two_classes_a_guess_is_half(test_size, train, test, name):
         test_size=test_size,
     )
     assert found.name == name
+
+
+@pytest.mark.parametrize(
+    ("num_classes", "test_size", "train", "test", "name"),
+    [
+        (10, 500, 0.5, 0.1, BROKEN),  # 训练恰好会了一半
+        # 两类、16 张：三个标准误是 3 × √(¼ / 16) = 3/8，界线恰在 14/16
+        (2, 16, 1.0, 14 / 16, BROKEN),
+        (2, 16, 1.0, 15 / 16, OVERFIT),
+    ],
+)
+def test_what_lies_on_the_line_is_still_a_guess(
+    num_classes, test_size, train, test, name
+):
+    one = curves(train, test, train_loss=(0.7, 0.1), test_loss=(0.7, 0.5))
+    found = diagnose(one, num_classes=num_classes, test_size=test_size)
+    assert found.name == name
+
+
+@pytest.mark.parametrize(
+    ("first", "loss", "accuracy", "fine"),
+    [
+        # 随机猜是 4：差四分之一以内；单批的损失至多是首步的十分之一，准确率至少 0.95
+        (5.0, 0.5, 0.95, (True, True)),
+        (3.0, 0.25, 1.0, (True, True)),
+        (5.1, 0.5, 0.95, (False, True)),
+        (2.9, 0.25, 1.0, (False, True)),
+        (5.0, 0.51, 1.0, (True, False)),  # 答对了，损失还高
+        (5.0, 0.1, 0.94, (True, False)),  # 损失低，没有全背下来
+    ],
+)
+def test_each_half_of_the_check_counts(first, loss, accuracy, fine):
+    check = Sanity(first, 4.0, loss, accuracy, 150, np.empty(0), ())
+    assert (check.first_loss_ok, check.batch_ok) == fine
+    assert check.ok is all(fine)

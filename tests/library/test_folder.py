@@ -12,6 +12,7 @@ from PIL import Image
 
 from vision_attention import data
 from vision_attention.data import folder, pictures
+from vision_attention.storage import files
 
 
 def picture(path, size=(40, 30), color=(200, 30, 90), **options):
@@ -172,6 +173,37 @@ def test_a_long_path_keeps_the_name_of_the_file(photos):
     assert shown == "x" * 40 + "…" + "x" * 29 + "/broken.png"
 
 
+def test_advice_is_for_the_fault_at_hand():
+    large, broken = "  a.png：太大，内存装不下", "  b.png：损坏或格式不符（OSError）"
+    assert folder.remedy([large]) == "请移走它们，或把太大的先缩小"
+    assert folder.remedy([broken]) == "请移走它们，或重新存成 PNG、JPEG、WebP"
+
+
+@pytest.mark.parametrize(
+    ("brightest", "bits"),
+    [
+        ((), 16),
+        ((255,), 8),
+        ((7, 256), 10),
+        ((1023,), 10),
+        ((1024,), 12),
+        ((4096,), 14),
+        ((16383,), 14),
+        ((16384, 9), 16),
+        ((65535,), 16),
+    ],
+)
+def test_depth_is_the_least_that_holds_the_brightest(brightest, bits):
+    assert pictures.depth(brightest) == bits
+
+
+def test_paths_of_200_characters_are_written_whole():
+    assert files.printable("路" * 200) == "路" * 200
+    assert (
+        files.printable("路" * 100 + "-" + "径" * 100) == f"{'路' * 100}…{'径' * 100}"
+    )
+
+
 def test_long_lists_of_unreadable_files_are_cut(photos):
     for k in range(23):
         (photos / "cat" / f"bad{k:02}.png").write_bytes(b"x")
@@ -260,7 +292,7 @@ def test_a_new_picture_brighter_than_the_training_ones_is_white(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("brightest", "read"), [(1023, False), (16383, False), (65535, True)]
+    ("brightest", "read"), [(1023, False), (16383, False), (16384, True), (65535, True)]
 )
 def test_low_bits_of_sixteen_bit_colour_are_not_read_as_black(photos, brightest, read):
     path = photos / "cat" / "colour.png"
@@ -274,7 +306,7 @@ def test_low_bits_of_sixteen_bit_colour_are_not_read_as_black(photos, brightest,
             check = struct.pack(">I", zlib.crc32(kind + body))
             file.write(struct.pack(">I", len(body)) + kind + body + check)
     if read:
-        assert pictures.read_image(path, 9).min() == 255
+        assert pictures.read_image(path, 9).min() == brightest >> 8
     else:
         with pytest.raises(ValueError, match=r"colour\.png：16 位彩色而只用了低位"):
             data.load(f"folder:{photos}")
@@ -449,16 +481,19 @@ def parted(root, *parts):
     return root
 
 
-@pytest.mark.parametrize("held", ["val", "test", "Valid", "testing"])
-def test_ready_made_division_is_kept(tmp_path, held):
-    root = parted(tmp_path, ("train", 3, 10), (held, 1, 200))
+@pytest.mark.parametrize("train", ["train", "Training"])
+@pytest.mark.parametrize(
+    "held", ["val", "test", "Valid", "testing", "validation", "dev"]
+)
+def test_ready_made_division_is_kept(tmp_path, train, held):
+    root = parted(tmp_path, (train, 3, 10), (held, 1, 200))
     dataset = data.load(f"folder:{root}")
     assert dataset.class_names == ("cat", "狗")
     assert np.bincount(dataset.train_labels).tolist() == [3, 3]
     assert dataset.test_labels.tolist() == [0, 1]
     assert dataset.train_images[:, 0].max() < 20
     assert dataset.test_images[:, 0].min() == 200
-    assert dataset.notes[0] == f"照分好的：训练 train/ 6 张，测试 {held}/ 2 张"
+    assert dataset.notes[0] == f"照分好的：训练 {train}/ 6 张，测试 {held}/ 2 张"
 
 
 def test_test_is_scored_and_val_is_said_to_be_unused(tmp_path):

@@ -178,6 +178,24 @@ def test_groups_that_cannot_be_divided_are_refused():
         grouping.hold_out(groups, labels, 0.2)
 
 
+def test_the_smallest_group_fills_a_class_without_a_test():
+    """乙类五张，应留一张；只在三张与两张的两组里，哪一组都太大，留小的那组。"""
+    groups = np.array(["p"] * 3 + ["q"] * 2 + list("abcde"))
+    labels = np.array([1] * 5 + [0] * 5)
+    held = grouping.hold_out(groups, labels, 0.2)
+    assert set(groups[held & (labels == 1)]) == {"q"}
+
+
+def test_the_more_exact_name_in_a_table_wins(tmp_path):
+    """表里既写文件名，也写“类/文件名”、从最上一层算起的路径：越具体的越算数。"""
+    root, table = tmp_path / "p", tmp_path / "who.csv"
+    rows = ["0.png,甲", "a/0.png,乙", "val/a/0.png,丙"]
+    table.write_text("\n".join(["file,who", *rows]), "utf8")
+    members = [root / part for part in ("val/a/0.png", "train/a/0.png", "val/b/0.png")]
+    found = grouping.groups_of(root, members, f"{table}:who")
+    assert found.names.tolist() == ["丙", "乙", "甲"]
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [

@@ -1,5 +1,7 @@
 """没有分好的图片怎样切下测试：份额、名单；切不成的，一句话。"""
 
+import re
+
 import numpy as np
 import pytest
 from commands import call
@@ -70,6 +72,12 @@ def test_groups_are_held_out_to_a_share(photos):
     assert (less.in_test.sum(), more.in_test.sum()) == (2, 10)
 
 
+@pytest.mark.parametrize(("share", "count", "tail"), [(0.3, 3, ""), (0.4, 4, "……")])
+def test_three_groups_are_named_and_no_more(photos, share, count, tail):
+    note = list_pictures(photos, "(.+)", share).notes[0]
+    assert re.search(rf"留出 {count} 组（\d、\d、\d{tail}）作测试", note)
+
+
 WRONG = [
     (0, "test=0 不合适；应为大于 0、小于 1 的份额"),
     (1.0, "test=1.0 不合适；应为大于 0、小于 1 的份额"),
@@ -97,6 +105,14 @@ def test_lists_that_do_not_divide_are_refused(photos, table):
             list_pictures(photos, test=table(text))
     with pytest.raises(ValueError, match="不是 UTF-8 的文本"):
         list_pictures(photos, test=table("a/３.png", encoding="gbk"))
+
+
+@pytest.mark.parametrize(("count", "tail"), [(5, "；"), (6, "……；")])
+def test_five_unknown_lines_are_named_and_no_more(photos, table, count, tail):
+    lines = [f"c/{n}.png" for n in range(count)]
+    with pytest.raises(ValueError, match=f"有 {count} 行不是") as caught:
+        list_pictures(photos, test=table("\n".join(lines)))
+    assert f"'c/4.png'{tail}" in str(caught.value)
 
 
 def test_what_is_already_divided_is_not_divided_again(photos):

@@ -62,6 +62,21 @@ def test_shared_mlp_is_counted_for_each_descriptor(wing):
     assert macs == 2 * (64 * 4 + 4 * 64) + 32 * 32 * 98
 
 
+def test_macs_of_layers_called_by_keyword(wing):
+    """两层全连接，写着参数的名字叫：2 × 3 与 3 × 2，各算 4 个位置。"""
+
+    class Called(wing.MLP):
+        def forward(self, x):
+            return self.fc2(input=self.fc1(input=x))
+
+    assert wing.inspect.count_macs(Called(2, 3), (1, 4, 2)) == 4 * (6 + 6)
+
+
+def test_macs_of_a_sequence_pool_by_hand(wing):
+    """四个 token、宽 3：打分 4 × 3，加权求和又是 4 × 3。"""
+    assert wing.inspect.count_macs(wing.SequencePool(3), (4, 3)) == 12 + 12
+
+
 def test_resnet20_macs_match_the_published_40_million(wing):
     macs = wing.inspect.count_macs(wing.build(specs.named("resnet20")), (3, 32, 32))
     shortcuts = 16 * 32 * 256 + 32 * 64 * 64
@@ -463,12 +478,23 @@ def test_attention_distance_of_known_patterns():
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
+def test_distance_is_the_straight_line():
+    """勾三股四弦五；2 × 2 的格子里，四个距离是 0、1、1、√2。"""
+    assert geometry.token_distance(5)[0, 3 * 5 + 4] == 5
+    uniform = np.full((1, 1, 4, 4), 1 / 4)
+    found = attention_maps.mean_attention_distance(uniform, 2)
+    np.testing.assert_allclose(found, (2 + math.sqrt(2)) / 4, rtol=1e-6)
+
+
 def test_attention_distance_leaves_the_class_token_out():
     weights = np.zeros((1, 1, 10, 10))
     weights[..., 0] = 0.5
     weights[..., 1:, 1:] += 0.5 * np.eye(9)
     weights[..., 0, 1] = 0.5
     np.testing.assert_allclose(attention_maps.mean_attention_distance(weights, 3), 0)
+    # 一半给分类 token，另一半给同一行的下一个（最后一个给前一个）：相距 1，不是 ½
+    weights[..., 1:, 1:] = 0.5 * np.kron(np.eye(3), [[0, 1, 0], [0, 0, 1], [0, 1, 0]])
+    np.testing.assert_allclose(attention_maps.mean_attention_distance(weights, 3), 1)
     with pytest.raises(ValueError, match="weights 有 10 个 token，grid=4 应有 16 个"):
         attention_maps.mean_attention_distance(weights, 4)
 

@@ -17,6 +17,7 @@ from timm_files import vit_names
 import vision_attention.paddle
 import vision_attention.torch
 from vision_attention import interop, specs
+from vision_attention.storage import weights
 
 RESNET = specs.named(
     "resnet_narrow", attention="cbam", attention_options={"min_hidden": 2}
@@ -366,6 +367,40 @@ def test_what_the_narrow_model_cannot_hold_is_refused(wing, kind):
     values["weight"][1, 1] = 65504 if kind == "float16" else 2.0**127
     interop.load_state(model, values)
     assert interop.state(model)["weight"][1, 1] == values["weight"][1, 1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high"), [("int8", -128, 127), ("uint8", 0, 255)]
+)
+def test_whole_numbers_fit_up_to_the_last_one(kind, low, high):
+    slot = weights.Slot((2,), kind, lambda: np.zeros(2, kind), lambda _: None)
+    assert weights.fault("x", slot, np.array([low, high])) is None
+    for spoilt in ([low - 1, high], [low, high + 1]):
+        assert weights.fault("x", slot, np.array(spoilt)).kind == "type"
+
+
+@pytest.mark.parametrize(("dims", "read"), [(32, True), (33, False)])
+def test_arrays_of_up_to_32_dimensions_are_read(tmp_path, dims, read):
+    header = {"x": {"dtype": "F32", "shape": [1] * dims, "data_offsets": [0, 4]}}
+    text = json.dumps(header).encode()
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(4))
+    if read:
+        assert weights.read(path)["x"].ndim == 32
+    else:
+        with pytest.raises(ValueError, match="有 1 项超过 32 维"):
+            weights.read(path)
+
+
+@pytest.mark.parametrize(("count", "more"), [(12, ""), (13, "……另有 1 处")])
+def test_twelve_faults_are_all_listed(count, more):
+    extra = {f"x{n}": np.zeros(1) for n in range(count)}
+    with pytest.raises(ValueError, match=f"共 {count} 处") as caught:
+        weights.fill({}, extra)
+    told = str(caught.value)
+    assert told.count("多余 x") == 12
+    assert more in told
+    assert ("另有" in told) is bool(more)
 
 
 def test_types_that_cannot_be_read_are_named(wing, tmp_path):

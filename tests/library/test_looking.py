@@ -202,3 +202,16 @@ def test_colours_may_differ_by_twelve(shade, alike):
     pixels = np.full((2, 3, 32, 32), 90, np.uint8)
     pixels[1, 2] += shade
     assert looking.twins(pixels) == ([(0, 1)] if alike else [])
+
+
+def test_twins_across_come_first_then_those_of_two_classes(tmp_path):
+    """三对几乎相同的：同类同边的名字最靠前，却排在最后。"""
+    seeds = {"train/a/0": 1, "train/a/1": 1, "train/a/2": 2, "train/b/0": 2}
+    seeds |= {"train/b/1": 3, "val/b/0": 3, "val/a/0": 4}
+    for name, seed in seeds.items():
+        path = tmp_path / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        smooth(seed).save(path)
+    seen = looking.look(tmp_path)
+    found = [(twin.across, twin.other_class) for twin in seen.twins]
+    assert found == [(True, False), (False, True), (False, False)]

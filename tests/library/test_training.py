@@ -168,6 +168,31 @@ def test_times_are_recorded(room):
     assert history.images_per_second > 7 * 11 / history.seconds
 
 
+def test_times_go_on_where_an_earlier_run_stopped(monkeypatch):
+    """从前走 3 步、33 张，每秒 3 张，即 11 秒；又走 3 步用 2 秒，评估用 5 秒。"""
+    now = [100.0]
+    clocks = SimpleNamespace(
+        perf_counter=lambda: now[0], process_time=lambda: 4 * now[0]
+    )
+    monkeypatch.setattr("vision_attention.training.journal.time", clocks)
+    score = (1.0, 0.5)
+    before = replace(
+        History().with_point(3, 0.003, score, score),
+        seconds=20.0,
+        cpu_seconds=40.0,
+        images_per_second=3.0,
+    )
+    with Journal(QUICK, before, lambda: True) as journal:
+        now[0] = 102.0
+        for _ in range(3):
+            journal.add(0.5)
+        now[0] = 107.0
+        journal.record(score, score)
+    found = journal.history
+    assert (found.seconds, found.cpu_seconds) == (20 + 7, 40 + 4 * 7)
+    assert found.images_per_second == pytest.approx(66 / (11 + 2))
+
+
 def test_history_is_json(room):
     history = room.training.fit(network(room), DIGITS, QUICK)
     assert History(**json.loads(json.dumps(asdict(history)))) == history
@@ -379,6 +404,24 @@ def test_divergence_names_step_rate_and_remedy(room):
     assert "clip_norm=1.0" in str(caught.value)
     assert "warmup_steps=4" in str(caught.value)  # 从前 2 步，加倍
     assert "1e+29" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told", "untold"),
+    [
+        ({"clip_norm": 1.0}, "lr 从 0.001 降到 0.0001", "clip_norm"),  # 已经裁到 1
+        ({"clip_norm": 1.5}, "clip_norm=1.0", "precision"),
+        ({"warmup_steps": 0}, "warmup_steps=5；", "precision"),  # 50 步的十分之一
+        ({"warmup_steps": 30}, "warmup_steps=50；", "precision"),  # 加倍就超过总步数
+        ({"warmup_steps": 50}, "sanity", "warmup_steps"),
+        ({"precision": "bfloat16"}, 'precision="float32"', "clip_norm"),
+    ],
+)
+def test_only_remedies_not_yet_taken_are_told(changes, told, untold):
+    config = TrainConfig(**({"steps": 50, "warmup_steps": 10} | changes))
+    said = str(TrainingDivergedError(3, 0.1, math.inf, config))
+    assert told in said
+    assert untold not in said
 
 
 def test_divergence_never_reaches_the_checkpoint(room, tmp_path):
@@ -839,6 +882,24 @@ def test_many_differences_are_cut_short(room, saved):
     with pytest.raises(ValueError, match=r"另有 .* 处不同") as caught:
         room.training.fit(network(room, "vit_tiny"), DIGITS, QUICK, checkpoint=saved)
     assert len(str(caught.value).splitlines()) < 20
+
+
+@pytest.mark.parametrize(("count", "more"), [(12, ""), (13, "另有 1 处不同")])
+def test_twelve_differences_are_all_listed(tmp_path, count, more):
+    arrays = {f"model.{n}": np.zeros(n + 1) for n in range(count)}
+    saved = snapshots.Snapshot(tmp_path, arrays, {}, History())
+    with pytest.raises(ValueError) as caught:
+        saved.check({}, {})
+    told = str(caught.value)
+    assert told.count("现在 没有") == 12
+    assert more in told
+    assert ("另有" in told) is bool(more)
+
+
+def test_mark_of_an_array_never_drifts():
+    """从前的检查点里存着它：float32(2,) 与八个零字节的 sha256，由 sha256sum 算出。"""
+    found = snapshots.digests({"mask": np.zeros(2, np.float32)})
+    assert found == {"model.mask": "24e76ceeb26216c9"}
 
 
 def test_refused_checkpoint_leaves_the_optimizer_alone(room, saved):

@@ -21,7 +21,7 @@ from vision_attention.studies.claims import (
 from vision_attention.studies.claims.decisions import Question
 from vision_attention.studies.results.cost import cost
 from vision_attention.studies.results.forest import Forest
-from vision_attention.studies.results.judgement import Judgement
+from vision_attention.studies.results.judgement import Judgement, told
 
 BOOK = Path(__file__).parents[2] / "book"
 PLACE = {"size": "narrow", "images": "many"}
@@ -268,6 +268,30 @@ def test_four_verdicts_each_have_their_time(monkeypatch, groups, measured, expec
     results = {f"arm{k}": judged(found) for k, found in enumerate(measured)}
     monkeypatch.setattr(judging, "_judgement", lambda one, levels: results[one.ours])
     assert judging.judge(claim(*groups)) == expected
+
+
+def test_a_judgement_turned_round_keeps_its_weight():
+    """反过来：做对的两个数对调；半宽是区间的一半；没有看见的，不说少一粒就变。"""
+    found = replace(judged(FLAT), hits=(9, 2), survives=False)
+    assert found.mirrored.hits == (2, 9)
+    spread = statistics.Estimate(4, 0.01, 0.1, -0.25, 0.75, 0.5)
+    unsure = replace(found, difference=spread)
+    assert unsure.half_width == 0.5
+    assert told(unsure, "test_accuracy") == "说不准 ±0.500"
+    close = replace(found, verdict="相差不到 δ", within=0.01)
+    assert told(close, "test_accuracy") == "相差不到 1 点"
+    seen = replace(found, verdict="提高")
+    assert told(seen, "test_accuracy") == "提高（少一粒种子就变）"
+
+
+def test_only_a_choice_tells_the_size_of_its_family(capacity):
+    few = {**PLACE, "images": "few"}
+    pair = [{**few, "arm": arm} for arm in ("cbam", "none")]
+    found = capacity.forest({"选": pair, "照": [*pair, {"images": "many"}]})
+    assert found.column("family") == {
+        "选": "size = narrow，100 张图片（1 个）",
+        "照": "对照",
+    }
 
 
 def test_the_correction_of_the_family_decides_what_is_seen(monkeypatch):

@@ -152,12 +152,32 @@ def test_lists_as_levels_work():
     assert len(expand(parse(rule))) == 3
 
 
+def test_a_thousand_seeds_are_not_too_many():
+    assert parse(YAML.replace("seeds: 3", "seeds: 1000")).seeds == list(range(1000))
+
+
 @pytest.mark.parametrize("text", ["&a [*a]", "[" * 900, "!!int x", "!!timestamp x"])
 def test_a_strange_value_on_the_command_line_is_one_sentence(text):
     from vision_attention.cli.train import _value
 
     with pytest.raises(ValueError, match="读不懂"):
         _value(text)
+
+
+def test_what_is_just_small_enough_is_read():
+    """64 位最大的整数、32,000 个字、20 层：再多一点就是一句话。"""
+    assert read_value(str(2**63 - 1)) == 9223372036854775807
+    padded = "a: 1 #".ljust(32_000, "x")
+    assert read_yaml(padded, "x")[0] == {"a": 1}
+    # 最外面的「键: 值」也是一层
+    assert read_yaml(f"a: {'[' * 19}{']' * 19}", "x")[0]["a"]
+    for text, words in (
+        (f"a: {2**63}", "不是 int"),
+        (f"{padded}x", "最多 32000 个"),
+        (f"a: {'[' * 20}{']' * 20}", "最多 20 层"),
+    ):
+        with pytest.raises(StudyError, match=words):
+            read_yaml(text, "x")
 
 
 def test_a_date_is_text():

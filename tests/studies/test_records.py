@@ -90,6 +90,20 @@ def test_setting_aside_twice_changes_nothing(path):
     assert len(aside(path)) == 1
 
 
+@pytest.mark.parametrize("value", [2**63 - 1, -(2**63)])
+def test_every_whole_number_of_64_bits_is_read(path, value):
+    assert records.append(path, {"key": "a", "value": value})
+    assert records.read(path).records == [{"key": "a", "value": value}]
+
+
+@pytest.mark.parametrize(("length", "read"), [(1_000_000, True), (1_000_001, False)])
+def test_a_line_may_have_a_million_bytes(path, length, read):
+    line = '{"key": "a", "text": "' + "x" * (length - 24) + '"}'
+    path.write_text(line + "\n")
+    assert len(line) == length
+    assert keys(path) == ["a"] * read
+
+
 def test_nan_never_reaches_the_file(path):
     with pytest.raises(ValueError):
         records.append(path, {"key": "a", "value": float("nan")})

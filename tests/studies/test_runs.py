@@ -256,6 +256,17 @@ def test_damaged_record_is_one_plain_sentence(tmp_path, changes, told):
     assert told in text
 
 
+def test_a_gray_model_sees_the_nearest_brightness(tmp_path):
+    """蓝色 5：亮度 0.114 × 5 = 0.57，取最近的 1，不是丢掉零头的 0。"""
+    path = tmp_path / "blue.png"
+    Image.new("RGB", (8, 8), (0, 0, 5)).save(path)
+    spec = specs.named("small_cnn", in_channels=1)
+    run = SimpleNamespace(spec=spec, bits=16, square="crop")
+    pixels, kept, broken = saved_run.read_pictures(run, [path])
+    assert (pixels.shape, kept, broken) == ((1, 1, 8, 8), [0], {})
+    assert (pixels == 1).all()
+
+
 def test_folder_that_is_no_run_is_refused(tmp_path):
     (tmp_path / "half").mkdir()
     (tmp_path / "half" / "settings.json").write_text("{}")

@@ -74,6 +74,19 @@ def test_wrong_scoring_is_a_sentence(asked, said):
         data.load("digits", **asked)
 
 
+@pytest.mark.parametrize(
+    ("asked", "trained", "scored"),
+    [
+        # 训练池 1297 张、十类，至多留出 1287；测试集 500 张
+        ({"reserve": 1287, "score": "reserve", "n_train": 10}, 10, 1287),
+        ({"max_test": 500, "n_train": 1297}, 1297, 500),
+    ],
+)
+def test_the_most_that_may_be_asked_is_given(asked, trained, scored):
+    run = data.load("digits", **asked)
+    assert (len(run.train_labels), len(run.test_labels)) == (trained, scored)
+
+
 def test_blocks_hold_out_the_last_500_of_the_file():
     raw = load_digits()
     run = data.load("digits_blocks")

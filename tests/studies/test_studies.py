@@ -573,6 +573,9 @@ def test_frameworks_are_compared_seed_by_seed(finished):
     gaps = [values["paddle", seed] - values["torch", seed] for seed in range(3)]
     np.testing.assert_allclose(rows[-1]["difference"]["mean"], np.mean(gaps))
     assert rows[-1]["same_verdict"] is True
+    printed = tables.markdown(report.summarize(finished)).partition("## 两个框架")[2]
+    [line] = [x for x in printed.splitlines() if x.startswith("| cbam | weak |")]
+    assert line.endswith("| 相同 |")
 
 
 def test_one_common_seed_gives_no_verdict_to_compare(tmp_path):

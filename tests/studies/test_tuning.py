@@ -217,6 +217,51 @@ def test_two_choices_of_one_case_are_corrected_together(tmp_path):
     np.testing.assert_allclose(one["p_holm"], 2 * one["difference"]["p"], rtol=1e-12)
 
 
+def arms(folder, score, *changes):
+    """小研究的一格（不增强）：臂 → 结论；score 由（门，种子）给出指标。"""
+    store = tune_all(store_of("小研究", parse(edited(*changes)), folder), peaked)
+    for run in store.runs:
+        records.append(
+            store.path, stand_in(run, score(run.model["attention"], run.seed))
+        )
+    cells = report.summarize(store.reopened())["cells"]
+    return {c["levels"]["gate"]: c for c in cells if c["levels"]["augment"] == "none"}
+
+
+def test_a_score_on_the_line_is_not_solved(tmp_path):
+    """过了 0.9 才算做对：四粒种子里 0.9、0.91 各两粒，做对两粒。"""
+    found = arms(
+        tmp_path,
+        lambda gate, seed: 0.9 + 0.01 * (seed % 2) if gate == "cbam" else 0.8,
+        ("margin: 0.01", "margin: 0.01, solved: 0.9"),
+    )["cbam"]
+    assert (found["solved"]["hits"], found["solved"]["n"]) == (2, 4)
+    assert found["hits"] == (2, 0)
+
+
+@pytest.mark.parametrize(("seeds", "survives"), [(2, None), (3, True)])
+def test_three_seeds_are_enough_to_leave_one_out(tmp_path, seeds, survives):
+    found = arms(
+        tmp_path,
+        lambda gate, seed: 0.7 + EFFECT[gate] + 0.0001 * seed * (gate == "cbam"),
+        ("seeds: 4", f"seeds: {seeds}"),
+    )["cbam"]
+    assert found["survives"] is survives
+
+
+@pytest.mark.parametrize(("margin", "within"), [(0.004, 0.004), (0.02, 0.005)])
+def test_close_is_told_by_the_smaller_of_margin_and_half_a_point(
+    tmp_path, margin, within
+):
+    """差在 ±0.001 之内：δ 不到半个点的，照 δ 说。"""
+    found = arms(
+        tmp_path,
+        lambda gate, seed: 0.7 + 0.001 * (-1) ** seed * (gate == "cbam"),
+        ("margin: 0.01", f"margin: {margin}"),
+    )["cbam"]
+    assert (found["verdict"], found["within"]) == ("相差不到 δ", within)
+
+
 def test_a_blind_study_says_so(tmp_path):
     text = edited(("controls: [constant]", "positive: constant"))
     store = tune_all(store_of("小研究", parse(text), tmp_path), peaked)
@@ -244,6 +289,14 @@ def test_the_report_prints_what_was_tried(finished):
     text = tables.markdown(report.summarize(finished))
     assert "lr=0.01 → 0.9000" in text
     assert "lr=0.1（到了候选的头尾）" in text
+    assert "| lr=0.01 |" in text  # 中间的一个，不说
+
+
+def test_the_report_says_how_firm_each_verdict_is(finished):
+    text = tables.markdown(report.summarize(finished))
+    assert "| 不变 |" in text
+    assert "| 会变 |" not in text
+    assert "步数用完" not in text  # 准确率没有到不了的
 
 
 # 统计：期望的数由别处算出
@@ -274,6 +327,27 @@ def test_one_lucky_seed_is_found_out():
     assert statistics.verdict(statistics.mean_interval(lucky)) == "提高"
     assert statistics.survives(lucky) is False
     assert statistics.survives([1.0, 2.0]) is None
+
+
+def test_rounding_hides_no_flip_that_reaches_as_far():
+    """十个同号的差：1024 种翻法里，全正与全负两种到得了那么远，舍入不算数。"""
+    rng = np.random.default_rng(0)
+    for sample in rng.random((200, 10)):
+        assert statistics.sign_flip_p(sample) == 2 / 1024
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "inside"),
+    [(-0.009, 0.009, True), (-0.01, 0.009, False), (-0.009, 0.01, False)],
+)
+def test_an_interval_that_touches_the_margin_is_not_within(low, high, inside):
+    found = statistics.Estimate(5, 0.0, 0.01, low, high, 0.9)
+    assert statistics.within(found, 0.01) is inside
+
+
+def test_three_seeds_are_the_fewest():
+    # 差是起伏的一百倍，两粒也看得见；可是两粒去掉一粒就没有区间
+    assert statistics.needed(1.0, 100.0) == 3
 
 
 @pytest.mark.parametrize(
@@ -327,6 +401,16 @@ def test_plan_reads_the_first_seeds(finished):
     # cbam 的差是 0.05 + 0.002·种子，种子 0…3 的标准差 0.002·1.29099
     np.testing.assert_allclose(arms["cbam", "none"]["sd"], 0.00258199, rtol=1e-5)
     assert found["seeds"] == max(a["needed"] for a in found["arms"])
+
+
+def test_plan_measures_the_first_and_reckons_with_all(finished):
+    """头三粒的差 0.05、0.052、0.054，标准差 0.002；四粒：3.182446 × 0.002 / √4。"""
+    found = power.plan(finished, effect=0.01, first=3)
+    arms = {(a["levels"]["gate"], a["levels"]["augment"]): a for a in found["arms"]}
+    one = arms["cbam", "none"]
+    assert (one["n"], found["planned"]) == (3, 4)
+    np.testing.assert_allclose(one["sd"], 0.002, rtol=1e-6)
+    np.testing.assert_allclose(one["half_width"], 3.182446 * 0.001, rtol=1e-6)
 
 
 def test_plan_is_written_once(finished):

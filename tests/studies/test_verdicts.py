@@ -254,6 +254,7 @@ def test_solved_seeds_are_counted_with_exact_intervals():
     table = found.table({"plain": "普通", "se": "SE"}, distance=12)
     assert "| 做对的种子 |" in table
     assert "| 9/10 |" in table
+    assert "| +0.90 |" in table  # 份额的差两位小数
 
 
 def test_solved_shares_are_compared_by_the_exact_mcnemar_test():
@@ -282,6 +283,9 @@ def test_runs_that_never_got_there_are_kept():
     # 十粒都比卷积网络慢；同一族两个比较，它的 p 最小，乘 2
     np.testing.assert_allclose(cell["p_holm"], 2 * stats.binomtest(10, 10).pvalue)
     assert cell["verdict"] == "提高"
+    # 有三粒没有到：平均至少这么多
+    table = studies.findings("random_labels").table({"vit": "ViT"}, **place)
+    assert f"| ≥ {np.mean(filled):.0f} |" in table
     text = tables.markdown(studies.summary("random_labels"))
     assert "（3 粒没有到）" in text
     assert "不丢掉" in text
