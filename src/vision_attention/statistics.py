@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 LEVEL = 0.95
+ALPHA = 0.05  # 校正之后的 p 不到它，才说提高或降低
 UP, DOWN, UNSEEN, TOO_FEW = "提高", "降低", "看不出差别", "次数不够"
 ALIKE, UNSURE = "相差不到 δ", "说不准"
 
@@ -174,7 +175,7 @@ def answer(
     p = difference.p if adjusted is None else adjusted
     if p is None or difference.mean is None:
         return TOO_FEW
-    if p < 1 - LEVEL:
+    if p < ALPHA:
         return UP if difference.mean > 0 else DOWN
     return ALIKE if margin is not None and within(difference, margin) else UNSURE
 

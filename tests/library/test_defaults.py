@@ -338,6 +338,7 @@ data.transforms.LUMA = [0.299, 0.587, 0.114]  # ITU-R BT.601
 measure.timing.ENOUGH = 0.004
 measure.timing.ASIDE = 4194304
 statistics.LEVEL = 0.95
+statistics.ALPHA = 0.05
 statistics.FLIPS = 20
 statistics.DRAWS = 200000
 storage.files.STALE = 3600

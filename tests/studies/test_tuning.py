@@ -364,6 +364,13 @@ def test_four_answers(values, said):
     assert statistics.answer(statistics.mean_interval(values), 0.01) == said
 
 
+@pytest.mark.parametrize(("p", "said"), [(0.05, "说不准"), (0.0499, "提高")])
+def test_a_p_of_exactly_five_percent_is_not_below_it(p, said):
+    """1 − 0.95 在二进制里比 0.05 大一点：恰好 0.05 的会被说成提高。"""
+    found = statistics.mean_interval([0.02, 0.03, 0.025, 0.02])
+    assert statistics.answer(found, 0.01, p) == said
+
+
 def test_exact_interval_of_a_share():
     # 规则三：20 次里一次也没有，上限 1 − 0.025^(1/20)
     low, high = statistics.share_interval(0, 20)
