@@ -477,6 +477,34 @@ def test_vit_patch_sizes():
         assert sum(both) + 17_088 + 394 == size[f"patch_{p}"]
 
 
+def test_vit_photos_with_enough_steps():
+    """照片上，步数给够：每粒种子，ViT 的训练、测试与差距都更低；学习率已经平了。"""
+    study, pilot = found("cifar_vit"), found("vit_data_size_cifar10")
+    for metric in ("test_accuracy", "train_accuracy", "accuracy_gap"):
+        vit, cnn = (
+            study.values(metric, model=model, case="weak_5000")
+            for model in ("vit", "resnet20")
+        )
+        assert vit.keys() == cnn.keys() == {0, 1, 2, 3, 4}
+        assert all(vit[seed] < cnn[seed] for seed in vit)
+    vit, cnn = (
+        next(c["tried"] for c in study["tuning"] if c["levels"]["model"] == model)
+        for model in ("vit", "resnet20")
+    )
+    assert max(vit, key=vit.get) == "lr=0.00025"
+    assert max(cnn, key=cnn.get) == "lr=0.008"
+    assert round(vit["lr=0.00025"] - vit["lr=0.0005"], 3) == 0.004
+    assert round(cnn["lr=0.008"] - cnn["lr=0.004"], 3) == 0.006
+    steps = [
+        one.curves(**place)[0].step[-1]
+        for one, place in (
+            (study, {"model": "vit", "case": "weak_5000"}),
+            (pilot, {"model": "vit_cifar", "n_train": 5000}),
+        )
+    ]
+    assert steps == [2344, 600]
+
+
 def test_vit_diagnosis():
     study = found("vit_data_size")
     vit, weak = ({"model": "vit_tiny", "augment": a} for a in ("none", "weak"))
