@@ -24,6 +24,8 @@ import growth  # noqa: E402
 import timing  # noqa: E402
 import waits  # noqa: E402
 
+from vision_attention.measure import speed_tables  # noqa: E402
+
 
 def record(name):
     return json.loads((FOLDER / f"{name}.json").read_text("utf8"))
@@ -110,21 +112,15 @@ def test_ratios_agree_with_the_times():
             assert row["fastest"] == min(others, key=others.get)
 
 
-def page_function(name):
-    """速度一页里的一个函数。"""
-    source = re.search(rf"^def {name}\(.*?(?=^\S)", PAGE, re.S | re.M)[0]
-    names = {}
-    exec(source, names)
-    return names[name]
-
-
 @pytest.mark.parametrize(
     ("quartiles", "shown"),
     [([1.01, 1.20], "**1.10**（1.01–1.20）"), ([0.99, 1.20], "1.10（0.99–1.20）")],
 )
 def test_slower_means_that_the_whole_interval_is_above_one(quartiles, shown):
-    row = {"ratio": 1.1, "quartiles": quartiles}
-    assert page_function("cell")(row) == shown
+    row = {"module": "甲", "mode": "inference", "batch": 1, "seconds": {"ours": 1.0}}
+    row |= {"ratio": 1.1, "quartiles": quartiles}
+    *_, line = speed_tables.peer_table({"rows": [row]}, []).splitlines()
+    assert line.replace(speed_tables.TO, "–").split(" | ")[2] == shown
 
 
 def test_the_ruler_is_measured_against_itself():
