@@ -478,7 +478,7 @@ def test_vit_patch_sizes():
 
 
 def test_vit_photos_with_enough_steps():
-    """照片上，步数给够：每粒种子，ViT 的训练、测试与差距都更低；学习率已经平了。"""
+    """照片上，步数将近四倍：每粒种子，ViT 的训练、测试与差距都更低；学习率已经平了。"""
     study, pilot = found("cifar_vit"), found("vit_data_size_cifar10")
     for metric in ("test_accuracy", "train_accuracy", "accuracy_gap"):
         vit, cnn = (
